@@ -1,0 +1,74 @@
+//! A chain as the domain sees it: the acts that count, in order, with who recorded them and when.
+
+use std::fmt;
+
+use mediation_proto::mediation::ledger::v1::Act;
+
+/// Event id (UUIDv7), unique within its chain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(pub [u8; 16]);
+
+impl EventId {
+    /// Reads the one accepted form: 36 characters, lower case, hyphens in their places.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        const HYPHENS: [usize; 4] = [8, 13, 18, 23];
+        if text.len() != 36 {
+            return None;
+        }
+        let mut bytes = [0_u8; 16];
+        let mut nibbles = 0_usize;
+        for (at, letter) in text.bytes().enumerate() {
+            if HYPHENS.contains(&at) {
+                if letter != b'-' {
+                    return None;
+                }
+                continue;
+            }
+            let value = match letter {
+                b'0'..=b'9' => letter - b'0',
+                b'a'..=b'f' => letter - b'a' + 10,
+                _ => return None,
+            };
+            let byte = bytes.get_mut(nibbles / 2)?;
+            *byte = (*byte << 4) | value;
+            nibbles += 1;
+        }
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, byte) in self.0.iter().enumerate() {
+            if matches!(at, 4 | 6 | 8 | 10) {
+                f.write_str("-")?;
+            }
+            write!(f, "{byte:02x}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventId({self})")
+    }
+}
+
+/// One act of a chain that passed every check of its bytes and signatures.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// Place in the chain. Revisions of entries that do not count are missing.
+    pub revision: u64,
+    /// Idempotency key, and what later acts refer to.
+    pub event_id: EventId,
+    /// Agency that answers for the act.
+    pub agency: String,
+    /// The agency's word: seconds since 1970-01-01T00:00:00Z.
+    pub occurred_at: i64,
+    /// The ledger's word: milliseconds since 1970-01-01T00:00:00Z.
+    pub recorded_at: i64,
+    /// What was done. Parts that could not be read are absent.
+    pub act: Act,
+}

@@ -1,0 +1,117 @@
+//! The judge (评判): what a chain amounts to as of an instant, by a rule set: leads, handoffs, clocks, obligations and
+//! findings.
+//!
+//! It is a pure function of its arguments. It refuses nothing: what stands on the chain is a fact, and what broke a rule
+//! is a finding.
+
+pub(crate) mod chain;
+mod comparison;
+mod findings;
+mod handoffs;
+mod invariants;
+mod leads;
+mod obligations;
+mod parties;
+mod report;
+
+use self::{
+    chain::{Chain, kind},
+    handoffs::Docking,
+    leads::Leads,
+    obligations::Duty,
+};
+pub use self::{
+    comparison::{Difference, compare, compare_mutation},
+    findings::{Finding, FindingState},
+    handoffs::{Handoff, HandoffAnswer},
+    leads::Lead,
+    obligations::{Obligation, ObligationState},
+    report::ClockRun,
+};
+use crate::{
+    calendar::Day,
+    clocks::{Course, Use, run},
+    directory::Directory,
+    history::Recorded,
+    rules::RuleSet,
+};
+
+/// The instants that a judgement is as of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// Acts of a later business time do not exist; seconds since 1970-01-01T00:00:00Z.
+    pub as_of: i64,
+    /// Acts that were recorded later do not exist; milliseconds. None: everything recorded is known.
+    pub known_at: Option<i64>,
+}
+
+impl Moment {
+    /// The end of a day, knowing everything that is recorded.
+    #[must_use]
+    pub fn end_of(day: Day) -> Self {
+        Self { as_of: day.end(), known_at: None }
+    }
+}
+
+/// What a chain amounts to. Acts are named by their revisions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// Intervals of first responsibility (首办责任单位), in order.
+    pub leads: Vec<Lead>,
+    /// One for each proposal, in order.
+    pub handoffs: Vec<Handoff>,
+    /// Instances of judged clocks, in the order of opening.
+    pub clocks: Vec<ClockRun>,
+    /// Instances of clocks that only remind, in the order of opening.
+    pub reminders: Vec<ClockRun>,
+    /// Obligations, in the order of recording.
+    pub obligations: Vec<Obligation>,
+    /// Findings, by revision and code.
+    pub findings: Vec<Finding>,
+    /// Code of the last closing; none when the chain is open.
+    pub outcome: Option<&'static str>,
+}
+
+/// Judges a chain. `history` holds the acts that count, in the order of their revisions.
+#[must_use]
+pub fn judge(history: &[Recorded], directory: &Directory, rules: &'static RuleSet, moment: Moment) -> Judgement {
+    let chain = Chain::new(history, directory, moment);
+    let course = run(rules.clocks(), rules.calendar(), &chain);
+    let leads = Leads::new(&chain);
+    let dockings = handoffs::dockings(&chain, &course);
+    let duties = obligations::duties(&chain, chain.all().len());
+    let matter = Matter { chain, rules, course, leads, dockings, duties };
+    let findings = findings::find(&matter);
+    let clocks = |usage| {
+        let instances = matter.course.instances.iter().filter(move |instance| instance.clock.usage == usage);
+        instances.map(|instance| ClockRun::new(&matter.chain, instance)).collect()
+    };
+    Judgement {
+        leads: matter.leads.intervals(&matter.chain),
+        handoffs: matter.dockings.iter().map(|docking| docking.handoff(&matter)).collect(),
+        clocks: clocks(Use::Judged),
+        reminders: clocks(Use::Reminder),
+        obligations: matter.duties.iter().map(|duty| duty.obligation(&matter.chain)).collect(),
+        findings,
+        outcome: outcome(&matter.chain),
+    }
+}
+
+/// A chain with everything that was worked out about it before its rules are looked at.
+#[derive(Debug)]
+struct Matter<'a> {
+    chain: Chain<'a>,
+    rules: &'static RuleSet,
+    course: Course<'a>,
+    leads: Leads<'a>,
+    dockings: Vec<Docking>,
+    duties: Vec<Duty<'a>>,
+}
+
+fn outcome(chain: &Chain<'_>) -> Option<&'static str> {
+    let last = chain.acts().rfind(|act| act.is_any(&const { [kind("DisputeClosed"), kind("DisputeReopened")] }))?;
+    last.code("outcome")
+}
+
+#[cfg(test)]
+mod tests;
