@@ -1,0 +1,72 @@
+//! A chain: one stream of entries, the unit of consistency.
+
+use std::fmt;
+
+use mediation_domain::history::EventId;
+use sha2::{Digest as _, Sha256};
+
+/// Chain id: a random UUID chosen by whoever opens the chain. It is no personal number and tells nothing.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChainId(pub [u8; 16]);
+
+impl ChainId {
+    /// Reads the one accepted form: 36 characters, lower case, hyphens in their places.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        EventId::parse(text).map(|id| Self(id.0))
+    }
+
+    /// The registry chain of a ledger: a UUIDv8 of the SHA-256 over its origin, so that nobody has to be told.
+    #[must_use]
+    pub fn registry(origin: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"mediation-ledger/registry/v1\0");
+        hasher.update(origin.as_bytes());
+        Self(uuid_v8(hasher.finalize().into()))
+    }
+}
+
+/// The first 16 bytes of a digest as a UUIDv8 (RFC 9562 section 5.8).
+#[must_use]
+pub fn uuid_v8(digest: [u8; 32]) -> [u8; 16] {
+    let mut id = [0_u8; 16];
+    for (to, from) in id.iter_mut().zip(digest) {
+        *to = from;
+    }
+    id[6] = (id[6] & 0x0f) | 0x80;
+    id[8] = (id[8] & 0x3f) | 0x80;
+    id
+}
+
+impl fmt::Display for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        EventId(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for ChainId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ChainId({self})")
+    }
+}
+
+/// Place of an entry within its chain: 0, 1, 2, …
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+impl Revision {
+    /// Place of the first entry.
+    pub const FIRST: Self = Self(0);
+
+    /// The place after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

@@ -1,0 +1,497 @@
+//! Reading a chain: every entry examined, what counts folded, what does not named.
+//!
+//! An entry *counts* when its bytes are well-formed, it says the place at which it stands, it links to the last entry
+//! that counts, and the agency's key signed it. None of this needs the content, so every reader draws the same line,
+//! whatever he may see. What the content then breaks (a part that does not open, an act that admission refuses) is a
+//! fault of the act: the entry keeps its place in the chain of hashes, and the act is left out of the history.
+
+mod fault;
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use bytes::Bytes;
+use mediation_domain::{
+    admit::{Caller, admit},
+    history::{EventId, Recorded},
+    standing::Standing,
+};
+use mediation_proto::mediation::ledger::v1::{Act, PartKind};
+
+pub use self::fault::{Fault, LedgerError};
+use crate::{
+    chain::{ChainId, Revision},
+    clock::Clock,
+    entry::Entry,
+    log::{Log, Stored},
+    merkle::{Hash, hash_leaf},
+    part::{self, Commitment, OpenError, OpenedPart},
+    record::{Record, is_foreign_leaf, leaf_bytes},
+    registry::{Registry, RegistryError},
+    statement::{Statement, pre_authentication},
+    vault::{DataKey, Vault},
+};
+
+/// Records read from the log at once.
+const PAGE: usize = 256;
+
+/// A ledger, to be read: the log, the vault, and who takes part.
+#[derive(Debug)]
+pub struct Ledger<L, V> {
+    origin: String,
+    rule_set: String,
+    log: Arc<L>,
+    vault: Arc<V>,
+    clock: Arc<dyn Clock>,
+    registry: RwLock<Arc<Registry>>,
+}
+
+/// Where a chain stands: what the next entry must link to, and what admission needs to know.
+#[derive(Debug, Clone)]
+pub struct Fold {
+    chain: ChainId,
+    next: Revision,
+    head: Hash,
+    standing: Standing,
+    places: BTreeMap<EventId, Revision>,
+    /// The registry as it grows along its own chain; none on every other chain.
+    registry: Option<Registry>,
+}
+
+impl Fold {
+    /// An empty chain.
+    #[must_use]
+    pub fn new(chain: ChainId) -> Self {
+        Self {
+            chain,
+            next: Revision::FIRST,
+            head: Hash::ZERO,
+            standing: Standing::default(),
+            places: BTreeMap::new(),
+            registry: None,
+        }
+    }
+
+    /// The chain.
+    #[must_use]
+    pub fn chain(&self) -> ChainId {
+        self.chain
+    }
+
+    /// Place of the next entry.
+    #[must_use]
+    pub fn next(&self) -> Revision {
+        self.next
+    }
+
+    /// Leaf hash of the last entry that counts.
+    #[must_use]
+    pub fn head(&self) -> Hash {
+        self.head
+    }
+
+    /// What admission needs to know.
+    #[must_use]
+    pub fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Place of the act with this event id.
+    #[must_use]
+    pub fn place(&self, event_id: EventId) -> Option<Revision> {
+        self.places.get(&event_id).copied()
+    }
+}
+
+/// One entry of a chain, examined.
+#[derive(Debug, Clone)]
+pub struct CheckedEntry {
+    /// Place in the chain.
+    pub revision: Revision,
+    /// Leaf hash.
+    pub leaf: Hash,
+    /// The leaf's bytes: the entry, or the marker that stands for a record that is none.
+    pub entry: Bytes,
+    /// The statement, when it can be read.
+    pub statement: Option<Statement>,
+    /// The desk's word, in milliseconds; 0 when it cannot be read.
+    pub recorded_at: i64,
+    /// Parts that could be opened.
+    pub parts: Vec<OpenedPart>,
+    /// Commitments whose parts could not: destroyed, or not for this reader.
+    pub withheld: Vec<Commitment>,
+    /// The act, when it counts.
+    pub outcome: Result<Recorded, Fault>,
+}
+
+/// An entry taken apart, before anything is known about its place and signature.
+struct Opened {
+    entry: Entry,
+    statement: Statement,
+    parts: Vec<OpenedPart>,
+    withheld: Vec<Commitment>,
+    /// The parts are not those that were committed to, or are no act.
+    content_fault: Option<Fault>,
+    /// What the parts that opened tell; empty when they tell nothing that holds.
+    act: Act,
+}
+
+impl<L: Log, V: Vault> Ledger<L, V> {
+    /// A ledger over a log and a vault. Nothing is read yet.
+    #[must_use]
+    pub fn new(origin: &str, rule_set: &str, log: Arc<L>, vault: Arc<V>, clock: Arc<dyn Clock>) -> Self {
+        let registry = RwLock::new(Arc::new(Registry::default()));
+        Self { origin: origin.to_owned(), rule_set: rule_set.to_owned(), log, vault, clock, registry }
+    }
+
+    /// Identity of the ledger.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Rule set that new acts name.
+    #[must_use]
+    pub fn rule_set(&self) -> &str {
+        &self.rule_set
+    }
+
+    /// The log.
+    #[must_use]
+    pub fn log(&self) -> &Arc<L> {
+        &self.log
+    }
+
+    /// The vault.
+    #[must_use]
+    pub fn vault(&self) -> &Arc<V> {
+        &self.vault
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        self.clock.as_ref()
+    }
+
+    /// The registry as last read.
+    #[must_use]
+    pub fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the registry chain anew.
+    ///
+    /// # Errors
+    /// The log or the vault is away.
+    pub async fn refresh_registry(&self) -> Result<Arc<Registry>, LedgerError> {
+        let mut fold = Fold::new(ChainId::registry(&self.origin));
+        for entry in self.catch_up(&mut fold).await? {
+            if let Err(fault) = entry.outcome {
+                tracing::error!(revision = %entry.revision, %fault, "an entry of the registry chain does not count");
+            }
+        }
+        let registry = Arc::new(fold.registry.unwrap_or_default());
+        *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&registry);
+        Ok(registry)
+    }
+
+    /// Reads what has been added to a chain since, folds it, and gives it back.
+    ///
+    /// # Errors
+    /// The log or the vault is away, or stored bytes are damaged.
+    pub async fn catch_up(&self, fold: &mut Fold) -> Result<Vec<CheckedEntry>, LedgerError> {
+        let mut entries = Vec::new();
+        let mut refreshed = fold.chain == ChainId::registry(&self.origin);
+        loop {
+            let page = self.log.read(fold.chain, fold.next, PAGE).await?;
+            let full = page.len() == PAGE;
+            for stored in page {
+                let opened = self.open(&stored).await?;
+                if !refreshed && opened.as_ref().is_ok_and(|opened| self.is_unknown(&opened.statement)) {
+                    Box::pin(self.refresh_registry()).await?;
+                    refreshed = true;
+                }
+                let leaf = leaf_bytes(&stored.record);
+                entries.push(fold.place_opened(&self.origin, &self.registry(), stored.revision, leaf, opened));
+            }
+            if !full {
+                return Ok(entries);
+            }
+        }
+    }
+
+    /// Reads one entry with the parts that open.
+    ///
+    /// # Errors
+    /// The log or the vault is away, or stored bytes are damaged.
+    pub async fn entry_parts(
+        &self,
+        chain: ChainId,
+        revision: Revision,
+    ) -> Result<Option<(Stored, Statement, Vec<OpenedPart>)>, LedgerError> {
+        let Some(stored) = self.log.read(chain, revision, 1).await?.into_iter().next() else { return Ok(None) };
+        Ok(self.open(&stored).await?.ok().map(|opened| (stored, opened.statement, opened.parts)))
+    }
+
+    /// The registry that an act is admitted under as the next of a chain. A founding brings its own.
+    pub(crate) fn registry_for(&self, fold: &Fold, act: &Act) -> Result<Arc<Registry>, RegistryError> {
+        if fold.chain != ChainId::registry(&self.origin) {
+            return Ok(self.registry());
+        }
+        let mut registry = fold.registry.clone().unwrap_or_default();
+        if fold.registry.is_none() {
+            registry.found(Hash::ZERO, act)?;
+        }
+        Ok(Arc::new(registry))
+    }
+
+    fn is_unknown(&self, statement: &Statement) -> bool {
+        self.registry().key(statement.key_id).is_none()
+    }
+
+    /// Takes a stored record apart and opens the parts whose keys the vault gives.
+    async fn open(&self, stored: &Stored) -> Result<Result<Opened, Fault>, LedgerError> {
+        let Some(record) = Record::parse(&stored.record) else { return Ok(Err(Fault::NotARecord)) };
+        let mut keys = BTreeMap::new();
+        for part in &record.parts {
+            let Ok(digest) = part.digest.as_ref().try_into().map(Hash) else { continue };
+            if let Some(key) = self.vault.key(stored.chain, digest).await? {
+                keys.insert(digest, key);
+            }
+        }
+        Ok(open_record(&self.origin, &record, &|digest| keys.get(&digest).cloned()))
+    }
+}
+
+impl Fold {
+    /// Gives an entry that was read with some of its parts its place, or says why it does not count. What this reader
+    /// may not see is withheld; the line between what counts and what does not is the same for him.
+    #[must_use]
+    pub fn place_disclosed(
+        &mut self,
+        origin: &str,
+        registry: &Registry,
+        revision: Revision,
+        entry: Bytes,
+        parts: Vec<OpenedPart>,
+    ) -> CheckedEntry {
+        let opened =
+            if is_foreign_leaf(&entry) { Err(Fault::NotARecord) } else { opened_from_parts(origin, &entry, parts) };
+        self.place_opened(origin, registry, revision, entry, opened)
+    }
+
+    /// Gives a stored record its place, opening the parts whose keys are given.
+    #[must_use]
+    pub fn place_record(
+        &mut self,
+        origin: &str,
+        registry: &Registry,
+        revision: Revision,
+        record: &Bytes,
+        key: &dyn Fn(Hash) -> Option<DataKey>,
+    ) -> CheckedEntry {
+        let parsed = Record::parse(record);
+        let opened = parsed.as_ref().ok_or(Fault::NotARecord).and_then(|record| open_record(origin, record, key));
+        self.place_opened(origin, registry, revision, leaf_bytes(record), opened)
+    }
+
+    /// Gives an entry its place, or says why it does not count.
+    fn place_opened(
+        &mut self,
+        origin: &str,
+        registry: &Registry,
+        revision: Revision,
+        entry: Bytes,
+        opened: Result<Opened, Fault>,
+    ) -> CheckedEntry {
+        self.next = revision.next();
+        let leaf = hash_leaf(&entry);
+        let mut checked = CheckedEntry {
+            revision,
+            leaf,
+            entry,
+            statement: None,
+            recorded_at: 0,
+            parts: Vec::new(),
+            withheld: Vec::new(),
+            outcome: Err(Fault::NotARecord),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(fault) => {
+                checked.outcome = Err(fault);
+                return checked;
+            }
+        };
+        checked.outcome = self.count(origin, registry, revision, leaf, &opened);
+        checked.recorded_at = opened.entry.recorded_at;
+        checked.statement = Some(opened.statement);
+        checked.parts = opened.parts;
+        checked.withheld = opened.withheld;
+        checked
+    }
+
+    fn count(
+        &mut self,
+        origin: &str,
+        registry: &Registry,
+        revision: Revision,
+        leaf: Hash,
+        opened: &Opened,
+    ) -> Result<Recorded, Fault> {
+        let statement = &opened.statement;
+        self.check_place(origin, revision, statement)?;
+        let on_registry = self.chain == ChainId::registry(origin);
+        let founds = on_registry && self.registry.is_none();
+        if founds {
+            let mut founded = Registry::default();
+            founded.found(leaf, &opened.act)?;
+            check_signature(&founded, on_registry, opened)?;
+            self.registry = Some(founded);
+        } else {
+            check_signature(self.registry.as_ref().unwrap_or(registry), on_registry, opened)?;
+        }
+        // From here on the entry counts; what follows is about its act.
+        self.head = leaf;
+        self.places.insert(statement.event_id, revision);
+        if let Some(fault) = &opened.content_fault {
+            return Err(fault.clone());
+        }
+        let is_told = !opened.withheld.iter().any(|commitment| commitment.kind == PartKind::Act);
+        let registry = self.registry.as_ref().unwrap_or(registry);
+        if is_told && registry.signing_key(&statement.agency, statement.key_id, &opened.act).is_none() {
+            return Err(Fault::UnknownKey { key_id: statement.key_id });
+        }
+        let recorded = Recorded {
+            revision: revision.0,
+            event_id: statement.event_id,
+            agency: statement.agency.clone(),
+            occurred_at: statement.occurred_at,
+            recorded_at: opened.entry.recorded_at,
+            act: opened.act.clone(),
+        };
+        // Admission can be run again only over the whole act.
+        if opened.withheld.is_empty() {
+            let directory = registry.directory();
+            let kind = directory.kind(&statement.agency).ok_or(Fault::UnknownAgency)?;
+            let caller = Caller { agency: statement.agency.clone(), kind };
+            admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act).map_err(Box::new)?;
+        }
+        if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
+            registry.apply(&statement.agency, &recorded.act)?;
+        }
+        self.standing.apply(&recorded);
+        Ok(recorded)
+    }
+
+    fn check_place(&self, origin: &str, revision: Revision, statement: &Statement) -> Result<(), Fault> {
+        if statement.origin != origin {
+            return Err(Fault::OtherLedger);
+        }
+        if statement.chain != self.chain || statement.revision != revision {
+            return Err(Fault::OtherPlace);
+        }
+        if statement.previous != self.head {
+            return Err(Fault::BrokenLink { expected: self.head, found: statement.previous });
+        }
+        if self.places.contains_key(&statement.event_id) {
+            return Err(Fault::EventIdReused);
+        }
+        Ok(())
+    }
+
+    /// The registry, when this is its chain.
+    #[must_use]
+    pub fn registry(&self) -> Option<&Registry> {
+        self.registry.as_ref()
+    }
+}
+
+/// What a disclosed entry holds, its parts checked against their commitments.
+fn opened_from_parts(origin: &str, entry: &Bytes, parts: Vec<OpenedPart>) -> Result<Opened, Fault> {
+    let mut opened = Opened::new(entry)?;
+    for commitment in opened.statement.commitments.clone() {
+        let place = (commitment.kind, commitment.number);
+        let Some(part) = parts.iter().find(|part| (part.commitment.kind, part.commitment.number) == place) else {
+            opened.withheld.push(commitment);
+            continue;
+        };
+        let digest = part::digest(origin, opened.statement.event_id, place.0, place.1, &part.salt, &part.plaintext);
+        opened.take(if digest == commitment.digest {
+            Ok(OpenedPart { commitment, ..part.clone() })
+        } else {
+            Err(OpenError::CommitmentBroken { kind: place.0, number: place.1 })
+        });
+    }
+    Ok(opened.told())
+}
+
+/// Takes a record apart and opens the parts whose keys are given. The leaf does not cover how the parts are stored, so
+/// stored parts that are not those of the statement take nothing from the entry: only its content is gone.
+fn open_record(origin: &str, record: &Record, key: &dyn Fn(Hash) -> Option<DataKey>) -> Result<Opened, Fault> {
+    let mut opened = Opened::new(&record.entry)?;
+    if opened.statement.commitments.len() != record.parts.len() {
+        opened.content_fault = Some(Fault::OtherParts);
+    }
+    for (commitment, stored) in opened.statement.commitments.clone().into_iter().zip(&record.parts) {
+        if stored.digest != commitment.digest.0.as_slice() {
+            opened.content_fault.get_or_insert(Fault::OtherParts);
+            continue;
+        }
+        match key(commitment.digest) {
+            None => opened.withheld.push(commitment),
+            Some(key) => opened.take(part::open(origin, opened.statement.event_id, commitment, stored, &key)),
+        }
+    }
+    Ok(opened.told())
+}
+
+impl Opened {
+    fn new(entry: &Bytes) -> Result<Self, Fault> {
+        let entry = Entry::parse(entry)?;
+        let statement = Statement::parse(&entry.statement)?;
+        let (parts, withheld) = (Vec::new(), Vec::new());
+        Ok(Self { entry, statement, parts, withheld, content_fault: None, act: Act::default() })
+    }
+
+    fn take(&mut self, part: Result<OpenedPart, OpenError>) {
+        match part {
+            Ok(part) => self.parts.push(part),
+            Err(error) => {
+                self.content_fault.get_or_insert(Fault::Part(error));
+            }
+        }
+    }
+
+    /// With the act that the parts tell together.
+    fn told(mut self) -> Self {
+        if self.content_fault.is_none() {
+            match part::join_opened(&self.parts) {
+                Some(act) => self.act = act,
+                None => self.content_fault = Some(Fault::NotAnAct),
+            }
+        }
+        self
+    }
+}
+
+/// Whether the agency's key signed. What the act is plays no part: those who may not see it draw the same line.
+fn check_signature(registry: &Registry, on_registry: bool, opened: &Opened) -> Result<(), Fault> {
+    let statement = &opened.statement;
+    if registry.directory().agency(&statement.agency).is_none() {
+        return Err(Fault::UnknownAgency);
+    }
+    let key = registry
+        .key_of(&statement.agency, statement.key_id, on_registry)
+        .ok_or(Fault::UnknownKey { key_id: statement.key_id })?;
+    let signature = opened.entry.signatures.iter().find(|signature| signature.key_id == statement.key_id);
+    let signed =
+        signature.is_some_and(|signature| key.verifies(&pre_authentication(&opened.entry.statement), &signature.value));
+    if signed { Ok(()) } else { Err(Fault::BadSignature) }
+}
+
+#[cfg(test)]
+mod tests;

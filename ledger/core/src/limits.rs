@@ -1,0 +1,38 @@
+//! Every bound of what is signed and stored, with its unit and its reason.
+
+/// Bytes of an entry: a C2SP entry bundle gives its length in two bytes.
+pub const ENTRY_BYTES_MAX: usize = 65_535;
+
+/// Bytes of the plaintext of one part: a narrative is at most some texts of 8 KiB, an act some lists; documents stay
+/// with their holder.
+pub const PART_BYTES_MAX: usize = 256 * 1024;
+
+/// Parts of one act: the act, a narrative, a sealed part, and one per subject.
+pub const PARTS_MAX: usize = 256;
+
+/// Bytes of a record: KurrentDB takes 1 MiB by default, and some of it is its own.
+pub const RECORD_BYTES_MAX: usize = 1_000_000;
+
+/// Signatures of one entry: the agency's, officers' and parties'.
+pub const SIGNATURES_MAX: usize = 16;
+
+/// Bytes of an origin: a schema-less URL.
+pub const ORIGIN_BYTES_MAX: usize = 128;
+
+/// Bytes of an agency id.
+pub const AGENCY_BYTES_MAX: usize = 64;
+
+/// Bytes of the name of a rule set.
+pub const RULE_SET_BYTES_MAX: usize = 64;
+
+/// Entries of one chain: a dispute of a whole life has some hundreds; registry and access chains more.
+pub const CHAIN_ENTRIES_MAX: usize = 100_000;
+
+/// Times an append is tried on a chain that moves: more contenders than agencies in one dispute.
+pub const APPEND_ATTEMPTS_MAX: u32 = 16;
+
+/// Times the same bytes are sent again to learn how an append ended.
+pub const RESEND_ATTEMPTS_MAX: u32 = 5;
+
+/// Distance that `recorded_at` may keep from the witnessed time around it, in milliseconds (± 5 min).
+pub const RECORDED_AT_SLACK_MS: i64 = 5 * 60 * 1000;

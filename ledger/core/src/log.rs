@@ -1,0 +1,140 @@
+//! The log contract: what an engine must do, and nothing else.
+//!
+//! ```text
+//!   chain a   0 ──── 1 ───────── 2                 revisions, dense within a chain
+//!   chain b        0 ──── 1                        every record of every chain stream takes a number,
+//!   order     0    1 2    3 4    5 …  leaf index   whatever its bytes
+//!                           ▲
+//!                           cursor: opaque place in this order
+//! ```
+//!
+//! `crate::conformance` (feature `testing`) is the definition of this contract; every engine runs it.
+
+use std::{future::Future, io};
+
+use bytes::Bytes;
+
+use crate::chain::{ChainId, Revision};
+
+/// Opaque place in a log's one global order. Only the log that gave it can read it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub u64, pub u64);
+
+/// A record at its place in a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Chain.
+    pub chain: ChainId,
+    /// Place in the chain.
+    pub revision: Revision,
+    /// The bytes that were appended. An engine MUST NOT look into them beyond [`crate::record::leaf_hash`].
+    pub record: Bytes,
+}
+
+/// A record with its place in the global order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followed {
+    /// Place to go on from.
+    pub cursor: Cursor,
+    /// The record.
+    pub stored: Stored,
+}
+
+/// An append-only log of records in chains.
+pub trait Log: Send + Sync + 'static {
+    /// What [`Log::follow`] gives.
+    type Follower: Follower;
+
+    /// Appends a record as revision `expected` of a chain.
+    ///
+    /// - MUST be atomic: afterwards the whole record stands at that revision, or nothing has changed.
+    /// - MUST acknowledge only what is durable: fsynced, or on a quorum.
+    /// - MUST refuse with [`AppendError::Conflict`] when `expected` is not the chain's next revision, except that the
+    ///   same bytes at the same revision again are a success.
+    /// - MUST end as stored, not stored, or unknown, and say which. After [`AppendError::Unknown`] the caller resolves
+    ///   by appending exactly the same bytes at the same revision again.
+    /// - MUST NOT wait for room: a full queue is [`AppendError::Full`] at once.
+    fn append(
+        &self,
+        chain: ChainId,
+        expected: Revision,
+        record: Bytes,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Reads up to `limit` records of a chain, from a revision on, in order. An unknown chain is empty.
+    ///
+    /// - MUST give everything that was acknowledged before the call.
+    /// - MAY give what is durable but not acknowledged yet; MUST NOT give what is not durable.
+    fn read(
+        &self,
+        chain: ChainId,
+        from: Revision,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send;
+
+    /// Starts to follow the log after a cursor; from the beginning without one.
+    fn follow(&self, after: Option<Cursor>) -> impl Future<Output = Result<Self::Follower, ReadError>> + Send;
+}
+
+/// Catches up, then goes on live.
+pub trait Follower: Send + 'static {
+    /// The next records, at least one; waits for it.
+    ///
+    /// - MUST yield every record exactly once, in one order that is the same for every follower and never changes.
+    /// - MUST yield only what is durable.
+    /// - Cancelling the returned future loses nothing.
+    fn next(&mut self) -> impl Future<Output = Result<Vec<Followed>, ReadError>> + Send;
+}
+
+/// Why a record was not acknowledged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// Not stored: another record stands at this revision, or the one before it is missing.
+    #[error("the chain's next revision is {next}")]
+    Conflict {
+        /// The chain's next revision.
+        next: Revision,
+    },
+    /// Not stored: the queue is full.
+    #[error("the queue of {capacity} appends is full")]
+    Full {
+        /// Appends that may wait.
+        capacity: usize,
+    },
+    /// Not stored: the disk is full.
+    #[error("no space left on the disk of the log")]
+    NoSpace,
+    /// Not stored: larger than the log takes.
+    #[error("a record of {size} bytes is larger than {max}")]
+    TooLarge {
+        /// Size of the record in bytes.
+        size: usize,
+        /// Largest size in bytes.
+        max: usize,
+    },
+    /// Not stored: the log is closed, or cannot be reached.
+    #[error("the log is unavailable")]
+    Unavailable(#[source] Option<io::Error>),
+    /// Stored or not: nobody can say. Ask again with the same bytes.
+    #[error("it is unknown whether the record was stored")]
+    Unknown(#[source] Option<io::Error>),
+}
+
+/// Why records could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The log is closed, or cannot be reached.
+    #[error("the log is unavailable")]
+    Unavailable(#[source] Option<io::Error>),
+    /// What is stored is not what was appended.
+    #[error("stored bytes are damaged at {place}")]
+    Damaged {
+        /// File and offset, or stream and position.
+        place: String,
+    },
+    /// The cursor is not one of this log.
+    #[error("the cursor is not one of this log")]
+    UnknownCursor,
+}

@@ -1,0 +1,223 @@
+//! A log and a vault in memory: for tests, demonstrations and as the shortest reading of both contracts. Nothing
+//! survives the process.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::{
+    chain::{ChainId, Revision},
+    limits::RECORD_BYTES_MAX,
+    log::{AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
+    merkle::Hash,
+    vault::{DataKey, Deposit, Vault, VaultError},
+};
+
+/// Records that [`Follower::next`] gives at once, so that catching up does not copy the whole log.
+const FOLLOWED_MAX: usize = 256;
+
+/// A log in memory. A clone is another handle on the same log.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryLog {
+    shared: Arc<Shared>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Log for MemoryLog {
+    type Follower = MemoryFollower;
+
+    async fn append(&self, chain: ChainId, expected: Revision, record: Bytes) -> Result<(), AppendError> {
+        if record.len() > RECORD_BYTES_MAX {
+            return Err(AppendError::TooLarge { size: record.len(), max: RECORD_BYTES_MAX });
+        }
+        self.shared.records().append(chain, expected, record)?;
+        self.shared.grown.send_replace(());
+        Ok(())
+    }
+
+    async fn read(&self, chain: ChainId, from: Revision, limit: usize) -> Result<Vec<Stored>, ReadError> {
+        Ok(self.shared.records().read(chain, from, limit))
+    }
+
+    async fn follow(&self, after: Option<Cursor>) -> Result<MemoryFollower, ReadError> {
+        let next = match after {
+            None => 0,
+            Some(cursor) => self.shared.records().after(cursor).ok_or(ReadError::UnknownCursor)?,
+        };
+        Ok(MemoryFollower { shared: Arc::clone(&self.shared), grown: self.shared.grown.subscribe(), next })
+    }
+}
+
+/// Follows a [`MemoryLog`].
+#[derive(Debug)]
+pub struct MemoryFollower {
+    shared: Arc<Shared>,
+    grown: watch::Receiver<()>,
+    next: usize,
+}
+
+impl Follower for MemoryFollower {
+    async fn next(&mut self) -> Result<Vec<Followed>, ReadError> {
+        loop {
+            let followed = self.shared.records().follow(self.next);
+            if !followed.is_empty() {
+                self.next += followed.len();
+                return Ok(followed);
+            }
+            // A record that came after the look above has marked the channel, so this returns at once.
+            self.grown.changed().await.map_err(|_closed| ReadError::Unavailable(None))?;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared {
+    records: Mutex<Records>,
+    grown: watch::Sender<()>,
+}
+
+impl Default for Shared {
+    fn default() -> Self {
+        Self { records: Mutex::default(), grown: watch::Sender::new(()) }
+    }
+}
+
+impl Shared {
+    /// No holder of this lock panics halfway through a change, so a poisoned lock still guards whole records.
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Records {
+    order: Vec<Stored>,
+    chains: BTreeMap<ChainId, Vec<Bytes>>,
+}
+
+impl Records {
+    fn append(&mut self, chain: ChainId, expected: Revision, record: Bytes) -> Result<(), AppendError> {
+        let standing = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
+        let next = Revision(standing.len() as u64);
+        if expected != next {
+            let same = index(expected.0).and_then(|at| standing.get(at)).is_some_and(|known| *known == record);
+            return if same { Ok(()) } else { Err(AppendError::Conflict { next }) };
+        }
+        self.chains.entry(chain).or_default().push(record.clone());
+        self.order.push(Stored { chain, revision: next, record });
+        Ok(())
+    }
+
+    fn read(&self, chain: ChainId, from: Revision, limit: usize) -> Vec<Stored> {
+        let records = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
+        let records = index(from.0).and_then(|from| records.get(from..)).unwrap_or_default();
+        let stored =
+            |(record, revision): (&Bytes, u64)| Stored { chain, revision: Revision(revision), record: record.clone() };
+        records.iter().zip(from.0..).take(limit).map(stored).collect()
+    }
+
+    fn follow(&self, from: usize) -> Vec<Followed> {
+        let stored = self.order.get(from..).unwrap_or_default();
+        let followed = |(stored, place): (&Stored, u64)| Followed {
+            cursor: Cursor(place, stored.revision.0),
+            stored: stored.clone(),
+        };
+        stored.iter().zip(from as u64..).take(FOLLOWED_MAX).map(followed).collect()
+    }
+
+    /// Place after a cursor. The second number is the revision of the record there, so that most foreign cursors show.
+    fn after(&self, cursor: Cursor) -> Option<usize> {
+        let place = index(cursor.0)?;
+        let stored = self.order.get(place)?;
+        (stored.revision.0 == cursor.1).then_some(place + 1)
+    }
+}
+
+fn index(number: u64) -> Option<usize> {
+    usize::try_from(number).ok()
+}
+
+/// A vault in memory. A clone is another handle on the same vault. Keys lie unwrapped, and are wiped when destroyed.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryVault {
+    keys: Arc<Mutex<BTreeMap<(ChainId, Hash), DataKey>>>,
+}
+
+impl MemoryVault {
+    /// An empty vault.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Destroys the key of a part for ever, as erasure does. Says whether there was one.
+    #[must_use]
+    pub fn destroy(&self, chain: ChainId, digest: Hash) -> bool {
+        self.keys().remove(&(chain, digest)).is_some()
+    }
+
+    fn keys(&self) -> MutexGuard<'_, BTreeMap<(ChainId, Hash), DataKey>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Vault for MemoryVault {
+    async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
+        self.keys().extend(deposits.into_iter().map(|deposit| ((chain, deposit.digest), deposit.key)));
+        Ok(())
+    }
+
+    async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
+        Ok(self.keys().get(&(chain, digest)).cloned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::Holder;
+
+    async fn make() -> MemoryLog {
+        MemoryLog::new()
+    }
+
+    crate::conformance!(make);
+
+    #[tokio::test]
+    async fn a_clone_is_another_handle_on_the_same_log() {
+        let log = MemoryLog::new();
+        log.clone().append(ChainId([1; 16]), Revision::FIRST, Bytes::from_static(b"a")).await.unwrap();
+        assert_eq!(log.read(ChainId([1; 16]), Revision::FIRST, 9).await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_cursor_of_another_log_is_refused_when_its_record_differs() {
+        let log = MemoryLog::new();
+        log.append(ChainId([1; 16]), Revision::FIRST, Bytes::from_static(b"a")).await.unwrap();
+        assert!(matches!(log.follow(Some(Cursor(0, 1))).await, Err(ReadError::UnknownCursor)));
+    }
+
+    #[tokio::test]
+    async fn a_key_is_kept_per_chain_and_gone_once_destroyed() {
+        let vault = MemoryVault::new();
+        let (chain, digest, key) = (ChainId([1; 16]), Hash([2; 32]), DataKey([3; 32]));
+        let deposit = Deposit { digest, holder: Holder::Chain, key: key.clone() };
+        vault.deposit(chain, vec![deposit]).await.unwrap();
+        assert_eq!(vault.key(chain, digest).await.unwrap(), Some(key));
+        assert_eq!(vault.key(ChainId([9; 16]), digest).await.unwrap(), None);
+        assert!(vault.destroy(chain, digest));
+        assert!(!vault.destroy(chain, digest));
+        assert_eq!(vault.key(chain, digest).await.unwrap(), None);
+    }
+}

@@ -1,0 +1,361 @@
+//! The one write path: admit → commit → sign → append.
+//!
+//! ```text
+//! record   catch up with the chain
+//!          seen this event id? same content: the same entry; other content: refused
+//!          admit                                     pure; refuses; nothing has changed
+//!          seal parts, keep their keys in the vault  a crash here leaves keys that open nothing
+//!          statement ← commitments, previous, revision
+//!          entry ← sign                              bytes are fixed here
+//!          log.append(chain, expected revision)      a crash here: stored or not; the caller asks again
+//! ```
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use mediation_domain::{
+    admit::{Caller, Refusal, admit},
+    history::EventId,
+};
+use mediation_proto::mediation::ledger::v1::Act;
+
+use crate::{
+    chain::{ChainId, Revision},
+    entry::{Entry, Signature},
+    key::{PublicKey, SignError, Signer},
+    ledger::{Fold, Ledger, LedgerError},
+    limits::{APPEND_ATTEMPTS_MAX, ENTRY_BYTES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
+    log::{AppendError, Log},
+    merkle::{Hash, hash_leaf},
+    part::{self, OpenedPart, Part, SealError, SealedPart, SplitError},
+    record::Record,
+    registry::RegistryError,
+    statement::{Statement, pre_authentication},
+    vault::{Deposit, Vault, VaultError},
+};
+
+/// Chains whose fold is kept, so that recording reads only what was added since.
+const FOLDS_MAX: usize = 4_096;
+
+/// A request to record one act, parsed.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// Chain, chosen by the caller.
+    pub chain: ChainId,
+    /// Idempotency key, chosen by the caller.
+    pub event_id: EventId,
+    /// Revision that the act shall take, when the caller insists.
+    pub expected_revision: Option<Revision>,
+    /// The agency's word: seconds since 1970-01-01T00:00:00Z.
+    pub occurred_at: i64,
+    /// What was done.
+    pub act: Act,
+}
+
+/// An act that stands on its chain, durably.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// Chain.
+    pub chain: ChainId,
+    /// Event id.
+    pub event_id: EventId,
+    /// Place in the chain.
+    pub revision: Revision,
+    /// Leaf hash.
+    pub leaf: Hash,
+    /// The leaf's bytes.
+    pub entry: Bytes,
+}
+
+/// Records acts.
+#[derive(Debug)]
+pub struct Recorder<L, V> {
+    ledger: Arc<Ledger<L, V>>,
+    signers: BTreeMap<String, Arc<dyn Signer>>,
+    folds: Mutex<BTreeMap<ChainId, Arc<tokio::sync::Mutex<Fold>>>>,
+}
+
+impl<L: Log, V: Vault> Recorder<L, V> {
+    /// A recorder that signs for these agencies.
+    #[must_use]
+    pub fn new(ledger: Arc<Ledger<L, V>>, signers: BTreeMap<String, Arc<dyn Signer>>) -> Self {
+        Self { ledger, signers, folds: Mutex::default() }
+    }
+
+    /// The ledger that is written.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger<L, V>> {
+        &self.ledger
+    }
+
+    /// Records an act for an agency, durably.
+    ///
+    /// # Errors
+    /// A refusal, after which nothing has changed, or a fault; only [`AppendError::Unknown`] leaves open whether
+    /// the act was recorded.
+    pub async fn record(&self, caller: &Caller, request: &Request) -> Result<Placed, RecordError> {
+        let signer = self
+            .signers
+            .get(&caller.agency)
+            .ok_or_else(|| RecordError::KeyNotHeld { agency: caller.agency.clone() })?;
+        let parts = part::split(&request.act)?;
+        // Writers of one chain in this process take turns, so that they do not spend their attempts on each other.
+        let fold = self.fold(request.chain);
+        let mut fold = fold.lock().await;
+        for _attempt in 0..APPEND_ATTEMPTS_MAX {
+            self.ledger.catch_up(&mut fold).await?;
+            if let Some(revision) = fold.place(request.event_id) {
+                return self.replay(caller, request, &parts, revision).await;
+            }
+            self.check(caller, request, &fold, signer.public_key()).await?;
+            let attempt = self.attempt(caller, request, &parts, &fold, signer.as_ref()).await?;
+            match self.append(&attempt).await {
+                Ok(()) => return Ok(attempt.placed),
+                Err(AppendError::Conflict { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(RecordError::Contended { attempts: APPEND_ATTEMPTS_MAX })
+    }
+
+    /// Everything that can be known beforehand of an entry that would not count, or not be admitted. Admission comes
+    /// before the revision: who may not know the chain learns nothing of where it stands.
+    async fn check(&self, caller: &Caller, request: &Request, fold: &Fold, key: PublicKey) -> Result<(), RecordError> {
+        let mut registry = self.ledger.registry_for(fold, &request.act)?;
+        admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
+        if let Some(expected) = request.expected_revision.filter(|expected| *expected != fold.next()) {
+            return Err(RecordError::RevisionStale { expected, actual: fold.next() });
+        }
+        let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
+        if !on_registry && registry.key(key.id()).is_none() {
+            // Enrolled since the registry was last read, perhaps by another process.
+            registry = self.ledger.refresh_registry().await?;
+        }
+        let counts = registry.key_of(&caller.agency, key.id(), on_registry).is_some()
+            && registry.signing_key(&caller.agency, key.id(), &request.act).is_some();
+        if !counts {
+            return Err(RecordError::KeyNotHeld { agency: caller.agency.clone() });
+        }
+        if let Some(registry) = fold.registry() {
+            registry.clone().apply(&caller.agency, &request.act)?;
+        }
+        Ok(())
+    }
+
+    /// Fixes statement, salts, signature and recorded time for one revision, and keeps the parts' keys.
+    async fn attempt(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        parts: &[Part],
+        fold: &Fold,
+        signer: &dyn Signer,
+    ) -> Result<Attempt, RecordError> {
+        let origin = self.ledger.origin();
+        let sealed: Vec<SealedPart> =
+            parts.iter().map(|part| part::seal(origin, request.event_id, part)).collect::<Result<_, _>>()?;
+        let statement = Statement {
+            origin: origin.to_owned(),
+            event_id: request.event_id,
+            chain: request.chain,
+            revision: fold.next(),
+            previous: fold.head(),
+            agency: caller.agency.clone(),
+            key_id: signer.public_key().id(),
+            occurred_at: request.occurred_at,
+            rule_set: self.ledger.rule_set().to_owned(),
+            commitments: sealed.iter().map(|part| part.commitment).collect(),
+        };
+        let recorded_at = self.ledger.clock().now_ms();
+        let entry = sign(&statement, signer, recorded_at)?;
+        let leaf = hash_leaf(&entry);
+        let stored = sealed.iter().map(|part| part.stored.clone()).collect();
+        let record = Record { entry: entry.clone(), parts: stored }.to_bytes();
+        if entry.len() > ENTRY_BYTES_MAX || record.len() > RECORD_BYTES_MAX {
+            return Err(RecordError::RecordTooLarge { size: record.len() });
+        }
+        let deposits = parts
+            .iter()
+            .zip(sealed)
+            .map(|(part, sealed)| Deposit {
+                digest: sealed.commitment.digest,
+                holder: part.holder.clone(),
+                key: sealed.key,
+            })
+            .collect();
+        // A crash after this leaves keys of parts that no record has: they open nothing.
+        self.ledger.vault().deposit(request.chain, deposits).await?;
+        let placed = Placed { chain: request.chain, event_id: request.event_id, revision: fold.next(), leaf, entry };
+        Ok(Attempt { placed, record })
+    }
+
+    /// Appends, and asks again with the same bytes while nobody can say how it ended.
+    async fn append(&self, attempt: &Attempt) -> Result<(), AppendError> {
+        let Placed { chain, revision, .. } = attempt.placed;
+        let mut resends = 0;
+        loop {
+            match self.ledger.log().append(chain, revision, attempt.record.clone()).await {
+                Err(AppendError::Unknown(cause)) if resends < RESEND_ATTEMPTS_MAX => {
+                    resends += 1;
+                    tracing::warn!(%chain, %revision, resends, ?cause, "append ended unknown, asking again");
+                }
+                ended => return ended,
+            }
+        }
+    }
+
+    /// The event id stands on the chain: the same entry for the same content, a refusal for other content.
+    async fn replay(
+        &self,
+        caller: &Caller,
+        request: &Request,
+        parts: &[Part],
+        revision: Revision,
+    ) -> Result<Placed, RecordError> {
+        let found = self.ledger.entry_parts(request.chain, revision).await?;
+        let (stored, statement, opened) = found.ok_or(RecordError::Lost { revision })?;
+        let entry = Record::parse(&stored.record).ok_or(RecordError::Lost { revision })?.entry;
+        if statement.agency != caller.agency {
+            return Err(RecordError::EventIdTaken);
+        }
+        let same = statement.occurred_at == request.occurred_at
+            && same_parts(self.ledger.origin(), request.event_id, &statement, parts, &opened);
+        if !same {
+            let recorded = statement.commitments.first().map(|commitment| commitment.digest).unwrap_or(Hash::ZERO);
+            return Err(RecordError::EventIdReused {
+                recorded,
+                submitted: submitted_digest(self.ledger.origin(), request.event_id, parts, &opened),
+            });
+        }
+        Ok(Placed { chain: request.chain, event_id: request.event_id, revision, leaf: hash_leaf(&entry), entry })
+    }
+
+    /// The fold of a chain, kept between calls. When too many are kept, those nobody uses are forgotten.
+    fn fold(&self, chain: ChainId) -> Arc<tokio::sync::Mutex<Fold>> {
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        if folds.len() >= FOLDS_MAX && !folds.contains_key(&chain) {
+            folds.retain(|_, fold| Arc::strong_count(fold) > 1);
+        }
+        Arc::clone(folds.entry(chain).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Fold::new(chain)))))
+    }
+}
+
+/// Everything that is frozen for one revision.
+struct Attempt {
+    placed: Placed,
+    record: Bytes,
+}
+
+/// Signs a statement: the one place that signs acts.
+///
+/// # Errors
+/// The signer did not sign.
+pub fn sign(statement: &Statement, signer: &dyn Signer, recorded_at: i64) -> Result<Bytes, SignError> {
+    let bytes = statement.to_bytes();
+    let value = signer.sign(&pre_authentication(&bytes))?;
+    let signature = Signature { key_id: statement.key_id, value: value.into() };
+    Ok(Entry { statement: bytes, signatures: vec![signature], recorded_at }.to_bytes())
+}
+
+/// Same content: each submitted part recomputes the stored commitment under the stored salt. For parts that are erased
+/// the remaining ones suffice.
+fn same_parts(origin: &str, event_id: EventId, statement: &Statement, parts: &[Part], opened: &[OpenedPart]) -> bool {
+    let places = statement.commitments.iter().map(|commitment| (commitment.kind, commitment.number));
+    if !places.eq(parts.iter().map(|part| (part.kind, part.number))) {
+        return false;
+    }
+    opened.iter().all(|known| {
+        let place = (known.commitment.kind, known.commitment.number);
+        parts.iter().filter(|part| (part.kind, part.number) == place).all(|part| {
+            part::digest(origin, event_id, part.kind, part.number, &known.salt, &part.plaintext)
+                == known.commitment.digest
+        })
+    })
+}
+
+/// What the submitted act part would have been committed to under the stored salt.
+fn submitted_digest(origin: &str, event_id: EventId, parts: &[Part], opened: &[OpenedPart]) -> Hash {
+    let (Some(part), Some(known)) = (parts.first(), opened.first()) else { return Hash::ZERO };
+    part::digest(origin, event_id, part.kind, part.number, &known.salt, &part.plaintext)
+}
+
+/// Why an act was not recorded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// The rules say no.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No key of this agency is held here that may sign the act: none at all, one that is not enrolled, or a signing key
+    /// where the root key is needed.
+    #[error("no key of `{agency}` that may sign this act is held here")]
+    KeyNotHeld {
+        /// Agency.
+        agency: String,
+    },
+    /// The act cannot be split into parts of allowed size.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// Entry or record exceed their bounds.
+    #[error("a record of {size} bytes is too large")]
+    RecordTooLarge {
+        /// Size in bytes.
+        size: usize,
+    },
+    /// The caller insisted on a revision that is not the next one.
+    #[error("revision {expected} was expected, the next one is {actual}")]
+    RevisionStale {
+        /// Revision the caller insists on.
+        expected: Revision,
+        /// The next one.
+        actual: Revision,
+    },
+    /// The event id stands on the chain with other content.
+    #[error("the event id was used for other content")]
+    EventIdReused {
+        /// Commitment of the act that stands.
+        recorded: Hash,
+        /// What the submitted act would have been committed to.
+        submitted: Hash,
+    },
+    /// The event id stands on the chain for an act of another agency. No digests are told: over the stored salt they
+    /// would let the caller guess what he may not see.
+    #[error("the event id was used by another agency")]
+    EventIdTaken,
+    /// Others were faster every time.
+    #[error("the chain moved on {attempts} times")]
+    Contended {
+        /// Attempts made.
+        attempts: u32,
+    },
+    /// The log gave no acknowledgement.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The chain could not be read.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The vault did not keep the keys.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// No randomness, or the cipher refused.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The signer did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The act would have no effect on the registry chain.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// An entry that was there is not there any more.
+    #[error("the entry at revision {revision} is gone")]
+    Lost {
+        /// Its place.
+        revision: Revision,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,208 @@
+//! The verifier: a whole log, entry by entry, against its founding, its keys and its checkpoints. It trusts nobody.
+//!
+//! Entries are taken in the log's order, so each signature is judged by the registry as it stood at that index.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use mediation_proto::mediation::ledger::v1::PartKind;
+
+use crate::{
+    chain::{ChainId, Revision},
+    checkpoint::Checkpoint,
+    ledger::{Fault, Fold},
+    merkle::{Frontier, Hash, LeafIndex, TreeSize},
+    record::leaf_hash,
+    registry::Registry,
+    vault::DataKey,
+};
+
+/// A log under verification.
+#[derive(Debug)]
+pub struct Verification {
+    origin: String,
+    genesis: Hash,
+    registry: Registry,
+    folds: BTreeMap<ChainId, Fold>,
+    tree: Frontier,
+    /// Checkpoints that the tree must reach, by size, with their names.
+    checkpoints: Vec<(String, Checkpoint)>,
+    /// The vault is at hand: every part must open.
+    keys_expected: bool,
+    counts: Counts,
+    faults: Vec<LogFault>,
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Entries.
+    pub entries: u64,
+    /// Chains.
+    pub chains: u64,
+    /// Signatures that were found good.
+    pub signatures: u64,
+    /// Parts that were opened and agree with their commitments.
+    pub parts: u64,
+    /// Parts that were not opened: destroyed, or their keys are not at hand.
+    pub withheld: u64,
+}
+
+/// What is wrong with a log, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogFault {
+    /// An entry does not count, or its act does not.
+    #[error("entry {index} (chain {chain}, revision {revision}): {fault}")]
+    Entry {
+        /// Leaf index.
+        index: LeafIndex,
+        /// Chain.
+        chain: ChainId,
+        /// Place in the chain.
+        revision: Revision,
+        /// Why.
+        fault: Fault,
+    },
+    /// The key of a part is not in the vault, and no order has destroyed it.
+    #[error(
+        "entry {index} (chain {chain}, revision {revision}): the vault has no key of part {number} of kind {kind:?}"
+    )]
+    KeyMissing {
+        /// Leaf index.
+        index: LeafIndex,
+        /// Chain.
+        chain: ChainId,
+        /// Place in the chain.
+        revision: Revision,
+        /// Kind of the part.
+        kind: PartKind,
+        /// Number of the part.
+        number: u8,
+    },
+    /// A chain skips or repeats a revision.
+    #[error("entry {index} (chain {chain}): revision {found} where {expected} was due")]
+    Gap {
+        /// Leaf index.
+        index: LeafIndex,
+        /// Chain.
+        chain: ChainId,
+        /// Revision that was due.
+        expected: Revision,
+        /// Revision found.
+        found: Revision,
+    },
+    /// The log begins with another founding than the one that is pinned.
+    #[error("the log does not begin with the pinned founding: leaf {found} instead of {expected}")]
+    OtherGenesis {
+        /// Pinned leaf hash.
+        expected: Hash,
+        /// Leaf hash found.
+        found: Hash,
+    },
+    /// The tree is not the one that was sealed.
+    #[error("`{name}`: the tree of size {size} has root {found}, not the sealed {expected}")]
+    OtherTree {
+        /// Name of the checkpoint.
+        name: String,
+        /// Its size.
+        size: TreeSize,
+        /// Its root.
+        expected: Hash,
+        /// Root of the log's first entries of that number.
+        found: Hash,
+    },
+    /// Sealed entries are missing.
+    #[error("`{name}`: {sealed} entries are sealed, the log has {found}")]
+    Missing {
+        /// Name of the checkpoint.
+        name: String,
+        /// Entries that are sealed.
+        sealed: TreeSize,
+        /// Entries found.
+        found: TreeSize,
+    },
+}
+
+impl Verification {
+    /// Begins with the origin, the pinned genesis, and the checkpoints that the log must reach. With the vault at hand
+    /// (`keys_expected`) every part must open; without it parts are proved by their commitments alone.
+    #[must_use]
+    pub fn new(origin: &str, genesis: Hash, checkpoints: Vec<(String, Checkpoint)>, keys_expected: bool) -> Self {
+        let mut verification = Self {
+            origin: origin.to_owned(),
+            genesis,
+            registry: Registry::default(),
+            folds: BTreeMap::new(),
+            tree: Frontier::new(),
+            checkpoints,
+            keys_expected,
+            counts: Counts::default(),
+            faults: Vec::new(),
+        };
+        verification.meet_checkpoints();
+        verification
+    }
+
+    /// Takes the next record of the log. `key` gives the data keys of parts that may be opened.
+    pub fn entry(&mut self, chain: ChainId, revision: Revision, record: &Bytes, key: &dyn Fn(Hash) -> Option<DataKey>) {
+        let leaf = leaf_hash(record);
+        let index = self.tree.append(leaf);
+        self.counts.entries += 1;
+        if index == LeafIndex(0) && leaf != self.genesis {
+            self.faults.push(LogFault::OtherGenesis { expected: self.genesis, found: leaf });
+        }
+        let fold = self.folds.entry(chain).or_insert_with(|| Fold::new(chain));
+        if fold.next() != revision {
+            self.faults.push(LogFault::Gap { index, chain, expected: fold.next(), found: revision });
+        }
+        let checked = fold.place_record(&self.origin, &self.registry, revision, record, key);
+        self.counts.parts += checked.parts.len() as u64;
+        self.counts.withheld += checked.withheld.len() as u64;
+        if self.keys_expected {
+            let missing = checked.withheld.iter().map(|commitment| {
+                let (kind, number) = (commitment.kind, commitment.number);
+                LogFault::KeyMissing { index, chain, revision, kind, number }
+            });
+            self.faults.extend(missing);
+        }
+        match checked.outcome {
+            Ok(_) => self.counts.signatures += 1,
+            Err(fault) => self.faults.push(LogFault::Entry { index, chain, revision, fault }),
+        }
+        if let Some(registry) = fold.registry() {
+            self.registry.clone_from(registry);
+        }
+        self.meet_checkpoints();
+    }
+
+    fn meet_checkpoints(&mut self) {
+        let size = self.tree.size();
+        for (name, checkpoint) in &self.checkpoints {
+            if checkpoint.size == size && checkpoint.root != self.tree.root() {
+                let (expected, found) = (checkpoint.root, self.tree.root());
+                self.faults.push(LogFault::OtherTree { name: name.clone(), size, expected, found });
+            }
+        }
+    }
+
+    /// Ends: what was checked, what is wrong, the registry as the log leaves it, and the tree.
+    #[must_use]
+    pub fn finish(mut self) -> (Counts, Vec<LogFault>, Registry, TreeHead) {
+        let found = self.tree.size();
+        for (name, checkpoint) in self.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size > found) {
+            self.faults.push(LogFault::Missing { name: name.clone(), sealed: checkpoint.size, found });
+        }
+        self.counts.chains = self.folds.len() as u64;
+        (self.counts, self.faults, self.registry, TreeHead { size: found, root: self.tree.root() })
+    }
+}
+
+/// Size and root of a tree that nobody has signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TreeHead {
+    /// Number of leaves.
+    pub size: TreeSize,
+    /// Root over them.
+    pub root: Hash,
+}
