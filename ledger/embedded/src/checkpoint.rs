@@ -1,0 +1,97 @@
+//! The last checkpoint, in files beside the log.
+//!
+//! ```text
+//! store   write checkpoint.new        survives kill -9 (it is in the page cache); a crash in the middle may spoil it
+//! sync    fdatasync checkpoint.new
+//!         rename to checkpoint.last   one of the two is there, whole, whatever a crash leaves
+//!         fsync the directory
+//! ```
+//!
+//! Both hold a C2SP signed note as it was published, so that any tool can read them. A spoilt `checkpoint.new` is
+//! recognised by its signature and ignored.
+
+use std::{
+    io,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use mediation_ledger::store::{CheckpointStore, StoredCheckpoints};
+
+use crate::disk::{Access, Disk, DiskFile};
+
+/// Bytes of a note that will be read: more than any with all its cosignatures.
+const NOTE_BYTES_MAX: u64 = 64 * 1024;
+
+/// Name of the file with the last synced checkpoint.
+pub const LAST: &str = "checkpoint.last";
+
+/// Name of the file with one that is not synced yet.
+pub const NEW: &str = "checkpoint.new";
+
+/// The last checkpoint, in files.
+#[derive(Debug)]
+pub struct CheckpointFiles {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    /// `checkpoint.new`, while it is not synced.
+    unsynced: Mutex<Option<Box<dyn DiskFile>>>,
+}
+
+impl CheckpointFiles {
+    /// The checkpoint files of a directory. Nothing is created yet.
+    #[must_use]
+    pub fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
+        Self { disk, directory, unsynced: Mutex::new(None) }
+    }
+
+    fn read(&self, name: &str) -> io::Result<Option<String>> {
+        let path = self.directory.join(name);
+        if !self.disk.exists(&path)? {
+            return Ok(None);
+        }
+        let file = self.disk.open(&path, Access::Read)?;
+        let length = file.len()?;
+        if length > NOTE_BYTES_MAX {
+            return Err(io::Error::other(format!("`{name}` has {length} bytes, more than a checkpoint")));
+        }
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        file.read_exact_at(&mut bytes, 0)?;
+        // What is no text verifies as little as a text that is no note.
+        Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
+    }
+}
+
+impl CheckpointStore for CheckpointFiles {
+    fn load(&self) -> io::Result<StoredCheckpoints> {
+        Ok(StoredCheckpoints { synced: self.read(LAST)?, unsynced: self.read(NEW)? })
+    }
+
+    fn store(&self, note: &str) -> io::Result<()> {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        if unsynced.is_none() {
+            let path = self.directory.join(NEW);
+            if self.disk.exists(&path)? {
+                self.disk.remove(&path)?;
+            }
+            *unsynced = Some(self.disk.create(&path)?);
+        }
+        let Some(file) = unsynced.as_ref() else { return Err(io::Error::other("the file was just created")) };
+        file.write_all_at(note.as_bytes(), 0)?;
+        let length = note.len() as u64;
+        if file.len()? > length {
+            file.set_len(length)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(file) = unsynced.as_ref() else { return Ok(()) };
+        file.sync_data()?;
+        self.disk.rename(&self.directory.join(NEW), &self.directory.join(LAST))?;
+        // From here on the file is `checkpoint.last`, and must not be written over.
+        *unsynced = None;
+        self.disk.sync_dir(&self.directory)
+    }
+}

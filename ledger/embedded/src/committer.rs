@@ -1,0 +1,384 @@
+//! The one writer: takes requests from the queue in groups, and makes each group durable with one write and one sync.
+//!
+//! Life of an entry:
+//!
+//! | step | a crash here leaves | who repairs it |
+//! |---|---|---|
+//! | 1. waits in the queue | nothing | its caller asks again |
+//! | 2. checked against the index and the group before it | nothing | the same |
+//! | 3. room is made: a new segment | an empty segment or a spare, see [`crate::spare`] | opening |
+//! | 4. the group is written | any sectors of it, zeros between | opening cuts it, or keeps it when all of it is there |
+//! | 5. the file is synced | the whole group, unacknowledged | its callers ask again and find the same bytes |
+//! | 6. the index and the tip show it | the same | the same |
+//! | 7. it is acknowledged | the whole group | |
+//!
+//! There is no delay to wait for a larger group: while one syncs, the next one queues.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+    thread::{self, JoinHandle},
+};
+
+use bytes::Bytes;
+use mediation_ledger::{
+    chain::{ChainId, Revision},
+    log::{AppendError, ReadError},
+    merkle::{Frontier, Hash, LeafIndex},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    disk::{Disk, DiskLock},
+    fatal::FatalHandler,
+    index::{Index, SegmentFile, read_located},
+    segment::{Batch, SEGMENT_HEADER_BYTES, SegmentHeader},
+    spare::{self, Failure, Spare, is_no_space},
+};
+
+/// An append that waits for its answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) chain: ChainId,
+    pub(crate) expected: Revision,
+    pub(crate) record: Bytes,
+    /// Hash of the record's leaf; computed by the caller, who has a processor of his own.
+    pub(crate) leaf: Hash,
+    pub(crate) answer: Answer,
+}
+
+/// Where the outcome goes; nobody may be there any more to take it.
+pub(crate) type Answer = oneshot::Sender<Result<(), AppendError>>;
+
+/// Owns the end of the log.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) log_dir: PathBuf,
+    /// SHA-256 of the origin.
+    pub(crate) origin: [u8; 32],
+    pub(crate) segment_bytes: u64,
+    pub(crate) group_records_max: usize,
+    pub(crate) group_bytes_max: usize,
+    /// Written here only, between sync and acknowledgement.
+    pub(crate) index: Arc<RwLock<Index>>,
+    /// Durable leaves; followers wait for it.
+    pub(crate) tip: watch::Sender<u64>,
+    /// Tree over all durable leaves.
+    pub(crate) frontier: Frontier,
+    /// The segment that is written to.
+    pub(crate) segment: Arc<SegmentFile>,
+    /// Byte where the next group goes.
+    pub(crate) end: u64,
+    /// Byte after what a write that failed, or a crash, may have left behind `end`; `end` itself when nothing did.
+    pub(crate) dirty_end: u64,
+    /// Whether the last batch is a seal, or nothing was ever written.
+    pub(crate) sealed: bool,
+    /// Makes the next segment.
+    pub(crate) spare: Option<JoinHandle<Result<Spare, Failure>>>,
+    pub(crate) fatal: FatalHandler,
+    /// Held until the last byte is written.
+    pub(crate) lock: Box<dyn DiskLock>,
+}
+
+/// Requests that end together.
+#[derive(Debug)]
+struct Group {
+    batch: Batch,
+    accepted: Vec<Accepted>,
+    /// Places in `accepted`, by chain and then revision.
+    chains: BTreeMap<ChainId, Vec<usize>>,
+    /// Refusals that are true only once the group is durable.
+    refused: Vec<(Answer, Revision)>,
+}
+
+#[derive(Debug)]
+struct Accepted {
+    record: Bytes,
+    leaf: Hash,
+    /// Everybody who sent these bytes for this place.
+    answers: Vec<Answer>,
+}
+
+impl Committer {
+    /// Works until nobody can send any more and the queue is empty, or until the disk fails.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut group = Group::new();
+        let mut carried = None;
+        while let Some(first) = carried.take().or_else(|| queue.blocking_recv()) {
+            self.admit(&mut group, first);
+            carried = self.fill(&mut group, &mut queue);
+            if group.accepted.is_empty() {
+                continue;
+            }
+            match self.commit(&mut group) {
+                Ok(()) => group.acknowledge(),
+                Err(Failure::NotStored(error)) => {
+                    tracing::warn!(%error, "a group was not stored");
+                    group.refuse(&error);
+                }
+                Err(Failure::Fatal(error)) => {
+                    self.fatal.call(&error);
+                    return self.stop(group, carried, queue);
+                }
+            }
+            self.prepare_ahead();
+        }
+        self.finish();
+    }
+
+    /// Takes what waits in the queue, as far as it fits into the group. Answers the request that did not fit.
+    fn fill(&self, group: &mut Group, queue: &mut mpsc::Receiver<Request>) -> Option<Request> {
+        // Refusals do not fill the group; the bound on all keeps them from holding up those that do.
+        for _taken in 1..self.group_records_max {
+            let Ok(request) = queue.try_recv() else { return None };
+            if !group.batch.is_empty() && group.batch.bytes_with(request.record.len()) > self.group_bytes_max {
+                return Some(request);
+            }
+            self.admit(group, request);
+        }
+        None
+    }
+
+    /// Accepts a request into the group, or answers it.
+    fn admit(&self, group: &mut Group, request: Request) {
+        let Request { chain, expected, record, leaf, answer } = request;
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let durable = index.next_revision(chain);
+        let here = group.chains.get(&chain).map_or(&[][..], Vec::as_slice);
+        let next = Revision(durable.0 + here.len() as u64);
+        if expected == next {
+            return group.accept(chain, expected, record, leaf, answer);
+        }
+        if expected < durable {
+            let located = index.chain(chain, expected, 1);
+            drop(index);
+            match read_located(&located, record.len(), 1) {
+                Ok(stored) if stored.first().is_some_and(|stored| stored.record == record) => {
+                    return reply(answer, Ok(()));
+                }
+                Ok(_) => {}
+                Err(error) => return reply(answer, Err(AppendError::Unknown(Some(read_failure(error))))),
+            }
+        } else if let Some(same) = expected
+            .0
+            .checked_sub(durable.0)
+            .and_then(|at| here.get(usize::try_from(at).ok()?))
+            .and_then(|at| group.accepted.get_mut(*at))
+            .filter(|accepted| accepted.record == record)
+        {
+            return same.answers.push(answer);
+        }
+        if next == durable {
+            reply(answer, Err(AppendError::Conflict { next }));
+        } else {
+            group.refused.push((answer, next));
+        }
+    }
+
+    /// Makes the group durable and visible. Straight down; each step is a row of the table at the head.
+    fn commit(&mut self, group: &mut Group) -> Result<(), Failure> {
+        self.repair()?;
+        let bytes = group.batch.bytes() as u64;
+        if self.end + bytes > self.segment.bytes {
+            self.roll(bytes)?;
+        }
+        let sealed = group.batch.seal(self.frontier.size(), self.frontier.root());
+        // A crash from here on leaves any sectors of the group and zeros between: a torn tail, which opening cuts, or
+        // the whole of it, which opening keeps.
+        if let Err(error) = self.segment.file.write_all_at(sealed, self.end) {
+            self.dirty_end = self.end + bytes;
+            return Err(self.after_failed_write(error));
+        }
+        // A crash here leaves the same. If the sync fails, the pages may never reach the disk though they read well:
+        // only a new process, which writes the last batch again, can tell what is stored.
+        self.segment.file.sync_data().map_err(Failure::Fatal)?;
+        // A crash here leaves the whole group; its callers resend and find the same bytes.
+        let start = self.end;
+        self.end += bytes;
+        self.dirty_end = self.end;
+        self.sealed = false;
+        self.publish(group, start);
+        tracing::debug!(records = group.accepted.len(), bytes, size = %self.frontier.size(), "a group is durable");
+        Ok(())
+    }
+
+    fn publish(&mut self, group: &Group, start: u64) {
+        for accepted in &group.accepted {
+            self.frontier.append(accepted.leaf);
+        }
+        let mut index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+        let segment = index.last_segment();
+        for (chain, offset) in group.batch.records() {
+            index.push(*chain, segment, start + *offset as u64);
+        }
+        // Followers that see the tip must find the records in the index.
+        drop(index);
+        self.tip.send_replace(self.frontier.size().0);
+    }
+
+    /// Goes on in a new segment that has room for a group of so many bytes.
+    fn roll(&mut self, bytes: u64) -> Result<(), Failure> {
+        let bytes = self.segment_bytes.max(SEGMENT_HEADER_BYTES as u64 + bytes);
+        let prepared = match self.spare.take().map(JoinHandle::join) {
+            Some(Ok(Ok(spare))) if spare.bytes == bytes => Some(spare),
+            Some(Ok(Err(Failure::Fatal(error)))) => return Err(Failure::Fatal(error)),
+            // None, of the wrong size, or there was no space for it then: make one now.
+            Some(Ok(Ok(_) | Err(Failure::NotStored(_))) | Err(_)) | None => None,
+        };
+        let spare = match prepared {
+            Some(spare) => spare,
+            None => spare::prepare(&*self.disk, &self.log_dir, bytes)?,
+        };
+        let first = LeafIndex(self.frontier.size().0);
+        let header = SegmentHeader { origin: self.origin, bytes, first, root: self.frontier.root() };
+        let segment = Arc::new(spare::install(&*self.disk, &self.log_dir, spare, &header)?);
+        tracing::info!(segment = %segment.path.display(), bytes, "a new segment");
+        self.index.write().unwrap_or_else(PoisonError::into_inner).add_segment(Arc::clone(&segment));
+        self.segment = segment;
+        self.end = SEGMENT_HEADER_BYTES as u64;
+        self.dirty_end = self.end;
+        Ok(())
+    }
+
+    /// Zeros over what a failed write or a crash left behind the end, durably: a batch is only written into zeros.
+    ///
+    /// A crash here leaves some of the rest and some zeros, still a torn tail.
+    pub(crate) fn repair(&mut self) -> Result<(), Failure> {
+        if self.dirty_end == self.end {
+            return Ok(());
+        }
+        self.segment.file.write_zeros_at(self.end, self.dirty_end - self.end).map_err(Failure::NotStored)?;
+        self.segment.file.sync_data().map_err(Failure::Fatal)?;
+        self.dirty_end = self.end;
+        Ok(())
+    }
+
+    fn after_failed_write(&mut self, error: io::Error) -> Failure {
+        match self.repair() {
+            Ok(()) => Failure::NotStored(error),
+            Err(Failure::Fatal(error)) => Failure::Fatal(error),
+            // A disk that is full took a part at most, which is no batch. The next group begins with the repair.
+            Err(Failure::NotStored(_)) if is_no_space(&error) => Failure::NotStored(error),
+            Err(Failure::NotStored(_)) => Failure::Fatal(error),
+        }
+    }
+
+    /// Lets a thread make the next segment once this one is half full, so that no group waits for it.
+    fn prepare_ahead(&mut self) {
+        if self.spare.is_some() || self.end < self.segment.bytes / 2 {
+            return;
+        }
+        let (disk, log_dir, bytes) = (Arc::clone(&self.disk), self.log_dir.clone(), self.segment_bytes);
+        let maker = thread::Builder::new().name("log-spare".to_owned());
+        match maker.spawn(move || spare::prepare(&*disk, &log_dir, bytes)) {
+            Ok(handle) => self.spare = Some(handle),
+            // The group that needs it makes it.
+            Err(error) => tracing::warn!(%error, "no thread for the next segment"),
+        }
+    }
+
+    /// Writes a batch without records, unless the last one is such: it vouches for all before it, so that damage to
+    /// the last records can no longer pass for a torn batch.
+    pub(crate) fn seal(&mut self) -> Result<(), Failure> {
+        if self.sealed {
+            return self.repair();
+        }
+        self.commit(&mut Group::new())?;
+        self.sealed = true;
+        Ok(())
+    }
+
+    /// Ends in order: everything that was accepted has been acknowledged.
+    fn finish(mut self) {
+        match self.seal() {
+            Ok(()) => {}
+            Err(Failure::NotStored(error)) => tracing::warn!(%error, "the log is closed without a seal"),
+            Err(Failure::Fatal(error)) => self.fatal.call(&error),
+        }
+        if let Some(handle) = self.spare.take() {
+            // Whatever became of it, it holds nothing.
+            drop(handle.join());
+            if let Err(error) = spare::remove(&*self.disk, &self.log_dir) {
+                tracing::warn!(%error, "the spare segment stays; opening the log removes it");
+            }
+        }
+        tracing::info!(size = %self.frontier.size(), "the log is closed");
+        drop(self.lock);
+    }
+
+    /// Ends after the disk failed: nothing is acknowledged any more.
+    fn stop(self, group: Group, carried: Option<Request>, mut queue: mpsc::Receiver<Request>) {
+        group.leave_unknown();
+        queue.close();
+        let waiting = carried.into_iter().chain(std::iter::from_fn(|| queue.try_recv().ok()));
+        for request in waiting {
+            reply(request.answer, Err(AppendError::Unavailable(None)));
+        }
+        if let Some(handle) = self.spare {
+            drop(handle.join());
+        }
+        drop(self.lock);
+    }
+}
+
+impl Group {
+    fn new() -> Self {
+        Self { batch: Batch::new(), accepted: Vec::new(), chains: BTreeMap::new(), refused: Vec::new() }
+    }
+
+    fn accept(&mut self, chain: ChainId, revision: Revision, record: Bytes, leaf: Hash, answer: Answer) {
+        self.batch.push(chain, revision, &record);
+        self.chains.entry(chain).or_default().push(self.accepted.len());
+        self.accepted.push(Accepted { record, leaf, answers: vec![answer] });
+    }
+
+    fn acknowledge(&mut self) {
+        for answer in self.accepted.drain(..).flat_map(|accepted| accepted.answers) {
+            reply(answer, Ok(()));
+        }
+        for (answer, next) in self.refused.drain(..) {
+            reply(answer, Err(AppendError::Conflict { next }));
+        }
+        self.clear();
+    }
+
+    /// Nothing of it was stored. A refusal that rested on it is void, too.
+    fn refuse(&mut self, error: &io::Error) {
+        let accepted = self.accepted.drain(..).flat_map(|accepted| accepted.answers);
+        for answer in accepted.chain(self.refused.drain(..).map(|(answer, _)| answer)) {
+            let error = if is_no_space(error) {
+                AppendError::NoSpace
+            } else {
+                AppendError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
+            };
+            reply(answer, Err(error));
+        }
+        self.clear();
+    }
+
+    fn leave_unknown(self) {
+        let accepted = self.accepted.into_iter().flat_map(|accepted| accepted.answers);
+        for answer in accepted.chain(self.refused.into_iter().map(|(answer, _)| answer)) {
+            reply(answer, Err(AppendError::Unknown(None)));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.batch.clear();
+        self.chains.clear();
+    }
+}
+
+fn reply(answer: Answer, outcome: Result<(), AppendError>) {
+    if answer.send(outcome).is_err() {
+        // The caller gave up waiting; if the record is stored, he finds out by asking again.
+        tracing::trace!("nobody waits for an answer any more");
+    }
+}
+
+fn read_failure(error: ReadError) -> io::Error {
+    if let ReadError::Unavailable(Some(error)) = error { error } else { io::Error::other(error) }
+}

@@ -1,0 +1,279 @@
+//! The file vault: wrapped keys in one append-only file, beside the key that wraps them.
+//!
+//! # Example
+//!
+//! One act with two parts and the identity of one subject, deposited in a fresh vault:
+//!
+//! ```text
+//! vault/lock     taken by the process that has the vault open
+//! vault/kek      64 bytes: the key-encryption key; back it up apart from everything else
+//! vault/wraps    slot 0   head            group of 1
+//!                     1   seal            group of 1     the vault was opened
+//!                     2   chain key       group of 5
+//!                     3   wrap of `act`                  names slot 2
+//!                     4   wrap of `narrative`            names slot 2
+//!                     5   subject key
+//!                     6   wrap of `identities`           names slot 5
+//!                     7   seal            group of 1     the vault was closed
+//!                     8   zeros to the end of the file
+//! ```
+//!
+//! # Bytes
+//!
+//! Numbers are big-endian. A wrapped key is `nonce[12] | ciphertext[32] | tag[16]` of AES-256-GCM, with associated data
+//! that names its purpose, origin, chain, holder and, for a data key, the part's digest.
+//!
+//! | `kek` | bytes | |
+//! |---|---|---|
+//! | 0 | 16 | magic `mediation-kek 1` 0x0a |
+//! | 16 | 32 | the key |
+//! | 48 | 16 | first half of SHA-256(`mediation-ledger/vault/kek-check/v1` 0x00, bytes 0 to 48) |
+//!
+//! | slot of `wraps` | bytes | |
+//! |---|---|---|
+//! | 0 | 1 | 1 head, 2 chain key, 3 subject key, 4 wrap, 5 seal |
+//! | 1 | 1 | zero |
+//! | 2 | 2 | rows of the group that was written at once |
+//! | 4 | 2 | place of this row in it, from 0 |
+//! | 6 | 2 | zeros |
+//! | 8 | 115 | head: magic `mediation-vault` 0x0a, version in 4 bytes, SHA-256(origin), name of the key in 16 bytes |
+//! | | | chain key: chain in 16 bytes, wrapped key |
+//! | | | subject key: chain in 16 bytes, SHA-256(domain, chain, pseudonym), wrapped key |
+//! | | | wrap: slot of the holder's key in 8 bytes, part digest, wrapped key |
+//! | | | then zeros |
+//! | 123 | 4 | CRC-32C over the slot's number in 8 bytes and bytes 0 to 123 |
+//! | 127 | 1 | 0xa5 |
+//!
+//! The domain of a subject is `mediation-ledger/vault/subject/v1` 0x00. The name of the key-encryption key is the first
+//! half of SHA-256(`mediation-ledger/vault/kek-id/v1` 0x00, key).
+//!
+//! # Why it is right
+//!
+//! - Every byte is magic, under a checksum, or must be zero; every wrap is authenticated. [`scan()`] looks
+//!   at all of them.
+//! - A group is written into zeros, with one write and one sync, and acknowledged after the sync. The next group is
+//!   written only then. So after a crash everything is whole but at most the last group, and what it lacks is zeros.
+//! - That group is cut off when opening, unless it is whole. Anything else that is wrong is damage and never cut: a row
+//!   before a later group, or a slot that ends in something other than a zero. Opening and closing write a seal, a
+//!   group of its own, so that the doubt about the last group does not outlive the crash.
+//! - Cutting is a change of the file's length and leaves no half-written zeros.
+//!
+//! # Attacks
+//!
+//! Who has `kek` and `wraps` opens everything; who has one of them, nothing. A wrap that is moved to another place,
+//! part, holder, chain or ledger does not open. Rows that are taken off the end are missed by nobody here, but by
+//! whoever looks for the keys of a record in the log.
+//!
+//! # Room for erasure
+//!
+//! All rows have one size, so a wrap can be overwritten where it stands, after a row that announces it, so that an
+//! overwriting that a crash interrupts is told from damage and done again. Flash and copies keep old bytes: a
+//! destruction is complete when the holders' keys have been wrapped anew under a fresh key-encryption key and the old
+//! one is gone. That touches a row per chain and subject, and no wrap.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use mediation_ledger::{
+    chain::ChainId,
+    limits::ORIGIN_BYTES_MAX,
+    merkle::Hash,
+    vault::{DataKey, Deposit, Vault, VaultError},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::{
+    disk::{Access, Disk, LockError},
+    fatal::FatalHandler,
+};
+
+mod cipher;
+mod committer;
+mod kek;
+mod problem;
+mod reader;
+mod recovery;
+mod scan;
+mod slot;
+mod wraps;
+
+#[cfg(test)]
+mod tests;
+
+use self::{
+    cipher::origin_digest,
+    committer::{Committer, Request},
+    slot::{Group, Row},
+    wraps::Wraps,
+};
+pub use self::{
+    problem::{Fault, Problem},
+    reader::VaultReader,
+    scan::{VaultScan, scan},
+};
+
+/// File with the key-encryption key.
+pub const KEK: &str = "kek";
+
+/// File with the wraps.
+pub const WRAPS: &str = "wraps";
+
+/// Lock file.
+pub const LOCK: &str = "lock";
+
+/// Deposits that may wait: more than the acts that a machine records while one sync lasts.
+const QUEUE_MAX: usize = 1_024;
+
+/// Keys of one deposit: more than the parts of a large batch of acts.
+const DEPOSIT_KEYS_MAX: usize = 4_096;
+
+/// A vault in two files of a directory.
+///
+/// Deposits go through one thread, which writes and syncs all that wait at once. A digest that is deposited again with
+/// the same key is kept once; with another key it is [`VaultError::Damaged`].
+#[derive(Debug)]
+pub struct FileVault {
+    wraps: Arc<Wraps>,
+    /// `None` once closed.
+    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    ended: watch::Receiver<bool>,
+}
+
+impl FileVault {
+    /// Makes an empty vault with a fresh key-encryption key. A crash before the end leaves files that somebody has to
+    /// remove.
+    ///
+    /// # Errors
+    /// There is one already, or the disk does not take it.
+    pub fn create(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<(), OpenError> {
+        check(origin)?;
+        let at = |file: &Path| failure(file.to_owned());
+        disk.create_dir(directory).map_err(at(directory))?;
+        let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
+        for path in [&kek_path, &wraps_path] {
+            if disk.exists(path).map_err(at(path))? {
+                return Err(OpenError::Exists { file: path.clone() });
+            }
+        }
+        let key = kek::create(disk, &kek_path).map_err(at(&kek_path))?;
+        let head = Row::Head { origin: origin_digest(origin), kek: kek::id(&key) };
+        disk.create(&wraps_path)
+            .and_then(|file| {
+                file.write_all_at(&slot::encode(0, &head, Group::SINGLE), 0)?;
+                file.sync_data()
+            })
+            .map_err(at(&wraps_path))?;
+        disk.sync_dir(directory).map_err(at(directory))?;
+        let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.map_or(Ok(()), |parent| disk.sync_dir(parent).map_err(at(parent)))
+    }
+
+    /// Opens the vault, cutting what a crash left of an unacknowledged deposit. When a sync fails later, nobody can say
+    /// any more what is on the disk, and the handler is called; the vault is unavailable after that.
+    ///
+    /// # Errors
+    /// Somebody has it open, it is another ledger's, it is damaged, or the disk does not give it.
+    pub fn open(disk: &dyn Disk, directory: &Path, origin: &str, fatal: FatalHandler) -> Result<Self, OpenError> {
+        check(origin)?;
+        let lock = disk.lock(&directory.join(LOCK))?;
+        let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
+        let key = kek::load(disk, &kek_path).map_err(failure(kek_path.clone()))?;
+        let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
+        let file = disk.open(&wraps_path, Access::Write).map_err(failure(wraps_path.clone()))?;
+        let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
+        let wraps = Arc::new(Wraps::new(file, key, origin, recovered.index));
+        let (requests, received) = mpsc::channel(QUEUE_MAX);
+        let (end, ended) = watch::channel(false);
+        let mut committer = Committer::new(Arc::clone(&wraps), received, recovered.end, fatal);
+        committer.settle(recovered.torn, recovered.sealed).map_err(failure(wraps_path.clone()))?;
+        thread::Builder::new()
+            .name("vault".to_owned())
+            .spawn(move || {
+                committer.run();
+                drop(lock);
+                end.send_replace(true);
+            })
+            .map_err(failure(wraps_path))?;
+        Ok(Self { wraps, requests: Mutex::new(Some(requests)), ended })
+    }
+
+    /// Takes no more deposits, commits those that wait, and gives the lock back. Keys are not given out any more.
+    pub async fn close(&self) {
+        drop(self.requests.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // An error says that the thread is gone, which is as good as its end.
+        drop(self.ended.clone().wait_for(|ended| *ended).await);
+    }
+
+    fn requests(&self) -> Result<mpsc::Sender<Request>, VaultError> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(VaultError::Unavailable(None))
+    }
+}
+
+impl Vault for FileVault {
+    async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
+        if deposits.len() > DEPOSIT_KEYS_MAX {
+            return Err(VaultError::Full);
+        }
+        let (answer, answered) = oneshot::channel();
+        self.requests()?.try_send(Request { chain, deposits, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => VaultError::Full,
+            mpsc::error::TrySendError::Closed(_) => VaultError::Unavailable(None),
+        })?;
+        answered.await.unwrap_or(Err(VaultError::Unavailable(None)))
+    }
+
+    async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
+        drop(self.requests()?);
+        if self.wraps.slot(chain, digest).is_none() {
+            return Ok(None);
+        }
+        let wraps = Arc::clone(&self.wraps);
+        let read = tokio::task::spawn_blocking(move || wraps.key(chain, digest)).await;
+        read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
+    }
+}
+
+/// Why a vault could not be made or opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is a vault, or what is left of one.
+    #[error("`{}` exists already", file.display())]
+    Exists {
+        /// The file that is in the way.
+        file: PathBuf,
+    },
+    /// An origin longer than every statement allows.
+    #[error("an origin of {size} bytes is longer than {ORIGIN_BYTES_MAX}")]
+    Origin {
+        /// Size of the origin in bytes.
+        size: usize,
+    },
+    /// Somebody has the vault open.
+    #[error("the vault is in use")]
+    Locked(#[from] LockError),
+    /// Bytes have changed that were durable, or the vault is another one.
+    #[error("the vault is damaged")]
+    Damaged(#[from] Fault),
+    /// The disk refused.
+    #[error("`{}` cannot be used", file.display())]
+    Io {
+        /// File or directory.
+        file: PathBuf,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+}
+
+fn check(origin: &str) -> Result<(), OpenError> {
+    if origin.len() > ORIGIN_BYTES_MAX { Err(OpenError::Origin { size: origin.len() }) } else { Ok(()) }
+}
+
+fn failure(file: PathBuf) -> impl Fn(io::Error) -> OpenError {
+    move |source| OpenError::Io { file: file.clone(), source }
+}

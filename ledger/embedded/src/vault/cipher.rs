@@ -1,0 +1,184 @@
+//! Wrapping one key by another: AES-256-GCM, a random nonce, and associated data that says what the key is for.
+//!
+//! ```text
+//! wrapped         = nonce[12] | ciphertext[32] | tag[16]
+//! associated data = purpose 0x00 | u8 len, origin | chain[16] | u8 0, or u8 1, subject[32] | digest[32] of a data key
+//! ```
+
+use aes_gcm::{
+    Aes256Gcm, KeyInit as _, Nonce,
+    aead::{Aead as _, Payload},
+};
+use mediation_ledger::{chain::ChainId, merkle::Hash, vault::DataKey};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::slot::HolderId;
+
+const NONCE_BYTES: usize = 12;
+const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + 16;
+
+const HOLDER_KEY: &[u8] = b"mediation-ledger/vault/holder-key/v1\0";
+const DATA_KEY: &[u8] = b"mediation-ledger/vault/data-key/v1\0";
+const SUBJECT: &[u8] = b"mediation-ledger/vault/subject/v1\0";
+
+/// A key that wraps others: the key-encryption key, or a holder's. Wiped when dropped.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub(super) struct WrappingKey([u8; 32]);
+
+/// A key wrapped by another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wrapped(pub(super) [u8; WRAPPED_BYTES]);
+
+impl WrappingKey {
+    /// A fresh key; fails when the operating system gives no randomness.
+    pub(super) fn random() -> Result<Self, getrandom::Error> {
+        let mut key = Self([0; 32]);
+        getrandom::fill(&mut key.0)?;
+        Ok(key)
+    }
+
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    pub(super) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Wraps a holder's key; this one is the key-encryption key.
+    pub(super) fn wrap_holder_key(
+        &self,
+        origin: &str,
+        holder: HolderId,
+        key: &Self,
+    ) -> Result<Wrapped, getrandom::Error> {
+        self.wrap(&associated_data(HOLDER_KEY, origin, holder, None), &key.0)
+    }
+
+    /// Opens a holder's key; `None` when it is not that holder's, or damaged.
+    pub(super) fn open_holder_key(&self, origin: &str, holder: HolderId, wrapped: &Wrapped) -> Option<Self> {
+        self.open(&associated_data(HOLDER_KEY, origin, holder, None), wrapped).map(Self)
+    }
+
+    /// Wraps a data key; this one is its holder's.
+    pub(super) fn wrap_data_key(
+        &self,
+        origin: &str,
+        holder: HolderId,
+        digest: Hash,
+        key: &DataKey,
+    ) -> Result<Wrapped, getrandom::Error> {
+        self.wrap(&associated_data(DATA_KEY, origin, holder, Some(digest)), &key.0)
+    }
+
+    /// Opens a data key; `None` when it is not that part's, or damaged.
+    pub(super) fn open_data_key(
+        &self,
+        origin: &str,
+        holder: HolderId,
+        digest: Hash,
+        wrapped: &Wrapped,
+    ) -> Option<DataKey> {
+        self.open(&associated_data(DATA_KEY, origin, holder, Some(digest)), wrapped).map(DataKey)
+    }
+
+    #[expect(clippy::expect_used, reason = "AES-GCM refuses only plaintexts of gigabytes")]
+    fn wrap(&self, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, getrandom::Error> {
+        let mut nonce = [0; NONCE_BYTES];
+        getrandom::fill(&mut nonce)?;
+        let sealed = self.cipher().encrypt(&Nonce::from(nonce), Payload { msg: key, aad }).expect("32 bytes fit");
+        let mut wrapped = [0; WRAPPED_BYTES];
+        for (to, from) in wrapped.iter_mut().zip(nonce.into_iter().chain(sealed)) {
+            *to = from;
+        }
+        Ok(Wrapped(wrapped))
+    }
+
+    fn open(&self, aad: &[u8], wrapped: &Wrapped) -> Option<[u8; 32]> {
+        let (nonce, sealed) = wrapped.0.split_first_chunk::<NONCE_BYTES>()?;
+        let opened = self.cipher().decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad }).ok()?;
+        Zeroizing::new(opened).as_slice().try_into().ok()
+    }
+
+    fn cipher(&self) -> Aes256Gcm {
+        Aes256Gcm::new((&self.0).into())
+    }
+}
+
+impl std::fmt::Debug for WrappingKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("WrappingKey(…)")
+    }
+}
+
+/// Digest that stands for a subject, so that the vault holds no pseudonym and the slot has one size.
+pub(super) fn subject_digest(chain: ChainId, subject: &str) -> Hash {
+    let mut hasher = Sha256::new();
+    hasher.update(SUBJECT);
+    hasher.update(chain.0);
+    hasher.update(subject.as_bytes());
+    Hash(hasher.finalize().into())
+}
+
+/// SHA-256 of an origin.
+pub(super) fn origin_digest(origin: &str) -> Hash {
+    Hash(Sha256::digest(origin.as_bytes()).into())
+}
+
+fn associated_data(purpose: &[u8], origin: &str, holder: HolderId, digest: Option<Hash>) -> Vec<u8> {
+    let mut aad = purpose.to_vec();
+    // An origin has at most `ORIGIN_BYTES_MAX` bytes, which is what opening a vault checks.
+    aad.push(u8::try_from(origin.len()).unwrap_or(u8::MAX));
+    aad.extend_from_slice(origin.as_bytes());
+    aad.extend_from_slice(&holder.chain.0);
+    aad.push(u8::from(holder.subject.is_some()));
+    aad.extend(holder.subject.iter().chain(&digest).flat_map(|digest| digest.0));
+    aad
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_opens_only_for_what_it_was_wrapped_for() {
+        let key = WrappingKey::random().unwrap();
+        let chain_key = HolderId { chain: ChainId([1; 16]), subject: None };
+        let subject_key = HolderId { subject: Some(subject_digest(ChainId([1; 16]), "p-1")), ..chain_key };
+        let other_chain = HolderId { chain: ChainId([2; 16]), subject: None };
+        let digest = Hash([3; 32]);
+        let data_key = DataKey([4; 32]);
+        let wrapped = key.wrap_data_key("a.example", chain_key, digest, &data_key).unwrap();
+        assert_eq!(key.open_data_key("a.example", chain_key, digest, &wrapped), Some(data_key));
+        for (origin, holder, digest) in [
+            ("b.example", chain_key, digest),
+            ("a.example", subject_key, digest),
+            ("a.example", other_chain, digest),
+            ("a.example", chain_key, Hash([9; 32])),
+        ] {
+            assert_eq!(key.open_data_key(origin, holder, digest, &wrapped), None, "{origin} {holder:?} {digest}");
+        }
+        let other = WrappingKey::random().unwrap();
+        assert_eq!(other.open_data_key("a.example", chain_key, digest, &wrapped), None);
+        assert_eq!(key.open_holder_key("a.example", chain_key, &wrapped), None, "another purpose");
+    }
+
+    #[test]
+    fn the_same_key_is_never_wrapped_twice_alike() {
+        let key = WrappingKey::random().unwrap();
+        let holder = HolderId { chain: ChainId([1; 16]), subject: None };
+        let wrap = || key.wrap_holder_key("a.example", holder, &key).unwrap();
+        assert_ne!(wrap(), wrap());
+    }
+
+    #[test]
+    fn nothing_secret_is_shown() {
+        assert_eq!(format!("{:?}", WrappingKey::from_bytes([7; 32])), "WrappingKey(…)");
+    }
+
+    #[test]
+    fn a_pseudonym_stands_for_another_digest_on_another_chain() {
+        assert_ne!(subject_digest(ChainId([1; 16]), "p-1"), subject_digest(ChainId([2; 16]), "p-1"));
+    }
+}

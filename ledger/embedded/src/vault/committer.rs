@@ -1,0 +1,280 @@
+//! The one thread that writes: it takes all deposits that wait, and makes them durable with one write and one sync.
+//!
+//! ```text
+//! rows of the group ─ zeros ahead ─ write ─ sync ─ index ─ answers
+//!                       │             │       │      └ a crash here: durable, and nobody was told; harmless
+//!                       │             │       └ fails: nobody knows what is on the disk; the process ends
+//!                       │             └ fails or crashes: the group is cut off, now or when opening
+//!                       └ fails: there are more zeros than before, or not
+//! ```
+
+use std::{collections::BTreeMap, io, sync::Arc};
+
+use mediation_ledger::{
+    chain::ChainId,
+    merkle::Hash,
+    vault::{DataKey, Deposit, Holder, VaultError},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{
+    cipher::{WrappingKey, subject_digest},
+    slot::{self, Group, HolderId, Row, SLOT_BYTES_U64},
+    wraps::Wraps,
+};
+use crate::fatal::FatalHandler;
+
+/// Rows after which a group takes no more deposits: half a mebibyte.
+const GROUP_ROWS_MAX: usize = 4_096;
+
+/// Zeros written ahead, in bytes, so that most groups change no metadata.
+const ROOM_BYTES: u64 = 256 * 1024;
+
+/// A deposit that waits.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// Chain of the parts.
+    pub(super) chain: ChainId,
+    /// Keys.
+    pub(super) deposits: Vec<Deposit>,
+    /// Where the answer goes.
+    pub(super) answer: oneshot::Sender<Result<(), VaultError>>,
+}
+
+/// Owns the end of the wraps file.
+pub(super) struct Committer {
+    wraps: Arc<Wraps>,
+    requests: mpsc::Receiver<Request>,
+    /// Slots that are durable.
+    end: u64,
+    /// Bytes up to which the file is known to hold rows or written zeros.
+    room: u64,
+    fatal: FatalHandler,
+    /// A sync or a cut failed: what is on the disk is unknown, and nothing may be written any more.
+    dead: bool,
+}
+
+impl Committer {
+    pub(super) fn new(wraps: Arc<Wraps>, requests: mpsc::Receiver<Request>, end: u64, fatal: FatalHandler) -> Self {
+        let room = wraps.file().len().unwrap_or_default().max(end * SLOT_BYTES_U64);
+        Self { wraps, requests, end, room, fatal, dead: false }
+    }
+
+    /// Cuts what a crash left, and seals what stands, so that nobody takes damage for a crash from now on.
+    pub(super) fn settle(&mut self, torn: bool, sealed: bool) -> io::Result<()> {
+        if torn {
+            self.cut()?;
+        }
+        if sealed { Ok(()) } else { self.seal() }
+    }
+
+    /// Commits deposits until the vault is closed.
+    pub(super) fn run(mut self) {
+        let mut unsealed = false;
+        while !self.dead
+            && let Some(request) = self.requests.blocking_recv()
+        {
+            let mut batch = Batch::new(Arc::clone(&self.wraps), self.end);
+            batch.take(request);
+            while batch.rows.len() < GROUP_ROWS_MAX
+                && let Ok(request) = self.requests.try_recv()
+            {
+                batch.take(request);
+            }
+            unsealed |= self.commit(batch);
+        }
+        if unsealed
+            && !self.dead
+            && let Err(error) = self.seal()
+        {
+            self.despair(&error);
+            tracing::warn!(%error, "the vault could not be sealed; opening it will do that");
+        }
+    }
+
+    /// Whether rows were written.
+    fn commit(&mut self, batch: Batch) -> bool {
+        if batch.rows.is_empty() {
+            batch.answer(|| Ok(()));
+            return false;
+        }
+        match self.write(&batch.rows) {
+            Ok(()) => {
+                tracing::debug!(rows = batch.rows.len(), deposits = batch.answers.len(), "vault group committed");
+                batch.publish();
+                true
+            }
+            Err(error) => {
+                self.despair(&error);
+                batch.answer(|| Err(not_kept(&error)));
+                false
+            }
+        }
+    }
+
+    fn seal(&mut self) -> io::Result<()> {
+        match self.write(&[Row::Seal]) {
+            // A full disk stops deposits, not readers.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!("no space left to seal the vault");
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Writes a group durably, or leaves nothing of it.
+    fn write(&mut self, rows: &[Row]) -> io::Result<()> {
+        let bytes = self.encode(rows);
+        let offset = self.end * SLOT_BYTES_U64;
+        let group_end = offset + bytes.len() as u64;
+        if group_end > self.room {
+            let more = (group_end - self.room).next_multiple_of(ROOM_BYTES);
+            self.wraps.file().write_zeros_at(self.room, more)?;
+            self.room += more;
+        }
+        if let Err(error) = self.wraps.file().write_all_at(&bytes, offset) {
+            self.cut()?;
+            return Err(error);
+        }
+        self.sync()?;
+        self.end += rows.len() as u64;
+        Ok(())
+    }
+
+    #[expect(clippy::expect_used, reason = "a group ends at `GROUP_ROWS_MAX` rows and one more deposit")]
+    fn encode(&self, rows: &[Row]) -> Vec<u8> {
+        let count = u16::try_from(rows.len()).expect("a group of fewer than 65 536 rows");
+        let places = (0..count).map(|place| Group { rows: count, place });
+        (self.end..).zip(rows).zip(places).flat_map(|((at, row), group)| slot::encode(at, row, group)).collect()
+    }
+
+    /// Ends the file after the last durable slot. Needs no space, and is there or not, but never in part.
+    fn cut(&mut self) -> io::Result<()> {
+        let bytes = self.end * SLOT_BYTES_U64;
+        let cut = self.wraps.file().set_len(bytes).and_then(|()| self.wraps.file().sync_data());
+        self.dead = cut.is_err();
+        self.room = bytes;
+        cut
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let synced = self.wraps.file().sync_data();
+        self.dead = synced.is_err();
+        synced
+    }
+
+    fn despair(&self, error: &io::Error) {
+        if self.dead {
+            self.fatal.call(error);
+        }
+    }
+}
+
+/// Rows that are written at once, and who waits for them.
+struct Batch {
+    wraps: Arc<Wraps>,
+    /// Slot of the first row.
+    start: u64,
+    rows: Vec<Row>,
+    /// Keys of the holders that are needed, with their slots; some of them are rows of this batch.
+    holders: BTreeMap<HolderId, (u64, WrappingKey)>,
+    /// Keys that are rows of this batch, with their slots.
+    keys: BTreeMap<(ChainId, Hash), (u64, DataKey)>,
+    answers: Vec<oneshot::Sender<Result<(), VaultError>>>,
+}
+
+impl Batch {
+    fn new(wraps: Arc<Wraps>, start: u64) -> Self {
+        Self { wraps, start, rows: Vec::new(), holders: BTreeMap::new(), keys: BTreeMap::new(), answers: Vec::new() }
+    }
+
+    /// Adds a deposit. Rows of one that fails half-way stay in the batch: keys that open nothing.
+    fn take(&mut self, request: Request) {
+        let Request { chain, deposits, answer } = request;
+        match deposits.into_iter().try_for_each(|deposit| self.add(chain, deposit)) {
+            Ok(()) => self.answers.push(answer),
+            Err(error) => reply(answer, Err(error)),
+        }
+    }
+
+    fn add(&mut self, chain: ChainId, deposit: Deposit) -> Result<(), VaultError> {
+        let Deposit { digest, holder, key } = deposit;
+        let known = match self.keys.get(&(chain, digest)) {
+            Some((_slot, known)) => Some(known.clone()),
+            None => self.wraps.key(chain, digest)?,
+        };
+        if let Some(known) = known {
+            return if known == key { Ok(()) } else { Err(VaultError::Damaged { digest }) };
+        }
+        let subject = match holder {
+            Holder::Chain => None,
+            Holder::Subject(subject) => Some(subject_digest(chain, &subject)),
+        };
+        let holder = HolderId { chain, subject };
+        let (holder_slot, holder_key) = self.holder(holder, digest)?;
+        let wrapped = holder_key.wrap_data_key(self.wraps.origin(), holder, digest, &key).map_err(no_randomness)?;
+        let at = self.push(Row::Wrap { holder: holder_slot, digest, wrapped });
+        self.keys.insert((chain, digest), (at, key));
+        Ok(())
+    }
+
+    /// The holder's key and its slot; a fresh one when it has none.
+    fn holder(&mut self, holder: HolderId, digest: Hash) -> Result<(u64, WrappingKey), VaultError> {
+        if let Some((at, key)) = self.holders.get(&holder) {
+            return Ok((*at, key.clone()));
+        }
+        let standing = self.wraps.index().holders.get(&holder).copied();
+        let (at, key) = match standing {
+            Some(at) => {
+                let opened = self.wraps.holder_key(at)?.filter(|opened| opened.0 == holder);
+                (at, opened.ok_or(VaultError::Damaged { digest })?.1)
+            }
+            None => {
+                let key = WrappingKey::random().map_err(no_randomness)?;
+                let wrapped = self.wraps.kek().wrap_holder_key(self.wraps.origin(), holder, &key);
+                (self.push(Row::HolderKey { holder, wrapped: wrapped.map_err(no_randomness)? }), key)
+            }
+        };
+        self.holders.insert(holder, (at, key.clone()));
+        Ok((at, key))
+    }
+
+    fn push(&mut self, row: Row) -> u64 {
+        let at = self.start + self.rows.len() as u64;
+        self.rows.push(row);
+        at
+    }
+
+    /// Lets everybody see the rows, which are durable now, and tells those who wait.
+    fn publish(self) {
+        let mut index = self.wraps.index_mut();
+        index.wraps.extend(self.keys.iter().map(|(part, (at, _key))| (*part, *at)));
+        let added = self.holders.iter().filter(|(_holder, (at, _key))| *at >= self.start);
+        index.holders.extend(added.map(|(holder, (at, _key))| (*holder, *at)));
+        drop(index);
+        self.answer(|| Ok(()));
+    }
+
+    fn answer(self, answer: impl Fn() -> Result<(), VaultError>) {
+        for waiting in self.answers {
+            reply(waiting, answer());
+        }
+    }
+}
+
+/// Whoever asked may have gone; what he deposited is kept all the same.
+fn reply(waiting: oneshot::Sender<Result<(), VaultError>>, answer: Result<(), VaultError>) {
+    drop(waiting.send(answer));
+}
+
+fn not_kept(error: &io::Error) -> VaultError {
+    if error.kind() == io::ErrorKind::StorageFull {
+        return VaultError::NoSpace;
+    }
+    VaultError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
+}
+
+fn no_randomness(error: getrandom::Error) -> VaultError {
+    VaultError::Unavailable(Some(error.into()))
+}

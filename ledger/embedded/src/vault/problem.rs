@@ -1,0 +1,67 @@
+//! What can be wrong with the files of a vault, and where.
+
+use std::{fmt, path::PathBuf};
+
+/// Something wrong, with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// File or directory.
+    pub file: PathBuf,
+    /// Byte in the file where the broken structure begins.
+    pub offset: u64,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` at byte {}: {}", self.file.display(), self.offset, self.problem)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The disk did not give the bytes.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// Nothing of this name belongs here.
+    #[error("an unexpected file")]
+    UnexpectedFile,
+    /// The file of the key-encryption key is no such file, or its bytes changed.
+    #[error("the key-encryption key is damaged")]
+    Kek,
+    /// The file does not begin with the head of a vault, or a head stands elsewhere.
+    #[error("the head of the vault is damaged or misplaced")]
+    Head,
+    /// The vault is one of another ledger.
+    #[error("the vault belongs to another origin")]
+    Origin,
+    /// The key-encryption key beside it is not the one that the vault was made with.
+    #[error("the key-encryption key is one of another vault")]
+    WrongKek,
+    /// Bytes of a slot changed.
+    #[error("the slot is damaged")]
+    Slot,
+    /// A crash cut a deposit short that nobody was told is kept, or unused space is not zero.
+    #[error("a deposit was cut short, or unused space is not zero")]
+    Torn,
+    /// Rows are missing before rows that were written after them.
+    #[error("rows that were durable are missing")]
+    Gap,
+    /// A row stands where its group does not.
+    #[error("the row stands outside of its group")]
+    Misplaced,
+    /// A wrap names a slot that holds no holder's key.
+    #[error("the wrap names no key of a holder")]
+    UnknownHolder,
+    /// A holder has two keys.
+    #[error("the holder has a key already")]
+    SecondKey,
+    /// A wrapped key does not open under the key that wraps it.
+    #[error("the wrapped key does not open")]
+    Unopenable,
+}

@@ -1,0 +1,148 @@
+//! What a wraps file holds when it is opened: all whole groups, and where a torn one begins.
+//!
+//! ```text
+//! slot   0      1      2 3 4 5 6      7 8 9
+//!        head   seal   a whole group  a group of 4, torn: its slots 8 and 9 are zeros or end in zeros
+//!                                     ▲ end: cut here
+//! ```
+//!
+//! A row of a later group proves that everything before it was durable, so a hole before it is damage.
+
+use std::{collections::BTreeMap, path::Path};
+
+use mediation_ledger::merkle::Hash;
+
+use super::{
+    OpenError,
+    cipher::origin_digest,
+    failure,
+    kek::KekId,
+    problem::{Fault, Problem},
+    slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
+    wraps::{Index, Slots},
+};
+use crate::disk::DiskFile;
+
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    /// Where the keys stand.
+    pub(super) index: Index,
+    /// Slots of all whole groups.
+    pub(super) end: u64,
+    /// Whether there is something after them that has to be cut.
+    pub(super) torn: bool,
+    /// Whether the last whole group is a seal.
+    pub(super) sealed: bool,
+}
+
+/// Reads a wraps file from end to end. Keys are not opened.
+pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId) -> Result<Recovered, OpenError> {
+    let mut recovery = Recovery::default();
+    for slot in Slots::new(file) {
+        let (slot, found) = slot.map_err(failure(path.to_owned()))?;
+        recovery.take(slot, found).map_err(|fault| fault.of(path))?;
+    }
+    let head = recovery.head.ok_or(SlotFault(0, Problem::Head)).map_err(|fault| fault.of(path))?;
+    if head.0 != origin_digest(origin) {
+        return Err(SlotFault(0, Problem::Origin).of(path).into());
+    }
+    if head.1 != kek {
+        return Err(SlotFault(0, Problem::WrongKek).of(path).into());
+    }
+    let Recovery { index, end, written, sealed, .. } = recovery;
+    Ok(Recovered { index, end, torn: written > end, sealed })
+}
+
+#[derive(Debug)]
+struct SlotFault(u64, Problem);
+
+impl SlotFault {
+    fn of(self, path: &Path) -> Fault {
+        Fault { file: path.to_owned(), offset: self.0 * SLOT_BYTES_U64, problem: self.1 }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Recovery {
+    index: Index,
+    head: Option<(Hash, KekId)>,
+    /// Holders by the slots of their keys.
+    holders: BTreeMap<u64, HolderId>,
+    /// Slots of all whole groups so far.
+    end: u64,
+    /// Rows of the group after them, as long as none is missing.
+    pending: Vec<(Row, Group)>,
+    /// First slot of that group that is missing.
+    gap: Option<u64>,
+    /// Slots up to the last one that is not empty.
+    written: u64,
+    sealed: bool,
+}
+
+impl Recovery {
+    fn take(&mut self, slot: u64, found: Found) -> Result<(), SlotFault> {
+        match found {
+            Found::Row(row, group) => {
+                self.written = slot + 1;
+                self.take_row(slot, row, group)
+            }
+            Found::Empty => {
+                self.gap.get_or_insert(slot);
+                Ok(())
+            }
+            Found::Torn => {
+                self.written = slot + 1;
+                self.gap.get_or_insert(slot);
+                Ok(())
+            }
+            Found::Damaged => Err(SlotFault(slot, Problem::Slot)),
+        }
+    }
+
+    fn take_row(&mut self, slot: u64, row: Row, group: Group) -> Result<(), SlotFault> {
+        let start = group.start(slot).filter(|start| *start >= self.end);
+        let start = start.ok_or(SlotFault(slot, Problem::Misplaced))?;
+        let expected = self.end + self.pending.len() as u64;
+        if start > self.end {
+            return Err(SlotFault(self.gap.unwrap_or(expected), Problem::Gap));
+        }
+        if self.pending.first().is_some_and(|first| first.1.rows != group.rows) {
+            return Err(SlotFault(slot, Problem::Misplaced));
+        }
+        if self.gap.is_some() {
+            return Ok(());
+        }
+        self.pending.push((row, group));
+        if group.ends() { self.complete() } else { Ok(()) }
+    }
+
+    fn complete(&mut self) -> Result<(), SlotFault> {
+        for (row, _group) in std::mem::take(&mut self.pending) {
+            let slot = self.end;
+            self.sealed = row == Row::Seal;
+            self.apply(slot, row).map_err(|problem| SlotFault(slot, problem))?;
+            self.end += 1;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, slot: u64, row: Row) -> Result<(), Problem> {
+        match row {
+            Row::Head { origin, kek } if slot == 0 => self.head = Some((origin, kek)),
+            Row::Head { .. } => return Err(Problem::Head),
+            Row::HolderKey { holder, .. } => {
+                if self.index.holders.insert(holder, slot).is_some() {
+                    return Err(Problem::SecondKey);
+                }
+                self.holders.insert(slot, holder);
+            }
+            Row::Wrap { holder, digest, .. } => {
+                let holder = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
+                self.index.wraps.insert((holder.chain, digest), slot);
+            }
+            Row::Seal => {}
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,269 @@
+//! A slot of the wraps file: one row, its place in its group, and a checksum. The byte tables are in [`super`].
+
+use mediation_ledger::{chain::ChainId, merkle::Hash};
+
+use super::{cipher::Wrapped, kek::KekId};
+
+/// Bytes of a slot. A sector holds a whole number of them, so that no row is torn over two sectors.
+pub(super) const SLOT_BYTES: usize = 128;
+
+/// Bytes of a slot as the width of file offsets.
+pub(super) const SLOT_BYTES_U64: u64 = SLOT_BYTES as u64;
+
+const MAGIC: [u8; 16] = *b"mediation-vault\n";
+const VERSION: u32 = 1;
+const CHECKED_BYTES: usize = 123;
+const CRC_END: usize = 127;
+
+/// Last byte of every slot. What a crash tore ends in a zero; what ends in anything else was written whole.
+const END_MARK: u8 = 0xa5;
+
+const HEAD: u8 = 1;
+const CHAIN_KEY: u8 = 2;
+const SUBJECT_KEY: u8 = 3;
+const WRAP: u8 = 4;
+const SEAL: u8 = 5;
+
+/// What a slot says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Row {
+    /// First slot of the file: which vault this is.
+    Head {
+        /// SHA-256 of the origin.
+        origin: Hash,
+        /// Key-encryption key that the vault was made with.
+        kek: KekId,
+    },
+    /// A holder's key, wrapped by the key-encryption key.
+    HolderKey {
+        /// The holder.
+        holder: HolderId,
+        /// Its key.
+        wrapped: Wrapped,
+    },
+    /// A data key, wrapped by its holder's key.
+    Wrap {
+        /// Slot of the holder's key.
+        holder: u64,
+        /// Commitment digest of the part.
+        digest: Hash,
+        /// The data key.
+        wrapped: Wrapped,
+    },
+    /// All that stands before is durable: written when the vault was opened or closed.
+    Seal,
+}
+
+/// Whose key it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HolderId {
+    /// Chain.
+    pub(super) chain: ChainId,
+    /// Digest of the subject's pseudonym on that chain; `None` is the chain itself.
+    pub(super) subject: Option<Hash>,
+}
+
+/// Place of a row among the rows that were written with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Group {
+    /// Rows of the group.
+    pub(super) rows: u16,
+    /// Place of this row, from 0.
+    pub(super) place: u16,
+}
+
+impl Group {
+    /// A row that was written alone.
+    pub(super) const SINGLE: Self = Self { rows: 1, place: 0 };
+
+    /// Slot of the group's first row.
+    pub(super) fn start(self, slot: u64) -> Option<u64> {
+        slot.checked_sub(u64::from(self.place))
+    }
+
+    /// Whether the row after this one belongs to another group.
+    pub(super) fn ends(self) -> bool {
+        self.place + 1 == self.rows
+    }
+}
+
+/// What stands in a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A row.
+    Row(Row, Group),
+    /// Zeros: nothing was written here.
+    Empty,
+    /// The beginning of something, then zeros: a write that a crash cut short.
+    Torn,
+    /// Neither: bytes have changed.
+    Damaged,
+}
+
+/// Bytes of a row in a slot.
+pub(super) fn encode(slot: u64, row: &Row, group: Group) -> [u8; SLOT_BYTES] {
+    let mut bytes = Vec::with_capacity(SLOT_BYTES);
+    bytes.extend_from_slice(&[kind(row), 0]);
+    bytes.extend_from_slice(&group.rows.to_be_bytes());
+    bytes.extend_from_slice(&group.place.to_be_bytes());
+    bytes.extend_from_slice(&[0, 0]);
+    match row {
+        Row::Head { origin, kek } => {
+            bytes.extend_from_slice(&MAGIC);
+            bytes.extend_from_slice(&VERSION.to_be_bytes());
+            bytes.extend_from_slice(&origin.0);
+            bytes.extend_from_slice(&kek.0);
+        }
+        Row::HolderKey { holder, wrapped } => {
+            bytes.extend_from_slice(&holder.chain.0);
+            bytes.extend(holder.subject.iter().flat_map(|subject| subject.0));
+            bytes.extend_from_slice(&wrapped.0);
+        }
+        Row::Wrap { holder, digest, wrapped } => {
+            bytes.extend_from_slice(&holder.to_be_bytes());
+            bytes.extend_from_slice(&digest.0);
+            bytes.extend_from_slice(&wrapped.0);
+        }
+        Row::Seal => {}
+    }
+    bytes.resize(CHECKED_BYTES, 0);
+    let crc = checksum(slot, &bytes);
+    bytes.extend_from_slice(&crc.to_be_bytes());
+    bytes.push(END_MARK);
+    let mut encoded = [0; SLOT_BYTES];
+    encoded.copy_from_slice(&bytes);
+    encoded
+}
+
+/// Reads a slot.
+pub(super) fn decode(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Found {
+    if *bytes == [0; SLOT_BYTES] {
+        return Found::Empty;
+    }
+    if let Some((row, group)) = parse(slot, bytes) {
+        // A row has one encoding; this also says that its spare bytes are zero.
+        return if encode(slot, &row, group) == *bytes { Found::Row(row, group) } else { Found::Damaged };
+    }
+    if bytes.last() == Some(&0) { Found::Torn } else { Found::Damaged }
+}
+
+fn parse(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<(Row, Group)> {
+    let mut tail = bytes.get(CHECKED_BYTES..CRC_END)?;
+    let crc = u32::from_be_bytes(take(&mut tail)?);
+    if crc != checksum(slot, bytes.get(..CHECKED_BYTES)?) || bytes.last() != Some(&END_MARK) {
+        return None;
+    }
+    let mut rest = bytes.as_slice();
+    let [kind, _spare] = take(&mut rest)?;
+    let rows = u16::from_be_bytes(take(&mut rest)?);
+    let place = u16::from_be_bytes(take(&mut rest)?);
+    let [_, _] = take(&mut rest)?;
+    if place >= rows {
+        return None;
+    }
+    let row = match kind {
+        HEAD => {
+            let (magic, version): ([u8; 16], u32) = (take(&mut rest)?, u32::from_be_bytes(take(&mut rest)?));
+            if magic != MAGIC || version != VERSION {
+                return None;
+            }
+            Row::Head { origin: Hash(take(&mut rest)?), kek: KekId(take(&mut rest)?) }
+        }
+        CHAIN_KEY => {
+            let holder = HolderId { chain: ChainId(take(&mut rest)?), subject: None };
+            Row::HolderKey { holder, wrapped: Wrapped(take(&mut rest)?) }
+        }
+        SUBJECT_KEY => {
+            let holder = HolderId { chain: ChainId(take(&mut rest)?), subject: Some(Hash(take(&mut rest)?)) };
+            Row::HolderKey { holder, wrapped: Wrapped(take(&mut rest)?) }
+        }
+        WRAP => Row::Wrap {
+            holder: u64::from_be_bytes(take(&mut rest)?),
+            digest: Hash(take(&mut rest)?),
+            wrapped: Wrapped(take(&mut rest)?),
+        },
+        SEAL => Row::Seal,
+        _ => return None,
+    };
+    Some((row, Group { rows, place }))
+}
+
+fn kind(row: &Row) -> u8 {
+    match row {
+        Row::Head { .. } => HEAD,
+        Row::HolderKey { holder: HolderId { subject: None, .. }, .. } => CHAIN_KEY,
+        Row::HolderKey { holder: HolderId { subject: Some(_), .. }, .. } => SUBJECT_KEY,
+        Row::Wrap { .. } => WRAP,
+        Row::Seal => SEAL,
+    }
+}
+
+/// The slot's number is under the checksum, so that a row in a wrong place shows.
+fn checksum(slot: u64, bytes: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&slot.to_be_bytes()), bytes)
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, after) = rest.split_first_chunk::<N>()?;
+    *rest = after;
+    Some(*taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> Vec<Row> {
+        let holder = |subject| HolderId { chain: ChainId([1; 16]), subject };
+        vec![
+            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]) },
+            Row::HolderKey { holder: holder(None), wrapped: Wrapped([4; 60]) },
+            Row::HolderKey { holder: holder(Some(Hash([5; 32]))), wrapped: Wrapped([4; 60]) },
+            Row::Wrap { holder: 7, digest: Hash([6; 32]), wrapped: Wrapped([4; 60]) },
+            Row::Seal,
+        ]
+    }
+
+    #[test]
+    fn every_row_reads_as_it_was_written_and_only_in_its_place() {
+        for row in rows() {
+            let group = Group { rows: 300, place: 299 };
+            let bytes = encode(1_000, &row, group);
+            assert_eq!(decode(1_000, &bytes), Found::Row(row.clone(), group));
+            assert_eq!(decode(1_001, &bytes), Found::Damaged, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_is_noticed() {
+        for row in rows() {
+            let written = encode(1, &row, Group::SINGLE);
+            for at in 0..SLOT_BYTES {
+                for change in [0x01, 0x80, 0xff] {
+                    let mut bytes = written;
+                    *bytes.get_mut(at).unwrap() ^= change;
+                    assert_eq!(decode(1, &bytes), Found::Damaged, "byte {at} of {row:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_crash_cut_short_is_torn_and_not_damaged() {
+        for row in rows() {
+            let written = encode(1, &row, Group::SINGLE);
+            for kept in 1..SLOT_BYTES {
+                let mut bytes = written;
+                bytes.iter_mut().skip(kept).for_each(|byte| *byte = 0);
+                assert_eq!(decode(1, &bytes), Found::Torn, "{kept} bytes of {row:?}");
+            }
+        }
+        assert_eq!(decode(1, &[0; SLOT_BYTES]), Found::Empty);
+    }
+
+    #[test]
+    fn a_place_outside_of_its_group_is_no_row() {
+        let bytes = encode(9, &Row::Seal, Group { rows: 2, place: 2 });
+        assert_eq!(decode(9, &bytes), Found::Damaged);
+    }
+}

@@ -1,0 +1,161 @@
+//! The wraps file as it is read while the vault is open: where each key stands, and how it opens.
+
+use std::{
+    collections::BTreeMap,
+    fmt, io,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use mediation_ledger::{
+    chain::ChainId,
+    merkle::Hash,
+    vault::{DataKey, VaultError},
+};
+
+use super::{
+    cipher::WrappingKey,
+    slot::{self, Found, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
+};
+use crate::disk::DiskFile;
+
+/// Slots by what they hold. Only what is durable is in here.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// Slots of holders' keys.
+    pub(super) holders: BTreeMap<HolderId, u64>,
+    /// Slots of wraps.
+    pub(super) wraps: BTreeMap<(ChainId, Hash), u64>,
+}
+
+/// The wraps file and the key that opens it.
+pub(super) struct Wraps {
+    file: Box<dyn DiskFile>,
+    kek: WrappingKey,
+    origin: String,
+    index: RwLock<Index>,
+}
+
+impl Wraps {
+    pub(super) fn new(file: Box<dyn DiskFile>, kek: WrappingKey, origin: &str, index: Index) -> Self {
+        Self { file, kek, origin: origin.to_owned(), index: RwLock::new(index) }
+    }
+
+    pub(super) fn file(&self) -> &dyn DiskFile {
+        self.file.as_ref()
+    }
+
+    pub(super) fn kek(&self) -> &WrappingKey {
+        &self.kek
+    }
+
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// Nobody panics while changing the index, so a poisoned lock still guards a whole one.
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Slot of the wrap of a part.
+    pub(super) fn slot(&self, chain: ChainId, digest: Hash) -> Option<u64> {
+        self.index().wraps.get(&(chain, digest)).copied()
+    }
+
+    /// The data key of a part, read and opened.
+    pub(super) fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
+        let Some(at) = self.slot(chain, digest) else { return Ok(None) };
+        let damaged = VaultError::Damaged { digest };
+        let Some(Row::Wrap { holder, digest: standing, wrapped }) = self.read(at)? else { return Err(damaged) };
+        let Some((holder, key)) = self.holder_key(holder)? else { return Err(damaged) };
+        if holder.chain != chain || standing != digest {
+            return Err(damaged);
+        }
+        key.open_data_key(&self.origin, holder, digest, &wrapped).map(Some).ok_or(damaged)
+    }
+
+    /// The holder's key in a slot, opened; `None` when there is none that opens.
+    pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
+        let Some(Row::HolderKey { holder, wrapped }) = self.read(at)? else { return Ok(None) };
+        Ok(self.kek.open_holder_key(&self.origin, holder, &wrapped).map(|key| (holder, key)))
+    }
+
+    /// The row in a slot; `None` when it is damaged.
+    fn read(&self, at: u64) -> Result<Option<Row>, VaultError> {
+        let mut bytes = [0; SLOT_BYTES];
+        match self.file.read_exact_at(&mut bytes, at * SLOT_BYTES_U64) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(error) => return Err(VaultError::Unavailable(Some(error))),
+        }
+        match slot::decode(at, &bytes) {
+            Found::Row(row, _group) => Ok(Some(row)),
+            Found::Empty | Found::Torn | Found::Damaged => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for Wraps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wraps").field("kek", &self.kek).field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// Slots read at once when the file is read from end to end.
+const WINDOW_SLOTS: usize = 8_192;
+
+/// All slots of a wraps file, one after another. A last slot that is cut by the end of the file is filled with zeros.
+#[derive(Debug)]
+pub(super) struct Slots<'a> {
+    file: &'a dyn DiskFile,
+    window: Vec<u8>,
+    /// Bytes of the window that were given.
+    given: usize,
+    next: u64,
+}
+
+impl<'a> Slots<'a> {
+    pub(super) fn new(file: &'a dyn DiskFile) -> Self {
+        Self { file, window: Vec::new(), given: 0, next: 0 }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut window = vec![0; WINDOW_SLOTS * SLOT_BYTES];
+        let start = self.next * SLOT_BYTES_U64;
+        let mut filled = 0;
+        while let Some(rest) = window.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match self.file.read_at(rest, start + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        window.truncate(filled.next_multiple_of(SLOT_BYTES));
+        self.window = window;
+        self.given = 0;
+        Ok(())
+    }
+}
+
+impl Iterator for Slots<'_> {
+    type Item = io::Result<(u64, Found)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.given == self.window.len()
+            && let Err(error) = self.fill()
+        {
+            return Some(Err(error));
+        }
+        let bytes = self.window.get(self.given..)?.first_chunk::<SLOT_BYTES>()?;
+        let found = slot::decode(self.next, bytes);
+        let at = self.next;
+        self.given += SLOT_BYTES;
+        self.next += 1;
+        Some(Ok((at, found)))
+    }
+}
