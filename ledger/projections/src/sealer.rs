@@ -1,0 +1,375 @@
+//! The sealer: follows the log, numbers entries, grows the tree, signs checkpoints.
+//!
+//! ```text
+//! log.follow ─ leaf hash ─ tree ─ sign ─ store checkpoint ─ publish ─ receipts, proofs
+//! ```
+//!
+//! Entries are durable before the sealer sees them, numbering is a pure function of the log's order, and Ed25519 is
+//! deterministic: a sealer that is killed anywhere signs the same trees again. A checkpoint is written to its store
+//! before anybody is shown it, and synced within [`SYNC_WITHIN`]; what a power cut can take is therefore at most that
+//! much of the *record* of what was published, never an entry. A sealer signs no tree that does not extend the last
+//! checkpoint in its store.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use ed25519_dalek::SigningKey;
+use mediation_ledger::{
+    chain::{ChainId, Revision},
+    checkpoint::{Checkpoint, CheckpointError},
+    log::{Followed, Follower, Log, ReadError},
+    merkle::{Hash, LeafIndex, Tree, TreeSize},
+    note::{KeyName, NoteError, SignatureType, VerifierKey, VerifierKeyError},
+    record::leaf_hash,
+    store::CheckpointStore,
+};
+use mediation_proto::mediation::ledger::v1::Seal;
+use tokio::{sync::watch, time::Instant};
+
+/// Time within which a published checkpoint is synced to the disk.
+pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
+
+/// Signs checkpoints: the key of the log, under its origin.
+pub struct LogSigner {
+    origin: KeyName,
+    key: SigningKey,
+}
+
+impl LogSigner {
+    /// The signer of the log of this origin.
+    #[must_use]
+    pub fn new(origin: KeyName, key: SigningKey) -> Self {
+        Self { origin, key }
+    }
+
+    /// The public half, by which checkpoints are verified.
+    ///
+    /// # Errors
+    /// The key is one that nobody may trust.
+    pub fn verifier(&self) -> Result<VerifierKey, VerifierKeyError> {
+        VerifierKey::new(self.origin.clone(), SignatureType::Ed25519, self.key.verifying_key())
+    }
+}
+
+impl std::fmt::Debug for LogSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LogSigner").field(&self.origin).finish()
+    }
+}
+
+/// What is sealed so far.
+#[derive(Debug, Default)]
+struct State {
+    tree: Tree,
+    /// Leaf index by chain and revision.
+    places: BTreeMap<ChainId, Vec<LeafIndex>>,
+    /// Last published checkpoint, and the size of its tree.
+    checkpoint: String,
+    sealed: TreeSize,
+}
+
+impl State {
+    /// Seal of a leaf under the last published checkpoint; none when it is not sealed yet.
+    fn seal(&self, index: LeafIndex) -> Option<Seal> {
+        if index.0 >= self.sealed.0 {
+            return None;
+        }
+        let path = self.tree.inclusion_path(index, self.sealed).ok()?;
+        let inclusion = path.into_iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect();
+        Some(Seal { leaf_index: index.0, inclusion, checkpoint: self.checkpoint.clone() })
+    }
+}
+
+/// Seals and proofs, for whoever answers callers.
+#[derive(Debug, Clone)]
+pub struct Seals {
+    state: Arc<RwLock<State>>,
+    sealed: watch::Receiver<TreeSize>,
+}
+
+impl Seals {
+    /// Size of the tree of the last published checkpoint.
+    #[must_use]
+    pub fn size(&self) -> TreeSize {
+        self.read().sealed
+    }
+
+    /// The last published checkpoint; empty before the first.
+    #[must_use]
+    pub fn checkpoint(&self) -> String {
+        self.read().checkpoint.clone()
+    }
+
+    /// Seal of an entry under the last published checkpoint; none when it is not sealed yet.
+    #[must_use]
+    pub fn seal(&self, chain: ChainId, revision: Revision) -> Option<Seal> {
+        let state = self.read();
+        let place = usize::try_from(revision.0).ok()?;
+        state.seal(*state.places.get(&chain)?.get(place)?)
+    }
+
+    /// The last published checkpoint, and the seals of a chain's entries under it, from the first on.
+    #[must_use]
+    pub fn chain(&self, chain: ChainId) -> (String, Vec<Seal>) {
+        let state = self.read();
+        let places = state.places.get(&chain).map(Vec::as_slice).unwrap_or_default();
+        let seals = places.iter().map_while(|index| state.seal(*index)).collect();
+        (state.checkpoint.clone(), seals)
+    }
+
+    /// Waits for the seal of an entry, up to a time-out.
+    pub async fn wait(&self, chain: ChainId, revision: Revision, timeout: Duration) -> Option<Seal> {
+        let mut sealed = self.sealed.clone();
+        let wait = async {
+            loop {
+                sealed.mark_unchanged();
+                if let Some(seal) = self.seal(chain, revision) {
+                    return Some(seal);
+                }
+                if sealed.changed().await.is_err() {
+                    return None;
+                }
+            }
+        };
+        tokio::time::timeout(timeout, wait).await.ok().flatten()
+    }
+
+    /// Waits until the sealed tree has at least this size, or the sealer stops.
+    pub async fn reached(&self, size: TreeSize) {
+        // An error says that the sealer has stopped; the caller then sees the size as it is.
+        drop(self.sealed.clone().wait_for(|sealed| *sealed >= size).await);
+    }
+
+    /// Follows the size of the sealed tree.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<TreeSize> {
+        self.sealed.clone()
+    }
+
+    /// Leaf hash and inclusion path of a leaf in the tree of a size; none beyond what is sealed.
+    #[must_use]
+    pub fn inclusion(&self, index: LeafIndex, size: TreeSize) -> Option<(Hash, Vec<Hash>)> {
+        let state = self.read();
+        if size > state.sealed {
+            return None;
+        }
+        let path = state.tree.inclusion_path(index, size).ok()?;
+        Some((state.tree.subtree(0, index.0)?, path))
+    }
+
+    /// Consistency path between two trees; none beyond what is sealed.
+    #[must_use]
+    pub fn consistency(&self, old: TreeSize, new: TreeSize) -> Option<Vec<Hash>> {
+        let state = self.read();
+        if new > state.sealed {
+            return None;
+        }
+        state.tree.consistency_path(old, new).ok()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Grows and signs the tree.
+#[derive(Debug)]
+pub struct Sealer<F> {
+    follower: F,
+    signer: LogSigner,
+    store: Arc<dyn CheckpointStore>,
+    /// The checkpoint that every further tree must extend.
+    last: Option<Checkpoint>,
+    state: Arc<RwLock<State>>,
+    sealed: watch::Sender<TreeSize>,
+    /// A checkpoint was stored that is not synced yet.
+    unsynced: bool,
+    /// The tree has grown beyond the last checkpoint that could be stored.
+    behind: bool,
+}
+
+impl<F: Follower> Sealer<F> {
+    /// Starts from the checkpoint in the store and the beginning of the log.
+    ///
+    /// # Errors
+    /// The stored checkpoint cannot be read or is not this log's; the log cannot be followed.
+    pub async fn start<L: Log<Follower = F>>(
+        log: &L,
+        signer: LogSigner,
+        store: Arc<dyn CheckpointStore>,
+    ) -> Result<(Self, Seals), SealerError> {
+        let last = last_checkpoint(&signer, store.as_ref())?;
+        let follower = log.follow(None).await?;
+        let state = Arc::new(RwLock::new(State::default()));
+        let (sealed, receiver) = watch::channel(TreeSize(0));
+        let seals = Seals { state: Arc::clone(&state), sealed: receiver };
+        Ok((Self { follower, signer, store, last, state, sealed, unsynced: false, behind: false }, seals))
+    }
+
+    /// Seals until told to stop, then syncs and returns.
+    ///
+    /// # Errors
+    /// The log fails, or its entries do not extend the last checkpoint: then nothing more is signed.
+    pub async fn run(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), SealerError> {
+        tokio::pin!(stop);
+        // Runs from the first checkpoint that is not synced, whatever else comes: a busy log must not put it off.
+        let upkeep = tokio::time::sleep(SYNC_WITHIN / 2);
+        tokio::pin!(upkeep);
+        loop {
+            let was_idle = self.is_idle();
+            tokio::select! {
+                () = &mut stop => break,
+                batch = self.follower.next() => {
+                    self.grow(&batch?);
+                    self.seal().await?;
+                    if was_idle {
+                        upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
+                    }
+                }
+                () = &mut upkeep, if !was_idle => {
+                    if self.behind {
+                        self.seal().await?;
+                    }
+                    self.sync().await;
+                    upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
+                }
+            }
+        }
+        self.sync().await;
+        Ok(())
+    }
+
+    /// Everything that was published is synced, and everything that was seen is published.
+    fn is_idle(&self) -> bool {
+        !self.unsynced && !self.behind
+    }
+
+    fn grow(&self, batch: &[Followed]) {
+        let leaves: Vec<Hash> = batch.iter().map(|followed| leaf_hash(&followed.stored.record)).collect();
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        for (followed, leaf) in batch.iter().zip(leaves) {
+            let index = state.tree.append(leaf);
+            state.places.entry(followed.stored.chain).or_default().push(index);
+        }
+    }
+
+    async fn seal(&mut self) -> Result<(), SealerError> {
+        let Some(checkpoint) = self.next_checkpoint()? else { return Ok(()) };
+        let note = checkpoint.sign(&self.signer.key)?.to_string();
+        let (store, text) = (Arc::clone(&self.store), note.clone());
+        let stored = tokio::task::spawn_blocking(move || store.store(&text))
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        // A crash here leaves a stored checkpoint that nobody was shown: the next sealer signs the same one.
+        if let Err(error) = stored {
+            tracing::warn!(%error, size = checkpoint.size.0, "the checkpoint could not be stored; trying again");
+            self.behind = true;
+            return Ok(());
+        }
+        tracing::debug!(size = checkpoint.size.0, "sealed");
+        self.behind = false;
+        self.unsynced = true;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.checkpoint = note;
+        state.sealed = checkpoint.size;
+        drop(state);
+        self.sealed.send_replace(checkpoint.size);
+        self.last = Some(checkpoint);
+        Ok(())
+    }
+
+    /// The checkpoint to be signed; none while the tree is still shorter than the last one.
+    fn next_checkpoint(&self) -> Result<Option<Checkpoint>, SealerError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        let size = state.tree.size();
+        if let Some(last) = &self.last {
+            if size < last.size {
+                return Ok(None);
+            }
+            let root = state.tree.root_at(last.size).unwrap_or(Hash::ZERO);
+            if root != last.root {
+                return Err(SealerError::DoesNotExtend { size: last.size, expected: last.root, found: root });
+            }
+        }
+        let origin = self.signer.origin.clone();
+        Ok(Some(Checkpoint { origin, size, root: state.tree.root() }))
+    }
+
+    async fn sync(&mut self) {
+        if !self.unsynced {
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        match tokio::task::spawn_blocking(move || store.sync())
+            .await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+        {
+            Ok(()) => self.unsynced = false,
+            Err(error) => {
+                // What a failed sync leaves on the disk nobody knows, and a second one may succeed over it: the
+                // checkpoint is stored anew first.
+                tracing::warn!(%error, "the checkpoint could not be synced; storing it again");
+                self.behind = true;
+            }
+        }
+    }
+}
+
+/// The last checkpoint in a store: the one that was synced, or a later one that is intact.
+///
+/// # Errors
+/// The store cannot be read, or the synced checkpoint is not one of this log.
+pub fn last_checkpoint(signer: &LogSigner, store: &dyn CheckpointStore) -> Result<Option<Checkpoint>, SealerError> {
+    let trusted = [signer.verifier()?];
+    let open = |note: &str| Checkpoint::open(note.as_bytes(), &signer.origin, &trusted).map(|signed| signed.checkpoint);
+    let stored = store.load()?;
+    let synced = stored.synced.as_deref().map(open).transpose()?;
+    let unsynced = stored.unsynced.as_deref().and_then(|note| match open(note) {
+        Ok(checkpoint) => Some(checkpoint),
+        Err(error) => {
+            tracing::warn!(%error, "a checkpoint that was never synced is spoilt and ignored");
+            None
+        }
+    });
+    let later = |checkpoint: &Checkpoint| synced.as_ref().is_none_or(|synced| checkpoint.size >= synced.size);
+    Ok(unsynced.filter(later).or_else(|| synced.clone()))
+}
+
+/// Why sealing stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SealerError {
+    /// The log cannot be followed.
+    #[error(transparent)]
+    Log(#[from] ReadError),
+    /// The store cannot be read.
+    #[error("the stored checkpoint cannot be read")]
+    Store(#[from] io::Error),
+    /// The stored checkpoint is not one of this log.
+    #[error("the stored checkpoint is not one of this log: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// The key of the log cannot be used.
+    #[error(transparent)]
+    Key(#[from] VerifierKeyError),
+    /// The checkpoint cannot be put into a note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// The log is not the one that was sealed: entries are missing, changed or reordered.
+    #[error("the log does not extend the last checkpoint of size {size}: root {found} instead of {expected}")]
+    DoesNotExtend {
+        /// Size of the last checkpoint.
+        size: TreeSize,
+        /// Its root.
+        expected: Hash,
+        /// Root of the log's first entries of that number.
+        found: Hash,
+    },
+}
+
+#[cfg(test)]
+mod tests;
