@@ -1,0 +1,115 @@
+//! A chain as the ledger shows it, verified entry by entry with public keys alone.
+
+use mediation_ledger::{
+    chain::{ChainId, Revision},
+    checkpoint::Checkpoint,
+    ledger::{CheckedEntry, Fault, Fold},
+    merkle::{Hash, LeafIndex},
+    part::{Commitment, OpenedPart},
+    registry::Registry,
+};
+use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, Judgement, PartKind};
+
+use crate::{
+    client::{Client, ClientError},
+    trust::{Trust, TrustError},
+};
+
+/// A verified chain.
+#[derive(Debug, Clone)]
+pub struct VerifiedChain {
+    /// Entries in the order of their revisions, with their leaf indexes.
+    pub entries: Vec<(LeafIndex, CheckedEntry)>,
+    /// Checkpoint that all of them are proved under.
+    pub checkpoint: Checkpoint,
+    /// The checkpoint's note.
+    pub note: String,
+    /// What the ledger's judge found.
+    pub judgement: Judgement,
+    /// The registry, when this is its chain.
+    pub registry: Option<Registry>,
+}
+
+impl Client {
+    /// Reads the registry chain, from its pinned genesis on, and verifies it. An entry that does not count is skipped,
+    /// as every reader skips it: whoever can append could otherwise shut out all clients.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away; an entry is not proved, or not shown whole; genesis or log key is another one.
+    pub async fn registry(&self, genesis: Option<Hash>) -> Result<Registry, ClientError> {
+        let chain = ChainId::registry(self.trust().log_key.name().as_str());
+        let verified = self.verified_chain(&chain.to_string(), None, &Registry::default()).await?;
+        for (_, entry) in &verified.entries {
+            match &entry.outcome {
+                Ok(_) if entry.withheld.is_empty() => {}
+                Ok(_) | Err(Fault::Part(_)) => {
+                    return Err(TrustError::RegistryWithheld { revision: entry.revision }.into());
+                }
+                Err(fault) => tracing::warn!(revision = %entry.revision, %fault, "an entry of the registry is skipped"),
+            }
+        }
+        let registry = verified.registry.ok_or(TrustError::NoRegistry)?;
+        if genesis.is_some_and(|genesis| registry.genesis() != Some(genesis)) {
+            return Err(TrustError::OtherGenesis.into());
+        }
+        if registry.log_key() != self.trust().log_key.to_string() {
+            return Err(TrustError::OtherLogKey.into());
+        }
+        Ok(registry)
+    }
+
+    /// Reads a chain and verifies it: every entry's inclusion under the checkpoint, its link, its signature, and the
+    /// commitment of every part that is shown.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or an entry is not proved. An entry that is proved and does not count says so.
+    pub async fn verified_chain(
+        &self,
+        chain_id: &str,
+        as_of: Option<String>,
+        registry: &Registry,
+    ) -> Result<VerifiedChain, ClientError> {
+        let response = self.chain(chain_id, as_of).await?;
+        let chain = ChainId::parse(chain_id).ok_or(ClientError::Incomplete("chain id"))?;
+        Ok(self.trust().chain(chain, response, registry)?)
+    }
+}
+
+impl Trust {
+    /// Verifies a chain as it was answered.
+    ///
+    /// # Errors
+    /// The first entry that is not proved.
+    pub fn chain(
+        &self,
+        chain: ChainId,
+        response: GetChainResponse,
+        registry: &Registry,
+    ) -> Result<VerifiedChain, TrustError> {
+        let checkpoint = self.checkpoint(&response.checkpoint)?;
+        let origin = self.log_key.name().as_str();
+        let mut fold = Fold::new(chain);
+        let mut entries = Vec::with_capacity(response.entries.len());
+        for (revision, entry) in (0..).map(Revision).zip(&response.entries) {
+            let receipt = entry.receipt.as_ref().ok_or(TrustError::SealMissing)?;
+            let proved = self.verify_inclusion(receipt, &checkpoint)?;
+            let parts = disclosed(entry)?;
+            let checked = fold.place_disclosed(origin, registry, revision, receipt.entry.clone(), parts);
+            entries.push((proved, checked));
+        }
+        let judgement = response.judgement.unwrap_or_default();
+        let registry = fold.registry().cloned();
+        Ok(VerifiedChain { entries, checkpoint, note: response.checkpoint, judgement, registry })
+    }
+}
+
+fn disclosed(entry: &ChainEntry) -> Result<Vec<OpenedPart>, TrustError> {
+    let part = |part: &mediation_proto::mediation::ledger::v1::DisclosedPart| {
+        let number = u8::try_from(part.number).ok()?;
+        let kind = Some(part.kind()).filter(|kind| *kind != PartKind::Unspecified)?;
+        let salt = part.salt.as_ref().try_into().ok()?;
+        let commitment = Commitment { kind, number, digest: Hash::ZERO };
+        Some(OpenedPart { commitment, salt, plaintext: part.plaintext.clone() })
+    };
+    entry.parts.iter().map(|shown| part(shown).ok_or(TrustError::MalformedPart)).collect()
+}

@@ -1,0 +1,260 @@
+//! Calls of an agency system.
+
+use std::time::Duration;
+
+use mediation_ledger::merkle::Hash;
+use mediation_proto::{
+    ActRequest, NotOfThisDesk, desk_of,
+    mediation::{
+        desk::v1 as desk,
+        ledger::v1::{
+            GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
+            GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, Receipt,
+            chain_service_client::ChainServiceClient, log_service_client::LogServiceClient,
+        },
+        types::v1::AgencyKind,
+    },
+};
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::{
+    connection::Connection,
+    trust::{Trust, TrustError, VerifiedReceipt, hashes},
+};
+
+/// Times one act is sent; with the pauses between them some seconds.
+const ATTEMPTS_MAX: u32 = 6;
+
+/// Pause before the second attempt; it doubles each time.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest pause that the ledger may ask for.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Bytes of an answer: a chain with all its parts.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// A client of a ledger, for one agency.
+#[derive(Debug, Clone)]
+pub struct Client {
+    connection: Connection,
+    trust: Trust,
+    desk: &'static str,
+}
+
+impl Client {
+    /// A client for an agency of this kind.
+    ///
+    /// # Errors
+    /// No desk serves this kind.
+    pub fn new(connection: Connection, trust: Trust, kind: AgencyKind) -> Result<Self, ClientError> {
+        let desk = desk_of(kind).ok_or(ClientError::NoDesk { kind: kind.as_str_name() })?;
+        Ok(Self { connection, trust, desk: desk.name })
+    }
+
+    /// What the client trusts.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Records an act and verifies that its receipt is one for this request. The request must carry an event id that the
+    /// caller has kept: the same request is sent again, bounded, while the ledger is busy or away.
+    ///
+    /// # Errors
+    /// The ledger refuses, stays away, or its receipt proves nothing, or proves another act.
+    pub async fn record(&self, request: ActRequest) -> Result<(Receipt, VerifiedReceipt), ClientError> {
+        let asked = Asked::of(&request);
+        let mut pause = FIRST_PAUSE;
+        let mut attempt = 1;
+        loop {
+            match self.send(request.clone()).await {
+                Ok(receipt) => {
+                    let verified = self.trust.verify(&receipt)?;
+                    asked.check(&verified)?;
+                    return Ok((receipt, verified));
+                }
+                Err(ClientError::Status(status)) if attempt < ATTEMPTS_MAX && may_be_sent_again(&status) => {
+                    tracing::debug!(code = ?status.code(), attempt, "sending again");
+                    let asked_for = status.get_details_retry_info().and_then(|info| info.retry_delay);
+                    tokio::time::sleep(pause.max(asked_for.unwrap_or_default().min(PAUSE_MAX))).await;
+                    pause *= 2;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends a request once.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn send(&self, request: ActRequest) -> Result<Receipt, ClientError> {
+        send(self.connection.clone(), self.desk, request).await
+    }
+
+    /// The chain as this agency may see it, judged as of the end of a day, or as of now.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn chain(&self, chain_id: &str, as_of: Option<String>) -> Result<GetChainResponse, ClientError> {
+        let request = GetChainRequest { chain_id: Some(chain_id.to_owned()), as_of };
+        let mut service =
+            ChainServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(service.get_chain(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// The receipt of an act that was recorded before.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or the receipt proves nothing.
+    pub async fn receipt(&self, chain_id: &str, event_id: &str) -> Result<(Receipt, VerifiedReceipt), ClientError> {
+        let request = GetReceiptRequest { chain_id: Some(chain_id.to_owned()), event_id: Some(event_id.to_owned()) };
+        let receipt = self.log().get_receipt(request).await.map_err(Box::new)?.into_inner();
+        let verified = self.trust.verify(&receipt)?;
+        let (chain, event_id) = (Some(chain_id.to_owned()), Some(event_id.to_owned()));
+        Asked { chain, event_id, occurred_at: None }.check(&verified)?;
+        Ok((receipt, verified))
+    }
+
+    /// The last checkpoint, as a note; its signature is checked.
+    ///
+    /// # Errors
+    /// The ledger is away, or the checkpoint is not this log's.
+    pub async fn checkpoint(&self) -> Result<String, ClientError> {
+        let note = self.log().get_checkpoint(GetCheckpointRequest {}).await.map_err(Box::new)?.into_inner().checkpoint;
+        self.trust.checkpoint(&note)?;
+        Ok(note)
+    }
+
+    /// Inclusion proof of a leaf in the tree of a size, or of the last checkpoint.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn inclusion(
+        &self,
+        leaf_index: u64,
+        tree_size: Option<u64>,
+    ) -> Result<GetInclusionProofResponse, ClientError> {
+        let request = GetInclusionProofRequest { leaf_index: Some(leaf_index), tree_size };
+        Ok(self.log().get_inclusion_proof(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// Consistency path between the trees of two sizes.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or the answer is malformed.
+    pub async fn consistency(&self, first: u64, second: u64) -> Result<Vec<Hash>, ClientError> {
+        let request = GetConsistencyProofRequest { first: Some(first), second: Some(second) };
+        let answer = self.log().get_consistency_proof(request).await.map_err(Box::new)?.into_inner();
+        hashes(&answer.consistency).ok_or(ClientError::Trust(TrustError::MalformedPath))
+    }
+
+    fn log(&self) -> LogServiceClient<tonic::transport::Channel> {
+        LogServiceClient::new(self.connection.channel.clone())
+    }
+}
+
+/// What a receipt must be about: a ledger that lies could answer with a good receipt of another act.
+struct Asked {
+    chain: Option<String>,
+    event_id: Option<String>,
+    occurred_at: Option<i64>,
+}
+
+impl Asked {
+    fn of(request: &ActRequest) -> Self {
+        Self {
+            chain: request.chain_id.clone(),
+            event_id: request.event_id.clone(),
+            occurred_at: request.occurred_at.map(|time| time.seconds),
+        }
+    }
+
+    fn check(&self, receipt: &VerifiedReceipt) -> Result<(), TrustError> {
+        let statement = &receipt.statement;
+        let same = self.chain.as_ref().is_none_or(|chain| *chain == statement.chain.to_string())
+            && self.event_id.as_ref().is_none_or(|id| *id == statement.event_id.to_string())
+            && self.occurred_at.is_none_or(|occurred_at| occurred_at == statement.occurred_at);
+        if same { Ok(()) } else { Err(TrustError::OtherAct) }
+    }
+}
+
+/// Whether the same request may be sent again: nothing was recorded, or it is not known. The ledger says so itself; a
+/// status without its details comes from the way there, such as a connection that was cut.
+fn may_be_sent_again(status: &Status) -> bool {
+    if status.get_details_error_info().is_some() {
+        return status.get_details_retry_info().is_some();
+    }
+    matches!(
+        status.code(),
+        Code::Unavailable
+            | Code::ResourceExhausted
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Unknown
+            | Code::Internal
+    )
+}
+
+/// One line per desk: its name, the module and type of its client, its request.
+macro_rules! desks {
+    ($($name:ident, $module:ident, $client:ident, $request:ident;)*) => {
+        async fn send(connection: Connection, desk: &'static str, request: ActRequest) -> Result<Receipt, ClientError> {
+            match desk {
+                $(
+                    stringify!($name) => {
+                        let request = desk::$request::try_from(request)?;
+                        let mut service = desk::$module::$client::new(connection.channel);
+                        Ok(service.record(request).await.map_err(Box::new)?.into_inner())
+                    }
+                )*
+                other => Err(ClientError::NoDesk { kind: other }),
+            }
+        }
+    };
+}
+
+desks! {
+    CourtDesk, court_desk_client, CourtDeskClient, CourtRecordRequest;
+    ProcuratorateDesk, procuratorate_desk_client, ProcuratorateDeskClient, ProcuratorateRecordRequest;
+    PetitionDesk, petition_desk_client, PetitionDeskClient, PetitionRecordRequest;
+    JusticeDesk, justice_desk_client, JusticeDeskClient, JusticeRecordRequest;
+    LegalServiceDesk, legal_service_desk_client, LegalServiceDeskClient, LegalServiceRecordRequest;
+    PublicSecurityDesk, public_security_desk_client, PublicSecurityDeskClient, PublicSecurityRecordRequest;
+    LabourDesk, labour_desk_client, LabourDeskClient, LabourRecordRequest;
+    DepartmentDesk, department_desk_client, DepartmentDeskClient, DepartmentRecordRequest;
+    PsychologyDesk, psychology_desk_client, PsychologyDeskClient, PsychologyRecordRequest;
+    MediationDesk, mediation_desk_client, MediationDeskClient, MediationRecordRequest;
+    TownshipDesk, township_desk_client, TownshipDeskClient, TownshipRecordRequest;
+    GovernanceCenterDesk, governance_center_desk_client, GovernanceCenterDeskClient, GovernanceCenterRecordRequest;
+}
+
+/// Why a call gave nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The ledger said no, or is away. The status carries reason and details.
+    #[error("{}: {}", .0.code(), .0.message())]
+    Status(#[from] Box<Status>),
+    /// The receipt, or proof, does not prove what it says.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// The agency's desk does not take this act.
+    #[error(transparent)]
+    NotOfThisDesk(#[from] NotOfThisDesk),
+    /// No desk serves this kind of agency.
+    #[error("no desk serves `{kind}`")]
+    NoDesk {
+        /// Kind of agency.
+        kind: &'static str,
+    },
+    /// The ledger's answer lacks something.
+    #[error("the answer lacks its {0}")]
+    Incomplete(&'static str),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,16 @@
+//! SDK for agency systems.
+//!
+//! - [`connection`]: a mutually authenticated channel to a ledger.
+//! - [`client`]: record acts through the agency's own desk, read chains, ask for proofs. Every call that records carries
+//!   an event id that the caller keeps; it is sent again, bounded, until the ledger says how it ended.
+//! - [`trust`]: what a client knows beforehand (origin and log key), and the check of every receipt against it.
+
+pub mod chain;
+pub mod client;
+pub mod connection;
+pub mod trust;
+
+pub use chain::VerifiedChain;
+pub use client::{Client, ClientError};
+pub use connection::{Connection, Identity};
+pub use trust::{Trust, TrustError};

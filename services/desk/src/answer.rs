@@ -1,0 +1,101 @@
+//! What a service answers when the transport refuses for it: a request that is too large, or no message at all, gets the
+//! same reason and texts as every other refusal; one that takes too long is told what is known of it.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use mediation_proto::mediation::ledger::v1::Reason;
+use tonic::{
+    Code, Status,
+    body::Body,
+    codegen::{Service, http},
+    server::NamedService,
+};
+
+use crate::{node::request_id, status::Refused};
+
+/// Time until a request is answered; for a stream, until its first sign.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A service all of whose answers are ours.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered<S> {
+    service: S,
+    /// What a caller is told whose request took too long.
+    late: Reason,
+}
+
+impl<S> Answered<S> {
+    pub(crate) fn new(service: S, late: Reason) -> Self {
+        Self { service, late }
+    }
+}
+
+impl<S: NamedService> NamedService for Answered<S> {
+    const NAME: &'static str = S::NAME;
+}
+
+impl<S> Service<http::Request<Body>> for Answered<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<Body>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let (answer, late) = (self.service.call(request), self.late);
+        Box::pin(async move {
+            match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+                Ok(answer) => answer.map(told),
+                Err(_) => Ok(Refused::new(late).into_status(&request_id()).into_http()),
+            }
+        })
+    }
+}
+
+fn told(answer: http::Response<Body>) -> http::Response<Body> {
+    match Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok).map(of_transport) {
+        Some(Ok(refused)) => refused.into_status(&request_id()).into_http(),
+        Some(Err(_)) | None => answer,
+    }
+}
+
+/// The refusal that a status of the transport means.
+///
+/// # Errors
+/// The status itself, when it is one of ours, or there are no better words for it.
+pub(crate) fn of_transport(status: Status) -> Result<Refused, Status> {
+    if !status.details().is_empty() {
+        return Err(status);
+    }
+    match status.code() {
+        Code::OutOfRange => Ok(Refused::too_large()),
+        Code::Internal => Ok(Refused::no_message()),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::PermissionDenied
+        | Code::ResourceExhausted
+        | Code::FailedPrecondition
+        | Code::Aborted
+        | Code::Unimplemented
+        | Code::Unavailable
+        | Code::DataLoss
+        | Code::Unauthenticated => Err(status),
+    }
+}

@@ -1,0 +1,214 @@
+//! The desks: one generic implementation behind every agency's own gRPC service.
+//!
+//! Reading order for a newcomer: here → `recorder.rs` → `statement.rs`.
+
+use std::{pin::Pin, sync::Arc};
+
+use futures_util::{Stream, StreamExt as _, stream};
+use mediation_domain::admit::Caller;
+use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
+use mediation_proto::{
+    ActRequest, desk_of, google,
+    mediation::{
+        desk::v1::{
+            self as proto, CourtRecordRequest, DepartmentRecordRequest, GovernanceCenterRecordRequest,
+            JusticeRecordRequest, LabourRecordRequest, LegalServiceRecordRequest, MediationRecordRequest,
+            PetitionRecordRequest, ProcuratorateRecordRequest, PsychologyRecordRequest, PublicSecurityRecordRequest,
+            TownshipRecordRequest,
+        },
+        ledger::v1::{Reason, Receipt, RecordStreamResponse, record_stream_response},
+    },
+};
+use prost::Message as _;
+use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBuilder};
+
+use crate::{
+    answer::{Answered, of_transport},
+    node::{Node, request_id},
+    request,
+    status::Refused,
+    turns::{Turn, Turns},
+};
+
+/// Acts of one stream that are under way at once. Answers keep the order of the acts, and acts on the same chain are
+/// recorded in it.
+const STREAM_ACTS_MAX: usize = 64;
+
+/// Answers of a stream.
+pub type Receipts = Pin<Box<dyn Stream<Item = Result<RecordStreamResponse, Status>> + Send>>;
+
+/// A desk. All services are this one type.
+#[derive(Debug)]
+pub struct Desk<L, V> {
+    node: Arc<Node<L, V>>,
+}
+
+impl<L, V> Clone for Desk<L, V> {
+    fn clone(&self) -> Self {
+        Self { node: Arc::clone(&self.node) }
+    }
+}
+
+impl<L: Log, V: Vault> Desk<L, V> {
+    /// A desk of this node.
+    #[must_use]
+    pub fn new(node: Arc<Node<L, V>>) -> Self {
+        Self { node }
+    }
+
+    /// Records one act: caller ← certificate; request ← parse, once; recorded; receipt.
+    async fn record(&self, caller: &Caller, request: ActRequest, turn: Option<Turn>) -> Result<Receipt, Refused> {
+        let (request, wait) = request::parse(request, self.node.ledger().clock().now_ms())?;
+        let mut turn = turn;
+        if let Some(turn) = &mut turn {
+            turn.come().await;
+        }
+        let placed = self.node.recorder().record(caller, &request).await?;
+        // The next act of the chain need not wait for this one's seal.
+        drop(turn);
+        Ok(self.node.receipt(placed, wait).await)
+    }
+
+    /// The caller, if this desk serves his kind of agency.
+    fn caller<T>(&self, desk: &'static str, request: &Request<T>) -> Result<Caller, Refused> {
+        let caller = self.node.caller(request)?;
+        let own = desk_of(caller.kind);
+        if own.is_some_and(|own| own.name == desk) {
+            return Ok(caller);
+        }
+        let own = own.map_or("", |own| own.name);
+        Err(Refused::new(Reason::WrongDesk)
+            .detail(
+                format!("you called `{desk}`, yours is `{own}`"),
+                format!("所用窗口为 {desk}，贵机构的窗口为 {own}"),
+            )
+            .with("desk", own))
+    }
+
+    async fn unary<T: Into<ActRequest>>(
+        &self,
+        desk: &'static str,
+        request: Request<T>,
+    ) -> Result<Response<Receipt>, Status> {
+        let id = request_id();
+        let recorded = match self.caller(desk, &request) {
+            Ok(caller) => self.record(&caller, request.into_inner().into(), None).await,
+            Err(refused) => Err(refused),
+        };
+        recorded.map(Response::new).map_err(|refused| refused.into_status(&id))
+    }
+
+    fn stream<T: Into<ActRequest> + Send + 'static>(
+        &self,
+        desk: &'static str,
+        request: Request<Streaming<T>>,
+    ) -> Result<Response<Receipts>, Status> {
+        let caller = self.caller(desk, &request).map_err(|refused| refused.into_status(&request_id()))?;
+        let (desk, caller, mut turns) = (self.clone(), Arc::new(caller), Turns::new(STREAM_ACTS_MAX));
+        let receipts = self.acts(request.into_inner()).map(move |act| {
+            let (desk, caller) = (desk.clone(), Arc::clone(&caller));
+            let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
+            let turn = chain.map(|chain| turns.next(chain));
+            async move {
+                let recorded = desk.record(&caller, act?, turn).await;
+                Ok(response(recorded))
+            }
+        });
+        Ok(Response::new(Box::pin(receipts.buffered(STREAM_ACTS_MAX))))
+    }
+
+    /// The acts of a stream, until the caller ends it or the server stops; then it is told so, after the answers to all
+    /// that were taken.
+    fn acts<T: Into<ActRequest> + Send + 'static>(
+        &self,
+        acts: Streaming<T>,
+    ) -> impl Stream<Item = Result<ActRequest, Status>> + Send + use<L, V, T> {
+        let stop = Box::pin(self.node.streams_end());
+        stream::unfold(Some((acts, stop)), async |open| {
+            let (mut acts, mut stop) = open?;
+            let act = tokio::select! {
+                biased;
+                () = &mut stop => return Some((Err(stopped()), None)),
+                act = acts.next() => act?,
+            };
+            match act {
+                Ok(act) => Some((Ok(act.into()), Some((acts, stop)))),
+                Err(status) => {
+                    let refused = of_transport(status).map(|refused| refused.into_status(&request_id()));
+                    Some((Err(refused.unwrap_or_else(|status| status)), None))
+                }
+            }
+        })
+    }
+}
+
+/// What an open stream is told when the server stops: come again.
+pub(crate) fn stopped() -> Status {
+    Refused::new(Reason::LogUnavailable).into_status(&request_id())
+}
+
+fn response(recorded: Result<Receipt, Refused>) -> RecordStreamResponse {
+    let result = match recorded {
+        Ok(receipt) => record_stream_response::Result::Receipt(receipt),
+        Err(refused) => {
+            let status = refused.into_status(&request_id());
+            // The details of a tonic status are an encoded google.rpc.Status, our own bytes.
+            let details = google::rpc::Status::decode(status.details()).unwrap_or_default().details;
+            let code = status.code() as i32;
+            record_stream_response::Result::Refusal(google::rpc::Status {
+                code,
+                message: status.message().to_owned(),
+                details,
+            })
+        }
+    };
+    RecordStreamResponse { result: Some(result) }
+}
+
+/// One line per desk: its service, the module and type of its server, its request.
+macro_rules! desks {
+    ($($service:ident, $module:ident, $server:ident, $request:ident;)*) => {
+        $(
+            #[async_trait]
+            impl<L: Log, V: Vault> proto::$module::$service for Desk<L, V> {
+                type RecordStreamStream = Receipts;
+
+                async fn record(&self, request: Request<$request>) -> Result<Response<Receipt>, Status> {
+                    self.unary(stringify!($service), request).await
+                }
+
+                async fn record_stream(
+                    &self,
+                    request: Request<Streaming<$request>>,
+                ) -> Result<Response<Receipts>, Status> {
+                    self.stream(stringify!($service), request)
+                }
+            }
+        )*
+
+        /// Mounts every desk.
+        pub(crate) fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, desk: &Desk<L, V>, message_bytes_max: usize) {
+            $(
+                routes.add_service(Answered::new(
+                    proto::$module::$server::new(desk.clone()).max_decoding_message_size(message_bytes_max),
+                    Reason::OutcomeUnknown,
+                ));
+            )*
+        }
+    };
+}
+
+desks! {
+    CourtDesk, court_desk_server, CourtDeskServer, CourtRecordRequest;
+    ProcuratorateDesk, procuratorate_desk_server, ProcuratorateDeskServer, ProcuratorateRecordRequest;
+    PetitionDesk, petition_desk_server, PetitionDeskServer, PetitionRecordRequest;
+    JusticeDesk, justice_desk_server, JusticeDeskServer, JusticeRecordRequest;
+    LegalServiceDesk, legal_service_desk_server, LegalServiceDeskServer, LegalServiceRecordRequest;
+    PublicSecurityDesk, public_security_desk_server, PublicSecurityDeskServer, PublicSecurityRecordRequest;
+    LabourDesk, labour_desk_server, LabourDeskServer, LabourRecordRequest;
+    DepartmentDesk, department_desk_server, DepartmentDeskServer, DepartmentRecordRequest;
+    PsychologyDesk, psychology_desk_server, PsychologyDeskServer, PsychologyRecordRequest;
+    MediationDesk, mediation_desk_server, MediationDeskServer, MediationRecordRequest;
+    TownshipDesk, township_desk_server, TownshipDeskServer, TownshipRecordRequest;
+    GovernanceCenterDesk, governance_center_desk_server, GovernanceCenterDeskServer, GovernanceCenterRecordRequest;
+}

@@ -1,0 +1,17 @@
+//! The ledger over gRPC: one generic desk behind every desk service, chains, and proofs.
+//!
+//! Nothing is decided in an interceptor. The caller is a value that a function takes ([`caller::caller`]), and
+//! [`status`] alone makes a `Status`.
+
+mod answer;
+pub mod caller;
+pub mod chains;
+pub mod desk;
+pub mod judgement;
+pub mod listener;
+pub mod node;
+pub mod proofs;
+pub mod request;
+pub mod server;
+pub mod status;
+mod turns;

@@ -1,0 +1,127 @@
+//! What a serving process holds: the recorder, the seals, the rules. Every service shares one.
+
+use std::{sync::Arc, time::Duration};
+
+use mediation_domain::admit::Caller;
+use mediation_ledger::{
+    chain::{ChainId, Revision},
+    ledger::{Fold, Ledger},
+    log::Log,
+    merkle::Hash,
+    recorder::{Placed, Recorder},
+    vault::Vault,
+};
+use mediation_projections::sealer::Seals;
+use mediation_proto::mediation::{
+    ledger::v1::{Reason, Receipt, ReceiptLevel, Seal},
+    types::v1::AgencyKind,
+};
+use tokio::sync::watch;
+use tonic::Request;
+
+use crate::{caller, status::Refused};
+
+/// How long an answer waits for its seal before it is given as accepted.
+pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A serving process.
+#[derive(Debug)]
+pub struct Node<L, V> {
+    recorder: Recorder<L, V>,
+    seals: Seals,
+    stopping: watch::Sender<bool>,
+}
+
+impl<L: Log, V: Vault> Node<L, V> {
+    /// A node that records with this recorder and takes proofs from these seals.
+    #[must_use]
+    pub fn new(recorder: Recorder<L, V>, seals: Seals) -> Arc<Self> {
+        Arc::new(Self { recorder, seals, stopping: watch::Sender::new(false) })
+    }
+
+    /// The recorder.
+    #[must_use]
+    pub fn recorder(&self) -> &Recorder<L, V> {
+        &self.recorder
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger<L, V> {
+        self.recorder.ledger()
+    }
+
+    /// The seals.
+    #[must_use]
+    pub fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
+    /// Ends every open stream: a server that stops waits for them.
+    pub(crate) fn end_streams(&self) {
+        self.stopping.send_replace(true);
+    }
+
+    /// Resolves when open streams are to end.
+    pub(crate) fn streams_end(&self) -> impl Future<Output = ()> + Send + use<L, V> {
+        let mut stopping = self.stopping.subscribe();
+        async move {
+            // An error says that the node is gone; that is an end as well.
+            drop(stopping.wait_for(|stopping| *stopping).await);
+        }
+    }
+
+    /// Who calls.
+    pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refused> {
+        caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())
+    }
+
+    /// Whether a caller may know of a chain; refused in the same words whether it does not exist or is not for him.
+    ///
+    /// Until the whole visibility matrix is in force this is its strictest subset: agencies that recorded on the chain
+    /// or are named in it, governance and township centers, and the audit; of a restricted chain only those that take
+    /// part. The registry chain is open to every agency.
+    pub(crate) fn may_read(&self, caller: &Caller, fold: &Fold) -> Result<(), Refused> {
+        let registry = ChainId::registry(self.ledger().origin());
+        let oversees =
+            matches!(caller.kind, AgencyKind::GovernanceCenter | AgencyKind::TownshipCenter | AgencyKind::Audit);
+        let standing = fold.standing();
+        let open =
+            fold.chain() == registry || standing.takes_part(&caller.agency) || (oversees && !standing.is_restricted());
+        if open && fold.next() != Revision::FIRST {
+            return Ok(());
+        }
+        let chain = fold.chain().to_string();
+        Err(Refused::new(Reason::ChainNotFound).detail(chain.clone(), chain))
+    }
+
+    /// The receipt of a placed act, as far as was asked for, or as far as it has come by the time-out.
+    pub(crate) async fn receipt(&self, placed: Placed, wait: ReceiptLevel) -> Receipt {
+        let seal = if wait == ReceiptLevel::Accepted {
+            None
+        } else {
+            self.seals.wait(placed.chain, placed.revision, SEAL_TIMEOUT).await
+        };
+        self.receipt_with(placed, seal)
+    }
+
+    pub(crate) fn receipt_with(&self, placed: Placed, seal: Option<Seal>) -> Receipt {
+        let Placed { chain, event_id, revision: Revision(revision), leaf: Hash(leaf), entry } = placed;
+        let level = if seal.is_some() { ReceiptLevel::Sealed } else { ReceiptLevel::Accepted };
+        Receipt {
+            chain_id: ChainId::to_string(&chain),
+            event_id: event_id.to_string(),
+            revision,
+            leaf_hash: leaf.to_vec().into(),
+            entry,
+            level: level.into(),
+            seal,
+        }
+    }
+}
+
+/// Id of a request, by which its trace is found.
+#[must_use]
+pub fn request_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}

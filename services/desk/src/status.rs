@@ -1,0 +1,298 @@
+//! The one place that makes a `Status`: gRPC code, reason, and details that a program can read, in Chinese and English.
+
+use std::{collections::HashMap, time::Duration};
+
+use mediation_domain::admit::{Refusal, Violation};
+use mediation_ledger::{
+    ledger::LedgerError,
+    log::{AppendError, ReadError},
+    part::SplitError,
+    recorder::RecordError,
+    vault::VaultError,
+};
+use mediation_proto::mediation::ledger::v1::Reason;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, PreconditionViolation, StatusExt as _};
+
+use crate::server::MESSAGE_BYTES_MAX;
+
+/// `ErrorInfo.domain`.
+pub const ERROR_DOMAIN: &str = "mediation-ledger";
+
+/// Bytes of violations that one status lists, and of any other text in it. A status travels in headers, and common
+/// clients take 8 KiB of them: one that is longer is never read.
+const LISTED_BYTES_MAX: usize = 1_280;
+const DETAIL_BYTES_MAX: usize = 512;
+const METADATA_BYTES_MAX: usize = 256;
+
+/// When a caller may come back after an overload.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
+
+/// What a caller is told: a reason with what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    reason: Reason,
+    detail: Option<(String, String)>,
+    metadata: Vec<(&'static str, String)>,
+    violations: Vec<Violation>,
+    /// Violations that are not listed.
+    unlisted: u32,
+    /// What happened, for the trace alone.
+    cause: Option<Box<str>>,
+}
+
+impl Refused {
+    /// Refused for this reason.
+    #[must_use]
+    pub fn new(reason: Reason) -> Self {
+        Self { reason, detail: None, metadata: Vec::new(), violations: Vec::new(), unlisted: 0, cause: None }
+    }
+
+    /// Malformed fields, all of them.
+    #[must_use]
+    pub fn malformed(violations: Vec<Violation>) -> Self {
+        Self::new(Reason::Malformed).listing(violations)
+    }
+
+    /// A request that the transport did not take for its size.
+    #[must_use]
+    pub fn too_large() -> Self {
+        Self::new(Reason::PartTooLarge).with("bytes_max", MESSAGE_BYTES_MAX).detail(
+            format!("a request has at most {MESSAGE_BYTES_MAX} bytes"),
+            format!("一次请求不得超过 {MESSAGE_BYTES_MAX} 字节"),
+        )
+    }
+
+    /// Bytes that are no message of the service.
+    #[must_use]
+    pub fn no_message() -> Self {
+        Self::malformed(vec![Violation {
+            path: "request".to_owned(),
+            en: "is no protobuf message of this service".to_owned(),
+            zh: "不是该服务的 protobuf 消息".to_owned(),
+        }])
+    }
+
+    fn listing(mut self, mut violations: Vec<Violation>) -> Self {
+        let mut bytes = 0;
+        for violation in &mut violations {
+            violation.path = clipped(&violation.path, METADATA_BYTES_MAX);
+            violation.en = clipped(&violation.en, DETAIL_BYTES_MAX);
+            violation.zh = clipped(&violation.zh, DETAIL_BYTES_MAX);
+        }
+        let listed = violations.iter().take_while(|violation| {
+            bytes += violation.path.len() + violation.en.len() + violation.zh.len();
+            bytes <= LISTED_BYTES_MAX
+        });
+        let listed = listed.count().max(1);
+        self.unlisted = u32::try_from(violations.len().saturating_sub(listed)).unwrap_or(u32::MAX);
+        violations.truncate(listed);
+        self.violations = violations;
+        self
+    }
+
+    /// Adds a value that a program can read.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl ToString) -> Self {
+        self.metadata.push((key, clipped(&value.to_string(), METADATA_BYTES_MAX)));
+        self
+    }
+
+    /// Adds what is particular to the case, in English and Chinese.
+    #[must_use]
+    pub fn detail(mut self, en: impl Into<String>, zh: impl Into<String>) -> Self {
+        self.detail = Some((clipped(&en.into(), DETAIL_BYTES_MAX), clipped(&zh.into(), DETAIL_BYTES_MAX)));
+        self
+    }
+
+    /// The reason.
+    #[must_use]
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// The status of this refusal. The request id is what the caller reports and the trace is found by.
+    #[must_use]
+    pub fn into_status(self, request_id: &str) -> Status {
+        let info = self.reason.info();
+        match &self.cause {
+            Some(cause) => tracing::error!(request_id, reason = info.name, cause, "refused"),
+            None => tracing::debug!(request_id, reason = info.name, "refused"),
+        }
+        let (detail_en, detail_zh) = self.texts();
+        let en = join(info.en, &detail_en, ": ");
+        let zh = join(info.zh, &detail_zh, "：");
+        let metadata: HashMap<String, String> =
+            self.metadata.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info(info.name, ERROR_DOMAIN, metadata)
+            .set_request_info(request_id, "")
+            .set_localized_message("zh-CN", format!("{zh}。{}。", info.action_zh));
+        let code = Code::from(info.status_code);
+        if code == Code::InvalidArgument {
+            let fields = self.violations.iter().map(|violation| FieldViolation {
+                field: violation.path.clone(),
+                description: format!("{}；{}", violation.zh, violation.en),
+                ..Default::default()
+            });
+            details.set_bad_request(fields.collect::<Vec<_>>());
+        } else if code == Code::FailedPrecondition {
+            let violation = PreconditionViolation { r#type: info.name.to_owned(), subject: detail_en, description: zh };
+            details.set_precondition_failure(vec![violation]);
+        } else if code == Code::NotFound {
+            details.set_resource_info("mediation-ledger/chain", detail_en, "", info.en);
+        }
+        if info.retry {
+            details.set_retry_info(Some(RETRY_DELAY));
+        }
+        Status::with_error_details(code, format!("{en}; {}", info.action_en), details)
+    }
+
+    fn texts(&self) -> (String, String) {
+        if let Some(texts) = self.detail.clone() {
+            return texts;
+        }
+        let list = |text: fn(&Violation) -> &String, separator: &str, more: String| {
+            let listed = self.violations.iter().map(|violation| format!("`{}` {}", violation.path, text(violation)));
+            listed.chain((self.unlisted > 0).then_some(more)).collect::<Vec<_>>().join(separator)
+        };
+        let en = list(|violation| &violation.en, ", ", format!("and {} more", self.unlisted));
+        (en, list(|violation| &violation.zh, "，", format!("另有 {} 项", self.unlisted)))
+    }
+}
+
+/// The beginning of a text, if it is longer.
+fn clipped(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    format!("{}…", text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default())
+}
+
+fn join(text: &str, detail: &str, separator: &str) -> String {
+    if detail.is_empty() { text.to_owned() } else { format!("{text}{separator}{detail}") }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        let refused = Self::new(refusal.reason).listing(refusal.violations);
+        if refusal.detail_en.is_empty() { refused } else { refused.detail(refusal.detail_en, refusal.detail_zh) }
+    }
+}
+
+impl From<RecordError> for Refused {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the enum may grow is a bug until it is given a reason here"
+    )]
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::Refused(refusal) => refusal.into(),
+            RecordError::KeyNotHeld { agency } => Self::new(Reason::KeyNotHeld).with("agency", agency),
+            RecordError::Split(SplitError::TooLarge { kind, size }) => {
+                Self::new(Reason::PartTooLarge).with("part", kind.as_str_name()).with("bytes", size)
+            }
+            RecordError::Split(SplitError::NoAct) => Self::malformed(vec![Violation {
+                path: "act".to_owned(),
+                en: "is missing".to_owned(),
+                zh: "缺少行为内容".to_owned(),
+            }]),
+            RecordError::Split(_) => Self::new(Reason::PartTooLarge),
+            RecordError::RecordTooLarge { size } => Self::new(Reason::PartTooLarge).with("bytes", size),
+            RecordError::RevisionStale { expected, actual } => Self::new(Reason::RevisionStale)
+                .detail(
+                    format!("expected {expected}, actual {actual}"),
+                    format!("期望版本 {expected}，实际版本 {actual}"),
+                )
+                .with("expected", expected)
+                .with("actual", actual),
+            RecordError::EventIdReused { recorded, submitted } => {
+                Self::new(Reason::EventIdReused).with("recorded_digest", recorded).with("submitted_digest", submitted)
+            }
+            RecordError::EventIdTaken => Self::new(Reason::EventIdReused),
+            RecordError::Contended { attempts } => Self::new(Reason::Contended).with("attempts", attempts),
+            RecordError::Append(error) => error.into(),
+            RecordError::Ledger(error) => error.into(),
+            RecordError::Vault(error) => error.into(),
+            RecordError::Registry(error) => Self::malformed(vec![Violation {
+                path: "act".to_owned(),
+                en: error.to_string(),
+                zh: "该行为不能登入登记链".to_owned(),
+            }]),
+            RecordError::Lost { revision } => Self::new(Reason::DataLoss).with("revision", revision),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AppendError> for Refused {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the enum may grow is a bug until it is given a reason here"
+    )]
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Full { .. } => Self::new(Reason::Overloaded),
+            AppendError::NoSpace => Self::new(Reason::DiskFull),
+            AppendError::TooLarge { size, max } => {
+                Self::new(Reason::PartTooLarge).with("bytes", size).with("bytes_max", max)
+            }
+            AppendError::Unavailable(_) => Self::new(Reason::LogUnavailable),
+            AppendError::Unknown(_) => Self::new(Reason::OutcomeUnknown),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<LedgerError> for Refused {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Log(error) => error.into(),
+            LedgerError::Vault(error) => error.into(),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<ReadError> for Refused {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the enum may grow is a bug until it is given a reason here"
+    )]
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable(_) => Self::new(Reason::LogUnavailable),
+            ReadError::Damaged { place } => {
+                tracing::error!(%place, "stored bytes are damaged");
+                Self::new(Reason::DataLoss).with("place", place)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<VaultError> for Refused {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::NoSpace => Self::new(Reason::DiskFull),
+            VaultError::Full => Self::new(Reason::Overloaded),
+            VaultError::Unavailable(_) => Self::new(Reason::LogUnavailable),
+            VaultError::Damaged { digest } => {
+                tracing::error!(%digest, "a wrap does not open");
+                Self::new(Reason::DataLoss).with("part", digest)
+            }
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl Refused {
+    /// A bug. What happened goes to the trace, with the request id; nothing of it leaves the server.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        Self { cause: Some(error.to_string().into()), ..Self::new(Reason::Internal) }
+    }
+}
+
+#[cfg(test)]
+mod tests;
