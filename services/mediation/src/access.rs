@@ -1,0 +1,117 @@
+//! How a command reaches a ledger: its address, and the identity of the agency that calls.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use mediation_client::{Client, Connection, Identity, Trust};
+use mediation_ledger::{merkle::Hash, registry::Registry};
+use mediation_proto::mediation::types::v1::AgencyKind;
+
+use crate::{layout::Layout, manifest::Manifest, output};
+
+/// Address and identity.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Access {
+    /// 账本地址 · Address of the ledger, HOST:PORT
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7443")]
+    pub(crate) ledger: String,
+    /// 账本目录（取证书与信任文件） · Directory of the ledger: certificates and trust file
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// 以何机构身份连接 · Agency to call as
+    #[arg(long, value_name = "ID")]
+    pub(crate) agency: Option<String>,
+}
+
+/// A way into a ledger, for any of the agencies whose certificates lie in its directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    address: String,
+    layout: Layout,
+    /// What is known of the ledger beforehand.
+    pub(crate) trust: Trust,
+    /// Pinned genesis.
+    pub(crate) genesis: Option<Hash>,
+}
+
+impl Access {
+    /// Opens the door.
+    pub(crate) fn door(&self) -> Result<Door> {
+        Door::open(&self.ledger, &self.dir)
+    }
+
+    /// Connects as the agency that was named, or as the founder.
+    pub(crate) async fn connect(&self) -> Result<(Client, Registry)> {
+        let door = self.door()?;
+        let registry = door.registry().await?;
+        let agency = match &self.agency {
+            Some(agency) => agency.clone(),
+            None => door.auditor(&registry)?,
+        };
+        Ok((door.client(&agency, &registry).await?, registry))
+    }
+}
+
+impl Door {
+    /// A door to a ledger at an address, with the certificates of a directory.
+    pub(crate) fn open(address: &str, directory: &Path) -> Result<Self> {
+        let layout = Layout::new(directory);
+        let policy = fs::read_to_string(layout.policy())
+            .with_context(|| format!("cannot read the trust file `{}`", layout.policy().display()))?;
+        let (log_key, genesis) = Manifest::read_policy(&policy)?;
+        Ok(Self { address: address.to_owned(), layout, trust: Trust { log_key }, genesis })
+    }
+
+    /// The registry, verified from genesis on. Any certificate will do to read it.
+    pub(crate) async fn registry(&self) -> Result<Registry> {
+        let agencies = self.layout.pki().join("agencies");
+        let any = fs::read_dir(&agencies)
+            .with_context(|| format!("cannot read `{}`", agencies.display()))?
+            .next()
+            .with_context(|| format!("`{}` holds no certificate", agencies.display()))??;
+        let agency = any.file_name().to_string_lossy().into_owned();
+        let connection = self.connection(&agency).await?;
+        // The registry is open to every agency; the kind only chooses a desk, and none is called.
+        let client = Client::new(connection, self.trust.clone(), AgencyKind::GovernanceCenter)?;
+        Ok(client.registry(self.genesis).await?)
+    }
+
+    /// A client for an agency.
+    pub(crate) async fn client(&self, agency: &str, registry: &Registry) -> Result<Client> {
+        let kind = registry
+            .directory()
+            .kind(agency)
+            .with_context(|| format!("`{agency}` does not take part in this ledger"))?;
+        Ok(Client::new(self.connection(agency).await?, self.trust.clone(), kind)?)
+    }
+
+    /// An agency that may read every chain: the audit, else a governance center.
+    pub(crate) fn auditor(&self, registry: &Registry) -> Result<String> {
+        let of_kind = |kind: AgencyKind| {
+            registry.directory().iter().find(move |(_, agency)| agency.kind == kind).map(|(id, _)| id.to_owned())
+        };
+        of_kind(AgencyKind::Audit)
+            .or_else(|| of_kind(AgencyKind::GovernanceCenter))
+            .context("no agency of this ledger may read every chain")
+    }
+
+    async fn connection(&self, agency: &str) -> Result<Connection> {
+        let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
+        let identity = Identity {
+            server_authorities: read(self.layout.authority())?,
+            certificate_and_key: Some((
+                read(self.layout.certificate(agency))?,
+                read(self.layout.certificate_key(agency))?,
+            )),
+        };
+        let connection = Connection::open(&self.address, &identity).await;
+        if connection.is_err() {
+            output::note(format!("无法连接账本 {} · cannot reach the ledger at {}", self.address, self.address));
+        }
+        connection.with_context(|| format!("no ledger answers at {}", self.address))
+    }
+}

@@ -1,0 +1,72 @@
+//! `mediation chain`.
+
+use anyhow::Result;
+use clap::Args;
+use mediation_client::VerifiedChain;
+use serde_json::{Value, json};
+
+use crate::{
+    access::Access,
+    output::{self, line},
+    report, view,
+};
+
+/// `mediation chain`
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// 链编号（UUID） · Chain id (UUID)
+    #[arg(value_name = "CHAIN")]
+    chain: String,
+    #[command(flatten)]
+    access: Access,
+    /// 截至某日终了 · Judged as of the end of this day
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    as_of: Option<String>,
+    /// 以 JSON 输出 · Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows a chain.
+pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
+    let (client, registry) = arguments.access.connect().await?;
+    let chain = client.verified_chain(&arguments.chain, arguments.as_of, &registry).await?;
+    if arguments.json {
+        output::json(&to_json(&arguments.chain, &chain))?;
+    } else {
+        line(format!("链 {}", arguments.chain));
+        view::print(&chain, &registry);
+        line(format!(
+            "  检查点：大小 {}，根 {}（全部条目已逐条核验包含证明、链接与签名）",
+            chain.checkpoint.size, chain.checkpoint.root
+        ));
+    }
+    Ok(chain.entries.iter().all(|(_, entry)| entry.outcome.is_ok()))
+}
+
+fn to_json(id: &str, chain: &VerifiedChain) -> Value {
+    let entries: Vec<Value> = chain
+        .entries
+        .iter()
+        .map(|(index, entry)| {
+            let statement = entry.statement.as_ref();
+            let recorded = entry.outcome.as_ref().ok();
+            let event = recorded.and_then(|recorded| recorded.act.event());
+            json!({
+                "revision": entry.revision.0,
+                "leaf_index": index.0,
+                "leaf_hash": entry.leaf.to_string(),
+                "agency": statement.map(|statement| statement.agency.as_str()),
+                "event_id": statement.map(|statement| statement.event_id.to_string()),
+                "occurred_at": statement.map(|statement| statement.occurred_at),
+                "recorded_at_ms": entry.recorded_at,
+                "event": event.map(|(kind, _)| kind.event),
+                "data": event.map(|(_, fields)| mediation_proto::json::to_json(fields)),
+                "header": recorded.and_then(|recorded| recorded.act.header.as_ref()).map(|header| mediation_proto::json::to_json(header)),
+                "parts_withheld": entry.withheld.len(),
+                "fault": entry.outcome.as_ref().err().map(ToString::to_string),
+            })
+        })
+        .collect();
+    json!({"chain": id, "checkpoint": chain.note, "entries": entries, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
+}

@@ -1,0 +1,339 @@
+//! `mediation verify`: every byte of a ledger's directory, offline.
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Args;
+use ed25519_dalek::SigningKey;
+use mediation_ledger::{
+    checkpoint::Checkpoint,
+    key::{Ed25519Signer, Signer as _},
+    merkle::{Hash, TreeSize},
+    registry::Registry,
+    verify::{Counts, Verification},
+};
+use mediation_log_embedded::{
+    checkpoint::{LAST, NEW},
+    disk::{Disk, RealDisk},
+    scan::{self, Expected},
+    vault::{self, VaultReader},
+};
+use serde_json::{Value, json};
+
+use crate::{
+    keys,
+    layout::Layout,
+    manifest::Manifest,
+    output::{self, line},
+};
+
+/// What is not evidence, and not checked.
+const EXCLUDED: [(&str, &str); 4] = [
+    ("mediation.toml", "配置 · configuration"),
+    ("pki/", "传输证书 · transport certificates"),
+    ("log.lock, vault/lock", "锁 · locks"),
+    ("models/", "可重建的读模型 · rebuildable read models"),
+];
+
+/// `mediation verify`
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// 账本目录 · Directory of the ledger; nobody may be serving it
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// 以 JSON 输出 · Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Verifies a directory.
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    ensure!(arguments.directory.is_dir(), "`{}` is no directory", arguments.directory.display());
+    let _lock = unserved(&arguments.directory)?;
+    let bar = output::progress(0, "核验 verify");
+    let report = verify(&arguments.directory, &|entries| bar.set_position(entries))?;
+    bar.finish_and_clear();
+    if arguments.json {
+        output::json(&report.to_json())?;
+    } else {
+        report.print();
+    }
+    Ok(report.is_good())
+}
+
+/// Keeps the ledger from being served while it is verified: a log that is being written cannot be told from a torn one.
+/// None where there is no lock file yet.
+fn unserved(directory: &Path) -> Result<Option<File>> {
+    let path = directory.join("log.lock");
+    let Ok(file) = File::open(&path) else { return Ok(None) };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            bail!("`{}` is being served by {}; stop it, or verify a copy", directory.display(), holder.trim())
+        }
+        Err(TryLockError::Error(error)) => Err(error).context("the lock of the log cannot be taken"),
+    }
+}
+
+/// What was checked, and everything that is wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    counts: Counts,
+    bytes: u64,
+    wraps: u64,
+    keys: u64,
+    size: TreeSize,
+    root: Option<Hash>,
+    /// The newest checkpoint that the tree agrees with, by file.
+    checkpoints: Vec<(String, TreeSize)>,
+    notes: Vec<String>,
+    faults: Vec<String>,
+}
+
+impl Report {
+    /// Nothing is wrong.
+    pub(crate) fn is_good(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    /// What is wrong, each with its file and place.
+    #[cfg(test)]
+    pub(crate) fn faults(&self) -> &[String] {
+        &self.faults
+    }
+
+    fn fault(&mut self, place: impl std::fmt::Display, problem: impl std::fmt::Display) {
+        self.faults.push(format!("{place}: {problem}"));
+    }
+
+    /// Prints the report.
+    pub(crate) fn print(&self) {
+        let Counts { entries, chains, signatures, parts, withheld } = self.counts;
+        line(if self.is_good() { "核验通过 ✓ · verified" } else { "核验发现问题 ✗ · faults found" });
+        line(format!("  条目 entries {entries}，链 chains {chains}，有效签名 signatures {signatures}"));
+        line(format!(
+            "  已打开并相符的内容部分 parts {parts}，未打开 withheld {withheld}，保险库密钥 wraps {}",
+            self.wraps
+        ));
+        line(format!("  机构与日志密钥 keys {}，已检查字节 bytes {}", self.keys, self.bytes));
+        if let Some(root) = self.root {
+            line(format!("  默克尔树 tree 大小 {}，根 {root}", self.size));
+        }
+        for (name, size) in &self.checkpoints {
+            line(format!("  检查点 {name} 大小 {size}：树与之相符"));
+        }
+        for note in &self.notes {
+            line(format!("  注 {note}"));
+        }
+        for fault in &self.faults {
+            line(format!("  ✗ {fault}"));
+        }
+        let excluded: Vec<String> = EXCLUDED.iter().map(|(path, what)| format!("{path}（{what}）")).collect();
+        line(format!("  不在核验之列 excluded：{}", excluded.join("；")));
+    }
+
+    /// The report as JSON.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "good": self.is_good(),
+            "entries": self.counts.entries, "chains": self.counts.chains, "signatures": self.counts.signatures,
+            "parts": self.counts.parts, "withheld": self.counts.withheld, "wraps": self.wraps, "keys": self.keys,
+            "bytes": self.bytes, "tree_size": self.size.0, "root": self.root.map(|root| root.to_string()),
+            "checkpoints": self.checkpoints.iter().map(|(name, size)| json!({"file": name, "size": size.0})).collect::<Vec<_>>(),
+            "notes": self.notes, "faults": self.faults,
+            "excluded": EXCLUDED.map(|(path, _)| path),
+        })
+    }
+}
+
+/// Verifies the directory of a ledger; `progress` is told how many entries are done.
+///
+/// # Errors
+/// The directory holds no ledger at all. Everything else that is wrong stands in the report.
+pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
+    let layout = Layout::new(directory);
+    let bytes = fs::read(layout.manifest())
+        .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
+    let mut report = Report { bytes: bytes.len() as u64, ..Report::default() };
+    let manifest = match Manifest::open(&bytes) {
+        Ok(manifest) => manifest,
+        Err(error) => {
+            report.fault(layout.manifest().display(), format!("the manifest is damaged: {error:#}"));
+            return Ok(report);
+        }
+    };
+    check_policy(&layout, &manifest, &mut report);
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let checkpoints = read_checkpoints(&layout, &manifest, &mut report);
+    let covered = checkpoints.iter().map(|(_, checkpoint)| checkpoint).max_by_key(|checkpoint| checkpoint.size);
+    let expected = Expected {
+        origin: manifest.origin.as_str().to_owned(),
+        covered: covered.map(|checkpoint| (checkpoint.size, checkpoint.root)),
+    };
+    let vault = check_vault(disk.as_ref(), &layout, &manifest, &mut report);
+    let registry =
+        check_log(disk.as_ref(), directory, &manifest, &expected, checkpoints, vault.as_ref(), &mut report, progress)?;
+    check_keys(&layout, &manifest, &registry, &mut report);
+    check_names(directory, &mut report)?;
+    Ok(report)
+}
+
+fn check_policy(layout: &Layout, manifest: &Manifest, report: &mut Report) {
+    match fs::read(layout.policy()) {
+        Ok(policy) if policy == manifest.policy().as_bytes() => report.bytes += policy.len() as u64,
+        Ok(_) => {
+            report.fault(layout.policy().display(), "the trust file is not the one that follows from the manifest")
+        }
+        Err(error) => report.fault(layout.policy().display(), error),
+    }
+}
+
+fn read_checkpoints(layout: &Layout, manifest: &Manifest, report: &mut Report) -> Vec<(String, Checkpoint)> {
+    let mut found = Vec::new();
+    for name in [LAST, NEW] {
+        let path = layout.root().join(name);
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name == NEW => continue,
+            Err(error) => {
+                report.fault(path.display(), error);
+                continue;
+            }
+        };
+        report.bytes += bytes.len() as u64;
+        match Checkpoint::open(&bytes, &manifest.origin, std::slice::from_ref(&manifest.log_key)) {
+            Ok(signed) => found.push((name.to_owned(), signed.checkpoint)),
+            Err(error) => report.fault(path.display(), error),
+        }
+    }
+    if found.is_empty() {
+        report.fault(layout.root().display(), "there is no checkpoint");
+    }
+    found
+}
+
+fn check_vault(disk: &dyn Disk, layout: &Layout, manifest: &Manifest, report: &mut Report) -> Option<VaultReader> {
+    let origin = manifest.origin.as_str();
+    let scan = vault::scan(disk, &layout.vault(), origin);
+    report.wraps = scan.wraps;
+    report.bytes += scan.bytes;
+    report.faults.extend(scan.faults.iter().map(ToString::to_string));
+    if !scan.faults.is_empty() {
+        return None;
+    }
+    match VaultReader::open(disk, &layout.vault(), origin) {
+        Ok(reader) => Some(reader),
+        Err(error) => {
+            report.fault(layout.vault().display(), error);
+            None
+        }
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "the one place where everything that was read comes together")]
+fn check_log(
+    disk: &dyn Disk,
+    directory: &Path,
+    manifest: &Manifest,
+    expected: &Expected,
+    checkpoints: Vec<(String, Checkpoint)>,
+    vault: Option<&VaultReader>,
+    report: &mut Report,
+    progress: &dyn Fn(u64),
+) -> Result<Registry> {
+    let sizes: Vec<_> = checkpoints.iter().map(|(name, checkpoint)| (name.clone(), checkpoint.size)).collect();
+    let mut verification = Verification::new(manifest.origin.as_str(), manifest.genesis, checkpoints, vault.is_some());
+    let scan = scan::scan(disk, directory, expected, &mut |placed| {
+        // A wrap that does not open was named by the scan of the vault; here its part only stays closed.
+        let key = |digest: Hash| vault.and_then(|vault| vault.key(placed.chain, digest).ok().flatten());
+        verification.entry(placed.chain, placed.revision, placed.record, &key);
+        progress(placed.leaf.0 + 1);
+    })?;
+    let (counts, faults, registry, tree) = verification.finish();
+    report.faults.extend(scan.faults.iter().map(ToString::to_string));
+    if let Some(torn) = &scan.torn_tail {
+        let place = format!("`{}` at bytes {} to {}", torn.file.display(), torn.offset, torn.end);
+        if torn.may_be_seal() {
+            report.fault(place, "the mark of an orderly close is damaged, or a crash cut a batch short at its first bytes; no record is lost, serving the ledger once mends it");
+        } else {
+            report.notes.push(format!(
+                "{place}：崩溃留下的未确认批次，下次启动时清除 · what a crash left of an unacknowledged batch"
+            ));
+        }
+    }
+    // A damaged log has another tree; what the damage is stands above, and the tree adds nothing to it.
+    if scan.faults.is_empty() {
+        report.faults.extend(faults.iter().map(ToString::to_string));
+        report.checkpoints = sizes.into_iter().filter(|(_, size)| *size <= tree.size).collect();
+    }
+    report.bytes += scan.bytes;
+    report.counts = counts;
+    report.size = tree.size;
+    report.root = Some(tree.root);
+    Ok(registry)
+}
+
+fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report: &mut Report) {
+    if registry.genesis().is_some() && registry.log_key() != manifest.log_key.to_string() {
+        report.fault(layout.manifest().display(), "the log key is not the one that the founding names");
+    }
+    if let Some(key) = read_key(&layout.log_key(), report) {
+        let verifier = Manifest::verifier(&manifest.origin, &key).map(|verifier| verifier.to_string());
+        if verifier.ok() != Some(manifest.log_key.to_string()) {
+            report.fault(layout.log_key().display(), "the key is not the one that the manifest names");
+        }
+    }
+    for (agency, _) in registry.directory().iter() {
+        if layout.root_key(agency).exists()
+            && let Some(key) = read_key(&layout.root_key(agency), report)
+        {
+            let public = Ed25519Signer::new(key).public_key();
+            if registry.root(agency) != Some(&public) {
+                report.fault(layout.root_key(agency).display(), "the key is not the root key that genesis names");
+            }
+        }
+        if layout.signing_key(agency).exists()
+            && let Some(key) = read_key(&layout.signing_key(agency), report)
+        {
+            let public = Ed25519Signer::new(key).public_key();
+            if registry.key(public.id()).is_none_or(|enrolled| enrolled.agency != agency) {
+                report.fault(layout.signing_key(agency).display(), "the key is not enrolled for the agency");
+            }
+        }
+    }
+}
+
+fn read_key(path: &Path, report: &mut Report) -> Option<SigningKey> {
+    match keys::read(path) {
+        Ok(key) => {
+            report.keys += 1;
+            report.bytes += fs::metadata(path).map(|file| file.len()).unwrap_or_default();
+            Some(key)
+        }
+        Err(error) => {
+            report.fault(path.display(), format!("{error:#}"));
+            None
+        }
+    }
+}
+
+/// Nothing stands in the directory that does not belong there.
+fn check_names(directory: &Path, report: &mut Report) -> Result<()> {
+    const KNOWN: [&str; 11] =
+        ["mediation.toml", "manifest", "policy", LAST, NEW, "log", "log.lock", "vault", "keys", "pki", "models"];
+    for file in fs::read_dir(directory)? {
+        let name = file?.file_name();
+        if !KNOWN.contains(&name.to_string_lossy().as_ref()) {
+            report.fault(directory.join(&name).display(), "an unexpected file");
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

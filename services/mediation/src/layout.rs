@@ -1,0 +1,92 @@
+//! Where things stand in a ledger's directory.
+//!
+//! ```text
+//! D/
+//!   mediation.toml     configuration                          not evidence
+//!   manifest           origin, log key, genesis; signed       written once, by init
+//!   policy             the trust file that is published       a pure function of the manifest
+//!   checkpoint.last    last published checkpoint
+//!   log/               segments
+//!   vault/             key-encryption key, wraps
+//!   keys/              log.key, AGENCY/root.key, AGENCY/signing.key
+//!   pki/               development certificates               transport only, not evidence
+//! ```
+
+use std::path::{Path, PathBuf};
+
+/// The directory of a ledger.
+#[derive(Debug, Clone)]
+pub(crate) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// The layout of this directory.
+    pub(crate) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root.join("mediation.toml")
+    }
+
+    pub(crate) fn manifest(&self) -> PathBuf {
+        self.root.join("manifest")
+    }
+
+    pub(crate) fn policy(&self) -> PathBuf {
+        self.root.join("policy")
+    }
+
+    pub(crate) fn vault(&self) -> PathBuf {
+        self.root.join("vault")
+    }
+
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.root.join("keys")
+    }
+
+    pub(crate) fn log_key(&self) -> PathBuf {
+        self.keys().join("log.key")
+    }
+
+    pub(crate) fn root_key(&self, agency: &str) -> PathBuf {
+        self.keys().join(agency).join("root.key")
+    }
+
+    pub(crate) fn signing_key(&self, agency: &str) -> PathBuf {
+        self.keys().join(agency).join("signing.key")
+    }
+
+    pub(crate) fn pki(&self) -> PathBuf {
+        self.root.join("pki")
+    }
+
+    pub(crate) fn authority(&self) -> PathBuf {
+        self.pki().join("authority.pem")
+    }
+
+    pub(crate) fn authority_key(&self) -> PathBuf {
+        self.pki().join("authority.key")
+    }
+
+    pub(crate) fn server_certificate(&self) -> PathBuf {
+        self.pki().join("server.pem")
+    }
+
+    pub(crate) fn server_key(&self) -> PathBuf {
+        self.pki().join("server.key")
+    }
+
+    pub(crate) fn certificate(&self, agency: &str) -> PathBuf {
+        self.pki().join("agencies").join(agency).join("certificate.pem")
+    }
+
+    pub(crate) fn certificate_key(&self, agency: &str) -> PathBuf {
+        self.pki().join("agencies").join(agency).join("certificate.key")
+    }
+}

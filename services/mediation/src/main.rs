@@ -1,0 +1,93 @@
+//! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
+
+mod access;
+mod command;
+mod config;
+mod founding;
+mod keys;
+mod layout;
+mod manifest;
+mod member;
+mod output;
+mod pki;
+mod process;
+mod replay;
+mod report;
+mod view;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// 多机构矛盾纠纷调解账本：各机构签名登记，全链可重放、可审计、可离线举证。
+///
+/// Multi-agency mediation ledger: agencies append signed acts, anybody entitled replays, audits and proves the chain.
+#[derive(Debug, Parser)]
+#[command(name = "mediation", version, after_help = EXIT_CODES, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+退出码 · Exit codes:
+  0  一切相符 · all as it should be
+  1  有差异或校验不通过 · differences, or verification found something
+  2  用法有误 · wrong usage
+  3  账本拒绝 · the ledger refused
+  4  账本不可用 · the ledger is away
+  5  本机出错（文件、密钥） · trouble on this machine (files, keys)";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 创建账本：密钥、证书、登记链 · Found a ledger: keys, certificates, registry chain
+    Init(command::init::Arguments),
+    /// 运行账本服务 · Serve a ledger
+    Serve(command::serve::Arguments),
+    /// 演示：自动建账、重放三个案例、核验 · Demo: found a ledger, replay three cases, verify
+    Demo(command::demo::Arguments),
+    /// 登记一个行为 · Record one act
+    Record(command::record::Arguments),
+    /// 查看一条链：行为、期限、发现 · Show a chain: acts, clocks, findings
+    Chain(command::chain::Arguments),
+    /// 经真实窗口重放案例并比对 · Replay case files through the real desks and compare
+    Replay(command::replay::Arguments),
+    /// 计算法定期限 · Compute legal limits
+    Clock(command::clock::Arguments),
+    /// 核验账本目录的每一个字节 · Verify every byte of a ledger's directory
+    Verify(command::verify::Arguments),
+    /// 日志：检查点与证明 · The log: checkpoints and proofs
+    Log(command::log::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::note(format!("错误 · error: {error}"));
+            return ExitCode::from(command::TROUBLE);
+        }
+    };
+    let ended = runtime.block_on(async {
+        match cli.command {
+            Command::Init(arguments) => command::init::run(arguments).await,
+            Command::Serve(arguments) => command::serve::run(arguments).await,
+            Command::Demo(arguments) => command::demo::run(arguments).await,
+            Command::Record(arguments) => command::record::run(arguments).await,
+            Command::Chain(arguments) => command::chain::run(arguments).await,
+            Command::Replay(arguments) => command::replay::run(arguments).await,
+            Command::Clock(arguments) => command::clock::run(&arguments),
+            Command::Verify(arguments) => command::verify::run(&arguments),
+            Command::Log(arguments) => command::log::run(arguments).await,
+        }
+    });
+    match ended {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(command::DIFFERENCES),
+        Err(error) => {
+            command::explanation(&error).iter().for_each(output::note);
+            ExitCode::from(command::exit_code(&error))
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! A running ledger: log, vault, sealer and services of one process, opened in order and closed in the reverse order.
+
+use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context as _, Result, ensure};
+use mediation_desk::{
+    listener::{TlsFiles, tls_config},
+    node::Node,
+    server,
+};
+use mediation_ledger::{
+    checkpoint::Checkpoint,
+    clock::Clock,
+    key::{Ed25519Signer, Signer},
+    ledger::Ledger,
+    recorder::Recorder,
+};
+use mediation_log_embedded::{
+    Embedded, FatalHandler, Options,
+    checkpoint::CheckpointFiles,
+    disk::{Disk, RealDisk},
+    vault::FileVault,
+};
+use mediation_projections::sealer::{LogSigner, Sealer, Seals, last_checkpoint};
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+
+use crate::{config::Config, keys, layout::Layout, manifest::Manifest};
+
+/// Options of the embedded log of a ledger.
+pub(crate) fn log_options(origin: &str, segment_bytes: u64, config: &Config, covered: Option<&Checkpoint>) -> Options {
+    Options {
+        segment_bytes,
+        queue_capacity: config.log.queue_capacity,
+        covered: covered.map(|checkpoint| (checkpoint.size, checkpoint.root)),
+        ..Options::new(origin)
+    }
+}
+
+/// Time that requests under way, and seals, are waited for when the process stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A ledger that serves.
+#[derive(Debug)]
+pub(crate) struct Process {
+    /// Address it listens on.
+    pub(crate) address: SocketAddr,
+    /// What it is.
+    pub(crate) manifest: Manifest,
+    stop: watch::Sender<bool>,
+    stop_sealer: watch::Sender<bool>,
+    server: JoinHandle<Result<()>>,
+    sealer: JoinHandle<Result<()>>,
+    node: Arc<Node<Embedded, FileVault>>,
+}
+
+impl Process {
+    /// Opens the ledger of a directory and serves it.
+    pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
+        let layout = Layout::new(directory);
+        let bytes = fs::read(layout.manifest()).with_context(|| {
+            format!("`{}` holds no ledger (no manifest); found one with `mediation init`", directory.display())
+        })?;
+        let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+        let log_key = keys::read(&layout.log_key())?;
+        ensure!(
+            Manifest::verifier(&manifest.origin, &log_key)?.to_string() == manifest.log_key.to_string(),
+            "the log key is not the one that the manifest names"
+        );
+        let signer = LogSigner::new(manifest.origin.clone(), log_key);
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), directory.to_owned()));
+        let covered = last_checkpoint(&signer, store.as_ref())?;
+        let origin = manifest.origin.as_str();
+        let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
+        let log = Arc::new(Embedded::open(Arc::clone(&disk), directory, &options)?);
+        let vault = Arc::new(FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?);
+        let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), vault, clock));
+        let registry = ledger.refresh_registry().await?;
+        ensure!(
+            registry.genesis() == Some(manifest.genesis),
+            "the log does not begin with the genesis that the manifest pins"
+        );
+
+        let (sealer, seals) = Sealer::start(log.as_ref(), signer, store).await?;
+        let (stop, _) = watch::channel(false);
+        let (stop_sealer, _) = watch::channel(false);
+        let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
+        let recorder = Recorder::new(ledger, signers(&layout, registry.directory().iter().map(|agency| agency.0))?);
+        let node = Node::new(recorder, seals);
+        let listener =
+            TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = listener.local_addr()?;
+        let tls = tls_config(&TlsFiles {
+            certificates: fs::read(layout.server_certificate())?,
+            key: fs::read(layout.server_key())?,
+            client_authorities: fs::read(layout.authority())?,
+        })?;
+        let (served, until) = (Arc::clone(&node), stop.subscribe());
+        let server = tokio::spawn(async move {
+            server::serve(served, listener, tls, stopped(until)).await?;
+            Ok(())
+        });
+        Ok(Self { address, manifest, stop, stop_sealer, server, sealer, node })
+    }
+
+    /// The seals of this process.
+    pub(crate) fn seals(&self) -> &Seals {
+        self.node.seals()
+    }
+
+    /// Waits until the process fails by itself: a server or sealer that ends without being told to.
+    pub(crate) async fn failed(&mut self) -> Result<()> {
+        tokio::select! {
+            ended = &mut self.server => ended?.context("the server stopped"),
+            ended = &mut self.sealer => ended?.context("the sealer stopped"),
+        }
+    }
+
+    /// Stops: no new requests, those under way finish, everything recorded is sealed and synced.
+    pub(crate) async fn stop(mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        match tokio::time::timeout(DRAIN_TIMEOUT, &mut self.server).await {
+            Ok(ended) => ended??,
+            Err(_) => {
+                tracing::warn!("open streams did not end in time and are cut");
+                self.server.abort();
+            }
+        }
+        let log = Arc::clone(self.node.ledger().log());
+        // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.node.seals().reached(log.size())).await.is_err() {
+            tracing::warn!("not everything is sealed; the next start goes on with it");
+        }
+        self.stop_sealer.send_replace(true);
+        self.sealer.await??;
+        log.close().await;
+        self.node.ledger().vault().close().await;
+        Ok(())
+    }
+}
+
+async fn run_sealer(
+    sealer: Sealer<<Embedded as mediation_ledger::log::Log>::Follower>,
+    stop: watch::Receiver<bool>,
+) -> Result<()> {
+    sealer.run(stopped(stop)).await?;
+    Ok(())
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error says that the process is gone; that is a stop as well.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+/// The signing keys that lie in a ledger's directory, by agency.
+fn signers<'a>(layout: &Layout, agencies: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Arc<dyn Signer>>> {
+    let mut signers = BTreeMap::new();
+    for agency in agencies {
+        let path = layout.signing_key(agency);
+        if path.exists() {
+            let signer: Arc<dyn Signer> = Arc::new(Ed25519Signer::new(keys::read(&path)?));
+            signers.insert(agency.to_owned(), signer);
+        }
+    }
+    Ok(signers)
+}

@@ -1,0 +1,37 @@
+//! The command line itself: help in both languages, exit codes. Having this test also makes cargo build the binary for
+//! the tests of the workspace.
+
+#[cfg(test)]
+mod cli {
+    use std::process::Command;
+
+    fn mediation(arguments: &[&str]) -> (Option<i32>, String, String) {
+        let output = Command::new(env!("CARGO_BIN_EXE_mediation")).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    #[test]
+    fn every_command_explains_itself_in_chinese_and_english() {
+        let (code, help, _) = mediation(&["--help"]);
+        assert_eq!(code, Some(0));
+        for command in ["init", "serve", "demo", "record", "chain", "replay", "clock", "verify", "log"] {
+            assert!(help.contains(command), "{help}");
+            let (code, own, _) = mediation(&[command, "--help"]);
+            assert_eq!(code, Some(0));
+            assert!(own.contains(" · "), "`{command} --help` speaks one language only:\n{own}");
+        }
+    }
+
+    #[test]
+    fn exit_codes_mean_something() {
+        assert_eq!(mediation(&["replay"]).0, Some(2), "wrong usage");
+        assert_eq!(mediation(&["verify", "/nonexistent"]).0, Some(5), "trouble on this machine");
+        let (code, _, error) = mediation(&["replay", "/nonexistent/G01.json"]);
+        assert_eq!(code, Some(5));
+        assert!(error.contains("/nonexistent/G01.json"), "{error}");
+        let (code, _, error) = mediation(&["serve", "--dir", "/nonexistent"]);
+        assert_eq!(code, Some(5));
+        assert!(error.contains("/nonexistent"), "{error}");
+    }
+}
