@@ -1,0 +1,1 @@
+//! Tests across crates and processes; they stand in `tests/all`, one binary. See `docs/architecture.md`, "Checks".

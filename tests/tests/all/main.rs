@@ -1,0 +1,25 @@
+//! Everything that is tested across crates: house rules, golden bytes, documents, processes. One binary, so that the
+//! crates are linked once.
+
+#![expect(clippy::indexing_slicing, reason = "a test that looks for what is not there fails, and says where")]
+
+#[cfg(test)]
+mod dependencies;
+#[cfg(test)]
+mod documents;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
+mod proto_lock;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod served;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod tidy;
+#[cfg(test)]
+mod workspace;

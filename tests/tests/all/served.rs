@@ -1,0 +1,172 @@
+//! A ledger in a process of its own, as users run it: founded by `mediation init`, served by `mediation serve`.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::OnceLock,
+};
+
+use mediation_client::{Client, Connection, Identity, Trust};
+use mediation_proto::{ActRequest, fields::kind_of_event, json::act_from_json, mediation::types::v1::AgencyKind};
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+/// The binary under test: the one that `MEDIATION_BINARY` names, else the one built by the same invocation of cargo, since the package of the binary has a test of its own.
+pub(crate) fn mediation() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        if let Ok(named) = std::env::var("MEDIATION_BINARY") {
+            return PathBuf::from(named);
+        }
+        let test = std::env::current_exe().unwrap();
+        let binary = test.ancestors().nth(2).unwrap().join("mediation");
+        assert!(binary.exists(), "`{}` is not built; run `cargo build` first", binary.display());
+        binary
+    })
+}
+
+/// A ledger's directory, and the process that serves it while there is one.
+#[derive(Debug)]
+pub(crate) struct Served {
+    pub(crate) directory: TempDir,
+    pub(crate) address: String,
+    child: Option<Child>,
+}
+
+impl Served {
+    /// Founds a ledger and serves it.
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::Builder::new().prefix("mediation-test-").tempdir().unwrap();
+        let founded = Command::new(mediation())
+            .args(["init", "--json", "--segment-bytes", "1048576", "--dir"])
+            .arg(directory.path().join("ledger"))
+            .output()
+            .unwrap();
+        assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
+        let mut served = Self { directory, address: String::new(), child: None };
+        served.start();
+        served
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.directory.path().join("ledger")
+    }
+
+    /// Serves on a free port of loopback; returns when the process says that it does.
+    pub(crate) fn start(&mut self) {
+        let mut child = Command::new(mediation())
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--dir"])
+            .arg(self.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.address = line.trim().rsplit(' ').next().unwrap().to_owned();
+        assert!(self.address.starts_with("127.0.0.1:"), "the server said {line:?}");
+        self.child = Some(child);
+    }
+
+    /// Kills the process: no warning, no clean-up.
+    pub(crate) fn kill(&mut self) {
+        let mut child = self.child.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Asks the process to stop, and waits for it.
+    pub(crate) fn stop(&mut self) {
+        let mut child = self.child.take().unwrap();
+        let terminated = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(terminated.success());
+        assert!(child.wait().unwrap().success());
+    }
+
+    /// `mediation verify` of the directory, as JSON, and whether it found nothing.
+    pub(crate) fn verify(&self) -> (Value, bool) {
+        let verified = Command::new(mediation()).args(["verify", "--json"]).arg(self.path()).output().unwrap();
+        let report = serde_json::from_slice(&verified.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&verified.stderr)));
+        (report, verified.status.success())
+    }
+
+    /// Exit code of `mediation verify` of the directory.
+    pub(crate) fn verify_code(&self) -> Option<i32> {
+        Command::new(mediation()).arg("verify").arg(self.path()).output().unwrap().status.code()
+    }
+
+    /// What clients know beforehand.
+    pub(crate) fn trust(&self) -> Trust {
+        let policy = std::fs::read_to_string(self.path().join("policy")).unwrap();
+        let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
+        Trust { log_key: log.parse().unwrap() }
+    }
+
+    /// A connection with the certificate of an agency, or with none.
+    pub(crate) async fn connection(&self, agency: Option<&str>) -> Connection {
+        let pki = self.path().join("pki");
+        let read = |path: PathBuf| std::fs::read(path).unwrap();
+        let identity = Identity {
+            server_authorities: read(pki.join("authority.pem")),
+            certificate_and_key: agency.map(|agency| {
+                let own = pki.join("agencies").join(agency);
+                (read(own.join("certificate.pem")), read(own.join("certificate.key")))
+            }),
+        };
+        Connection::open(&self.address, &identity).await.unwrap()
+    }
+
+    /// A client of an agency.
+    pub(crate) async fn client(&self, agency: &str, kind: AgencyKind) -> Client {
+        Client::new(self.connection(Some(agency)).await, self.trust(), kind).unwrap()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+}
+
+/// A fresh chain id.
+pub(crate) fn chain_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// A fresh event id.
+pub(crate) fn event_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// A request to record an act that occurred on 2024-03-04.
+pub(crate) fn request(chain: &str, event_id: &str, event: &str, signer: &str, role: &str, data: Value) -> ActRequest {
+    let header = Map::from_iter([
+        ("signer".to_owned(), json!(signer)),
+        ("signer_role".to_owned(), json!(role)),
+        ("late_reason".to_owned(), json!("PAPER_FIRST")),
+    ]);
+    let Value::Object(data) = data else { panic!("the fields of an act are an object") };
+    let act = act_from_json(kind_of_event(event).unwrap(), &header, &data, &|id| id.as_str().map(str::to_owned));
+    ActRequest {
+        chain_id: Some(chain.to_owned()),
+        event_id: Some(event_id.to_owned()),
+        expected_revision: None,
+        occurred_at: Some(prost_types::Timestamp { seconds: 1_709_514_720, nanos: 0 }),
+        wait: None,
+        act: act.unwrap(),
+    }
+}
+
+/// A petition bureau registers a dispute.
+pub(crate) fn registration(chain: &str, event_id: &str, summary: &str) -> ActRequest {
+    let data = json!({"channel": "WALK_IN", "division": "360222", "dispute_type": "PUBLIC_WORKS_DAMAGE",
+        "emergency": false, "summary": summary,
+        "parties": [{"subject": "psn_3a2fe14dbb26e54c78eb71f1", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}],
+        "identities": [{"subject": "psn_3a2fe14dbb26e54c78eb71f1", "name": "苗岫"}]});
+    request(chain, event_id, "DisputeRegistered", "XF-FL/REG-1", "REG", data)
+}
