@@ -1,0 +1,81 @@
+# Recipes of this repository. `just ci` is what the pipeline runs; `.ci/run` installs `just` and calls it.
+
+export CARGO_TERM_COLOR := env("CARGO_TERM_COLOR", "never")
+
+# The tests of tests/ on the workspace's own features, so that nothing is compiled twice.
+house := "cargo test --quiet --locked --workspace --test all"
+
+# Lists the recipes.
+default:
+    @just --list
+
+# Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
+ci:
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents test
+
+# The long repetitions: every test with the full numbers of rounds and seeds.
+nightly:
+    MEDIATION_TEST_SCALE=full .ci/stages binary small-disk failing-disk kill-loop test
+
+# Sources and manifests are formatted.
+format:
+    cargo fmt --all --check
+
+# Clippy on every target with every feature; nothing is let through.
+lint:
+    cargo clippy --locked --workspace --all-targets --all-features -- -D warnings
+
+# The reference of every crate, every link resolves.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
+
+# The one binary, as users build it but for the optimisation.
+binary:
+    cargo build --locked
+
+# Every test of every crate: the command of the README.
+test:
+    cargo test --workspace
+
+# Golden bytes and generated documents are what the code makes now.
+golden-unchanged:
+    {{house}} golden
+
+# Writes the golden bytes and the generated documents anew. Look at the difference: bytes that were recorded must open for ever.
+golden:
+    MEDIATION_GOLDEN=write {{house}} -- golden proto_lock
+
+# Kill -9 under load, 50 rounds of 10 s, everything acknowledged accounted for after each.
+kill-loop:
+    tests/kill-loop
+
+# The messages only ever grow.
+proto-lock:
+    {{house}} proto_lock
+
+# Arrows between crates, bans, lengths, titles, links.
+tidy:
+    {{house}} tidy
+
+# The commands in README and docs print what the documents say.
+documents:
+    {{house}} documents
+
+# Licences, sources, native libraries, and duplicates with a reason each.
+dependencies:
+    {{house}} dependencies
+
+# Known vulnerabilities of dependencies; needs `cargo-audit` and its database on this machine.
+[no-exit-message]
+advisories:
+    @.ci/advisories
+
+# A ledger on a real file system of 16 MiB that runs full; needs root and a loop device.
+[no-exit-message]
+small-disk:
+    @.ci/small-disk
+
+# A ledger on a real file system whose device fails to write; needs root, tmpfs and a loop device.
+[no-exit-message]
+failing-disk:
+    @.ci/failing-disk
