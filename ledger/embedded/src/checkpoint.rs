@@ -3,9 +3,12 @@
 //! ```text
 //! store   write checkpoint.new        survives kill -9 (it is in the page cache); a crash in the middle may spoil it
 //! sync    fdatasync checkpoint.new
+//!         make checkpoint.next        zeros: room for the one after, so that a full disk never stops checkpoints
 //!         rename to checkpoint.last   one of the two is there, whole, whatever a crash leaves
 //!         fsync the directory
 //! ```
+//!
+//! On a full disk `checkpoint.next` cannot be made; then `checkpoint.new` stays where it is and is written over in place.
 //!
 //! Both hold a C2SP signed note as it was published, so that any tool can read them. A spoilt `checkpoint.new` is
 //! recognised by its signature and ignored.
@@ -29,6 +32,12 @@ pub const LAST: &str = "checkpoint.last";
 /// Name of the file with one that is not synced yet.
 pub const NEW: &str = "checkpoint.new";
 
+/// Name of the file of zeros that becomes the next one that is not synced.
+pub const NEXT: &str = "checkpoint.next";
+
+/// Bytes of `checkpoint.next`: a note with its log's signature fits into what a file system gives for one.
+const NEXT_BYTES: u64 = 1_024;
+
 /// The last checkpoint, in files.
 #[derive(Debug)]
 pub struct CheckpointFiles {
@@ -43,6 +52,32 @@ impl CheckpointFiles {
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
         Self { disk, directory, unsynced: Mutex::new(None) }
+    }
+
+    /// The file that is written over until it is synced: the one that a crash left, or the room that was made for it.
+    fn unsynced_file(&self) -> io::Result<Box<dyn DiskFile>> {
+        let (new, next) = (self.directory.join(NEW), self.directory.join(NEXT));
+        if !self.disk.exists(&new)? {
+            if !self.disk.exists(&next)? {
+                return self.disk.create(&new);
+            }
+            self.disk.rename(&next, &new)?;
+        }
+        self.disk.open(&new, Access::Write)
+    }
+
+    fn make_next(&self) -> io::Result<()> {
+        let next = self.directory.join(NEXT);
+        if self.disk.exists(&next)? {
+            return Ok(());
+        }
+        let file = self.disk.create(&next)?;
+        let made = file.write_zeros_at(0, NEXT_BYTES).and_then(|()| file.sync_data());
+        if made.is_err() {
+            // An empty file is no room.
+            self.disk.remove(&next)?;
+        }
+        made
     }
 
     fn read(&self, name: &str) -> io::Result<Option<String>> {
@@ -70,11 +105,7 @@ impl CheckpointStore for CheckpointFiles {
     fn store(&self, note: &str) -> io::Result<()> {
         let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         if unsynced.is_none() {
-            let path = self.directory.join(NEW);
-            if self.disk.exists(&path)? {
-                self.disk.remove(&path)?;
-            }
-            *unsynced = Some(self.disk.create(&path)?);
+            *unsynced = Some(self.unsynced_file()?);
         }
         let Some(file) = unsynced.as_ref() else { return Err(io::Error::other("the file was just created")) };
         file.write_all_at(note.as_bytes(), 0)?;
@@ -89,6 +120,11 @@ impl CheckpointStore for CheckpointFiles {
         let mut unsynced = self.unsynced.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(file) = unsynced.as_ref() else { return Ok(()) };
         file.sync_data()?;
+        match self.make_next() {
+            // Room for one checkpoint is what stands there already.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
+            made => made?,
+        }
         self.disk.rename(&self.directory.join(NEW), &self.directory.join(LAST))?;
         // From here on the file is `checkpoint.last`, and must not be written over.
         *unsynced = None;

@@ -71,6 +71,8 @@ struct State {
     /// Last published checkpoint, and the size of its tree.
     checkpoint: String,
     sealed: TreeSize,
+    /// The last checkpoint could not be stored: nothing more is sealed until one can be.
+    stuck: bool,
 }
 
 impl State {
@@ -122,17 +124,15 @@ impl Seals {
         (state.checkpoint.clone(), seals)
     }
 
-    /// Waits for the seal of an entry, up to a time-out.
+    /// Waits for the seal of an entry, up to a time-out. While checkpoints cannot be stored there is nothing to wait for.
     pub async fn wait(&self, chain: ChainId, revision: Revision, timeout: Duration) -> Option<Seal> {
         let mut sealed = self.sealed.clone();
         let wait = async {
             loop {
                 sealed.mark_unchanged();
-                if let Some(seal) = self.seal(chain, revision) {
-                    return Some(seal);
-                }
-                if sealed.changed().await.is_err() {
-                    return None;
+                let seal = self.seal(chain, revision);
+                if seal.is_some() || self.read().stuck || sealed.changed().await.is_err() {
+                    return seal;
                 }
             }
         };
@@ -269,6 +269,7 @@ impl<F: Follower> Sealer<F> {
         if let Err(error) = stored {
             tracing::warn!(%error, size = checkpoint.size.0, "the checkpoint could not be stored; trying again");
             self.behind = true;
+            self.tell_stuck();
             return Ok(());
         }
         tracing::debug!(size = checkpoint.size.0, "sealed");
@@ -277,10 +278,18 @@ impl<F: Follower> Sealer<F> {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.checkpoint = note;
         state.sealed = checkpoint.size;
+        state.stuck = false;
         drop(state);
         self.sealed.send_replace(checkpoint.size);
         self.last = Some(checkpoint);
         Ok(())
+    }
+
+    /// Tells those who wait that nothing is sealed for now.
+    fn tell_stuck(&self) {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).stuck = true;
+        // The size is the same; sending it wakes them up.
+        self.sealed.send_modify(|_| {});
     }
 
     /// The checkpoint to be signed; none while the tree is still shorter than the last one.

@@ -255,6 +255,7 @@ async fn a_checkpoint_that_cannot_be_stored_is_not_published_and_is_tried_again(
     assert_eq!(running.seals.wait(chain(1), Revision(0), Duration::from_secs(5)).await, None);
     assert_eq!(running.seals.checkpoint(), "");
     store.with(|kept| kept.store_fails = false);
+    tokio::time::timeout(SYNC_WITHIN, running.seals.reached(TreeSize(1))).await.unwrap();
     assert!(running.seals.wait(chain(1), Revision(0), SYNC_WITHIN).await.is_some());
     tokio::time::sleep(SYNC_WITHIN).await;
     assert_eq!(store.load().unwrap().synced, Some(running.seals.checkpoint()));

@@ -17,7 +17,7 @@ use mediation_ledger::{
     verify::{Counts, Verification},
 };
 use mediation_log_embedded::{
-    checkpoint::{LAST, NEW},
+    checkpoint::{LAST, NEW, NEXT},
     disk::{Disk, RealDisk},
     scan::{self, Expected},
     vault::{self, VaultReader},
@@ -324,8 +324,11 @@ fn read_key(path: &Path, report: &mut Report) -> Option<SigningKey> {
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 11] =
-        ["mediation.toml", "manifest", "policy", LAST, NEW, "log", "log.lock", "vault", "keys", "pki", "models"];
+    const KNOWN: [&str; 12] =
+        ["mediation.toml", "manifest", "policy", LAST, NEW, NEXT, "log", "log.lock", "vault", "keys", "pki", "models"];
+    if fs::read(directory.join(NEXT)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
+        report.fault(directory.join(NEXT).display(), "spare bytes are not zero");
+    }
     for file in fs::read_dir(directory)? {
         let name = file?.file_name();
         if !KNOWN.contains(&name.to_string_lossy().as_ref()) {

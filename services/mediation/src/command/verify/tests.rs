@@ -48,8 +48,14 @@ fn copy(from: &Path, to: &Path) {
 
 /// Everything that `verify` answers for.
 fn evidence(ledger: &Path) -> Vec<PathBuf> {
-    let mut files =
-        vec!["manifest".into(), "policy".into(), "checkpoint.last".into(), "vault/kek".into(), "vault/wraps".into()];
+    let mut files = vec![
+        "manifest".into(),
+        "policy".into(),
+        "checkpoint.last".into(),
+        "checkpoint.next".into(),
+        "vault/kek".into(),
+        "vault/wraps".into(),
+    ];
     files.push("keys/log.key".into());
     for agency in ["ZC-ZS", "CT-ZS"] {
         files.extend([format!("keys/{agency}/root.key").into(), format!("keys/{agency}/signing.key").into()]);
@@ -126,7 +132,7 @@ async fn every_single_flipped_byte_is_found_in_its_file() {
 async fn a_file_that_is_missing_cut_or_does_not_belong_is_named() {
     let directory = small_ledger().await;
     let ledger = directory.path().join("ledger");
-    for file in evidence(&ledger) {
+    for file in evidence(&ledger).into_iter().filter(|file| !file.ends_with("checkpoint.next")) {
         let copied = tempfile::tempdir().unwrap();
         copy(&ledger, copied.path());
         let path = copied.path().join(&file);
