@@ -1,0 +1,7 @@
+//! A made-up year of a whole city (城市年): every grid matter, dispute, petition, consultation and registry act of the
+//! year, chain by chain, from a seed. One seed is one city, byte for byte, on every machine.
+//!
+//! The city serves tests, benches, demonstrations and the figures: how many of what there are stands in the `fixture`
+//! columns of `kpis.json`. Nobody in it exists.
+
+pub mod story;
