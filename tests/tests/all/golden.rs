@@ -5,7 +5,7 @@
 mod acts;
 mod errors;
 mod format;
-mod sample;
+pub(crate) mod sample;
 mod wire;
 
 use std::{env, fs};

@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "a test that looks for what is not there fails, and says where")]
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod documents;

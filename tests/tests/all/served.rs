@@ -1,6 +1,7 @@
 //! A ledger in a process of its own, as users run it: founded by `mediation init`, served by `mediation serve`.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -35,11 +36,24 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Founds a ledger and serves it.
+    /// Founds a ledger of the fixture city and serves it.
     pub(crate) fn new() -> Self {
+        Self::founded(&[])
+    }
+
+    /// Founds a ledger of these agencies, rows of an agencies file, and serves it.
+    pub(crate) fn founded_by(agencies: &[Value]) -> Self {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        serde_json::to_writer(file.as_file(), agencies).unwrap();
+        Self::founded(&["--agencies".as_ref(), file.path().as_os_str()])
+    }
+
+    fn founded(arguments: &[&OsStr]) -> Self {
         let directory = tempfile::Builder::new().prefix("mediation-test-").tempdir().unwrap();
         let founded = Command::new(mediation())
-            .args(["init", "--json", "--segment-bytes", "1048576", "--dir"])
+            .args(["init", "--json", "--segment-bytes", "1048576"])
+            .args(arguments)
+            .arg("--dir")
             .arg(directory.path().join("ledger"))
             .output()
             .unwrap();
