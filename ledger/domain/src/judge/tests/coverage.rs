@@ -431,4 +431,15 @@ const SCENARIOS: &[Scenario] = &[
         &["SF-5a 2024-04-02→2024-04-17 LAPSED 0 (1…-)", "SF-5b 2024-04-02→2024-10-08 LATE 1 (1…2)"],
         &[],
     ),
+    (
+        "an enforcement objection is decided without a word about the review",
+        "2024-05-31",
+        r#"
+        2024-04-01 CT-LP EXEC EnforcementMeasureTaken {"measure": "ACCOUNT_FROZEN"}
+        2024-04-08 CT-LP JAST EnforcementObjected {"objector": "a", "act": {"step": 1}}
+        2024-04-24 CT-LP JUDGE EnforcementObjectionDecided {"objection": {"step": 2}, "upheld": false, "receipt_on": "2024-04-25"}
+        "#,
+        &[],
+        &["F-NOT-INFORMED 3 CT-LP M review_right_told"],
+    ),
 ];
