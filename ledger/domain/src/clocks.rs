@@ -122,6 +122,10 @@ pub struct Clock {
     /// Only a late ending act is a finding.
     pub(crate) finds_on_act: bool,
     pub(crate) survives_close: bool,
+    /// It only reminds until its ending act is recorded: silence is no finding.
+    pub(crate) reminds_until_ended: bool,
+    /// The period must run out: ending it before its limit is the breach.
+    pub(crate) is_minimum: bool,
     matching: Matching,
     obliged: Obliged,
     starts: Vec<Start>,

@@ -83,7 +83,7 @@ pub fn judge(history: &[Recorded], directory: &Directory, rules: &'static RuleSe
     let matter = Matter { chain, rules, course, leads, dockings, duties };
     let findings = findings::find(&matter);
     let clocks = |usage| {
-        let instances = matter.course.instances.iter().filter(move |instance| instance.clock.usage == usage);
+        let instances = matter.course.instances.iter().filter(move |instance| instance.usage() == usage);
         instances.map(|instance| ClockRun::new(&matter.chain, instance)).collect()
     };
     Judgement {

@@ -139,6 +139,14 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_only_reminds_until_it_is_ended_can_be_judged_at_once() {
+        let reminds = |rules: &RuleSet| rules.clocks().named("ZX-5a").unwrap().reminds_until_ended;
+        assert!(reminds(RuleSet::named("cn-2024-fixture").unwrap()));
+        let parameters = Parameters { judged_at_once: ["ZX-5a"].into(), ..Parameters::default() };
+        assert!(!reminds(&load("test", &parameters).unwrap()));
+    }
+
+    #[test]
     fn a_clock_of_memory_is_advisory_until_it_is_enabled() {
         let rules = RuleSet::named("cn-2024-fixture").unwrap();
         assert!(!rules.clocks().named("XF-11a").unwrap().enabled);

@@ -118,6 +118,15 @@ impl Limit {
             Due::Instant(due) => instant > due,
         }
     }
+
+    /// Whether it has yet to come for an act of this day and instant: a period that must run out has not.
+    #[must_use]
+    pub fn is_ahead(&self, day: Day, instant: i64) -> bool {
+        match self.due {
+            Due::Day(due) => day < due,
+            Due::Instant(due) => instant < due,
+        }
+    }
 }
 
 /// Days that are not counted, both ends included.

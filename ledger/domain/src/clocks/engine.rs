@@ -34,7 +34,7 @@ pub(crate) struct Course<'a> {
 impl<'a> Course<'a> {
     /// The instances that are judged.
     pub(crate) fn judged(&self) -> impl DoubleEndedIterator<Item = &Instance<'a>> {
-        self.instances.iter().filter(|instance| instance.clock.usage == Use::Judged)
+        self.instances.iter().filter(|instance| instance.usage() == Use::Judged)
     }
 
     /// The instances that an act ended or voided.

@@ -1,7 +1,7 @@
 //! Instances of clocks: one run of a clock on a chain, from its start to its end.
 
 use super::{
-    Clock, ClockKind,
+    Clock, ClockKind, Use,
     arithmetic::{Due, Limit, Period},
 };
 use crate::calendar::Day;
@@ -73,10 +73,12 @@ pub enum ClockState {
     Open,
     /// A right that was not used in time.
     Lapsed,
+    /// A minimum period that was ended before it had run out.
+    Early,
 }
 
 impl ClockState {
-    /// Code: `MET`, `LATE`, `VOID`, `OPEN` or `LAPSED`.
+    /// Code: `MET`, `LATE`, `VOID`, `OPEN`, `LAPSED` or `EARLY`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -85,6 +87,7 @@ impl ClockState {
             Self::Void => "VOID",
             Self::Open => "OPEN",
             Self::Lapsed => "LAPSED",
+            Self::Early => "EARLY",
         }
     }
 }
@@ -100,6 +103,13 @@ impl Instance<'_> {
     #[must_use]
     pub fn due(&self) -> Option<Day> {
         self.limit.map(|limit| limit.due.day())
+    }
+
+    /// What this run is for: one whose clock reminds until it is ended is judged from its ending act on.
+    #[must_use]
+    pub(crate) fn usage(&self) -> Use {
+        let reminds = self.clock.reminds_until_ended && !self.is_ended(EndKind::Ended);
+        if reminds { Use::Reminder } else { self.clock.usage }
     }
 
     pub(crate) fn is_open(&self) -> bool {
@@ -118,6 +128,7 @@ impl Instance<'_> {
     #[must_use]
     pub fn state(&self, as_of: i64) -> ClockState {
         match self.end.map(|end| end.kind) {
+            Some(EndKind::Ended) if self.is_early() => ClockState::Early,
             Some(EndKind::Ended) if self.is_late(as_of) => ClockState::Late,
             Some(EndKind::Ended) => ClockState::Met,
             Some(EndKind::Voided | EndKind::Restarted) => ClockState::Void,
@@ -126,20 +137,31 @@ impl Instance<'_> {
         }
     }
 
-    /// Whether it ended after its limit, or is open after it. A restart is never late.
+    /// Whether it ended after its limit, or is open after it. A restart is never late, nor is a minimum period.
     #[must_use]
     pub(crate) fn is_late(&self, as_of: i64) -> bool {
-        let Some(limit) = self.limit else { return false };
+        let Some(limit) = self.limit.filter(|_| !self.clock.is_minimum) else { return false };
         match self.end {
             Some(end) => end.kind != EndKind::Restarted && limit.is_passed(end.day, end.instant),
             None => is_past(limit, as_of),
         }
     }
 
-    /// Calendar days from the limit to the end, or to the day of `as_of` while it is open. Days mean nothing for a right
-    /// that was not used, that fell away, or for a run that began anew: 0.
+    /// Whether a minimum period was ended before it had run out. The last day itself suffices.
+    #[must_use]
+    pub(crate) fn is_early(&self) -> bool {
+        let end = self.end.filter(|end| self.clock.is_minimum && end.kind == EndKind::Ended);
+        self.limit.zip(end).is_some_and(|(limit, end)| limit.is_ahead(end.day, end.instant))
+    }
+
+    /// Calendar days from the limit to the end, or to the day of `as_of` while it is open; of a minimum period that was
+    /// ended too early, from the end to the limit. Days mean nothing for a right that was not used, that fell away, or
+    /// for a run that began anew: 0.
     #[must_use]
     pub fn days_late(&self, as_of: i64) -> u64 {
+        if let Some((due, end)) = self.due().zip(self.end).filter(|_| self.is_early()) {
+            return due.days_after(end.day);
+        }
         let Some(due) = self.due().filter(|_| self.is_late(as_of)) else { return 0 };
         if !self.is_duty() && !self.is_ended(EndKind::Ended) {
             return 0;

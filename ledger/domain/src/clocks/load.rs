@@ -20,6 +20,8 @@ pub(crate) struct Parameters {
     pub(crate) units: BTreeMap<&'static str, Unit>,
     /// Clocks that are enabled although the data do not enable them by default.
     pub(crate) enabled: BTreeSet<&'static str>,
+    /// Clocks that are judged from their start although the data let them only remind until they are ended.
+    pub(crate) judged_at_once: BTreeSet<&'static str>,
 }
 
 impl Clocks {
@@ -101,6 +103,8 @@ impl Loader<'_> {
             late_agreement: data.late_agreement.clone(),
             finds_on_act: matches!(data.finds_on, FindsOn::Act),
             survives_close: data.survives_close,
+            reminds_until_ended: data.reminds_until_ended && !self.parameters.judged_at_once.contains(data.id.as_str()),
+            is_minimum: data.minimum,
             matching: data.matching,
             obliged: obliged(&data.obliged)?,
             starts: data.start.iter().map(|start| self.start(start)).collect::<Result<_, _>>()?,
@@ -265,6 +269,10 @@ struct ClockData {
     blocks_close: bool,
     #[serde(default)]
     survives_close: bool,
+    #[serde(default)]
+    reminds_until_ended: bool,
+    #[serde(default)]
+    minimum: bool,
     late_agreement: Option<String>,
     retro: Option<RetroData>,
     #[serde(default)]
@@ -280,8 +288,6 @@ struct ClockData {
     _note_later: Option<String>,
     #[serde(rename = "on_expiry")]
     _on_expiry: Option<String>,
-    #[serde(rename = "minimum")]
-    _minimum: Option<bool>,
     #[serde(rename = "valid_from_basis")]
     _valid_from_basis: Option<String>,
 }

@@ -85,7 +85,7 @@ pub struct Computed {
     /// Whether the act is in time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_time: Option<bool>,
-    /// Calendar days from the limit to the act.
+    /// Calendar days from the limit to the act; for a minimum period from the act to the limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days_late: Option<u64>,
     /// Hours begun after the limit, for clocks in hours.
@@ -143,7 +143,15 @@ pub fn compute(rules: &RuleSet, vector: &Vector) -> Result<Computed, VectorError
         period.suspend(Interval { from: next.from, to: next.to }, term, calendar);
     }
     let act = vector.act.as_ref().map(instant).transpose()?;
-    Ok(written(period.limit(term, calendar), act, results))
+    let computed = written(period.limit(term, calendar), act, results);
+    Ok(if clock.is_minimum { against_minimum(computed, act) } else { computed })
+}
+
+/// A minimum period asks the reverse: the act is in time when the period has run out, and the days are those it is short.
+fn against_minimum(computed: Computed, act: Option<i64>) -> Computed {
+    let due = computed.due.as_deref().and_then(Day::parse);
+    let short = due.zip(act).map(|(due, act)| due.days_after(Day::of(act)));
+    Computed { in_time: short.map(|days| days == 0), days_late: short, ..computed }
 }
 
 fn written(limit: Option<Limit>, act: Option<i64>, extension_results: Vec<String>) -> Computed {

@@ -30,7 +30,7 @@ pub struct ClockRun {
     pub ended_by: Option<u64>,
     /// State as of the moment.
     pub state: ClockState,
-    /// Calendar days late.
+    /// Calendar days late, or short of a minimum period.
     pub days_late: u64,
 }
 

@@ -9,8 +9,14 @@ use crate::{
     },
 };
 
-/// I-6: a limit was exceeded.
+/// I-6: a limit was exceeded, or a minimum period cut short.
 pub(super) fn overdue<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
+    let of_code = |instance: &&Instance<'a>| instance.clock.finding.as_deref() == Some("F-OVERDUE");
+    for instance in matter.course.judged().filter(of_code).filter(|instance| instance.is_early()) {
+        if let Some(act) = instance.end.and_then(|end| matter.chain.get(end.by)) {
+            drafts.push(found(matter, instance, act).reason("TOO_EARLY"));
+        }
+    }
     for instance in late(matter, "F-OVERDUE") {
         let ended = instance.is_ended(EndKind::Ended);
         if (instance.clock.finds_on_act && !ended) || deemed_failed_by(matter, instance).is_some() {

@@ -432,14 +432,16 @@ const SCENARIOS: &[Scenario] = &[
         &[],
     ),
     (
-        "an enforcement objection is decided without a word about the review",
+        "an enforcement objection is decided late and without a word about the review; a second one not at all",
         "2024-05-31",
         r#"
         2024-04-01 CT-LP EXEC EnforcementMeasureTaken {"measure": "ACCOUNT_FROZEN"}
         2024-04-08 CT-LP JAST EnforcementObjected {"objector": "a", "act": {"step": 1}}
+        2024-04-09 CT-LP JAST EnforcementObjected {"objector": "b", "act": {"step": 1}}
         2024-04-24 CT-LP JUDGE EnforcementObjectionDecided {"objection": {"step": 2}, "upheld": false, "receipt_on": "2024-04-25"}
+        2024-05-06 CT-JDZ JAST EnforcementReviewApplied {"applicants": ["a"], "against": {"step": 4}}
         "#,
-        &[],
-        &["F-NOT-INFORMED 3 CT-LP M review_right_told"],
+        &["ZX-5a 2024-04-08→2024-04-23 LATE 1 (2…4)", "ZX-5b 2024-04-25→2024-05-06 MET 0 (4…5)"],
+        &["F-NOT-INFORMED 4 CT-LP M review_right_told", "F-OVERDUE 4 CT-LP ZX-5a +1 M"],
     ),
 ];
