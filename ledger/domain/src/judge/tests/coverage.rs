@@ -444,4 +444,34 @@ const SCENARIOS: &[Scenario] = &[
         &["ZX-5a 2024-04-08→2024-04-23 LATE 1 (2…4)", "ZX-5b 2024-04-25→2024-05-06 MET 0 (4…5)"],
         &["F-NOT-INFORMED 4 CT-LP M review_right_told", "F-OVERDUE 4 CT-LP ZX-5a +1 M"],
     ),
+    (
+        "land title: service and answer as acts of their own, the service late",
+        "2024-07-31",
+        r#"
+        2024-06-03 NR-FL ADM AdjudicationAccepted {"number": "1"}
+        2024-06-13 NR-FL ADM AdjudicationServed {"served_on": "2024-06-12", "acceptance": {"step": 1}}
+        2024-07-15 NR-FL ADM AdjudicationAnswered {"received_on": "2024-07-12", "served": {"step": 2}}
+        "#,
+        &[
+            "CJ-2 2024-06-03→2024-06-11 LATE 1 (1…2)",
+            "CJ-4 2024-06-03→2024-12-03 OPEN 0 (1…-)",
+            "CJ-3 2024-06-12→2024-07-12 MET 0 (2…3)",
+        ],
+        &["F-OVERDUE 2 NR-FL CJ-2 +1 M"],
+    ),
+    (
+        "land title: a service that the acceptance tells and that is recorded again counts once",
+        "2024-07-31",
+        r#"
+        2024-06-03 NR-FL ADM AdjudicationAccepted {"number": "1", "respondent_served_on": "2024-06-04"}
+        2024-06-05 NR-FL ADM AdjudicationServed {"served_on": "2024-06-04", "acceptance": {"step": 1}}
+        2024-07-05 NR-FL ADM AdjudicationAnswered {}
+        "#,
+        &[
+            "CJ-2 2024-06-03→2024-06-11 MET 0 (1…1)",
+            "CJ-3 2024-06-04→2024-07-04 LATE 1 (1…3)",
+            "CJ-4 2024-06-03→2024-12-03 OPEN 0 (1…-)",
+        ],
+        &[],
+    ),
 ];
