@@ -474,4 +474,21 @@ const SCENARIOS: &[Scenario] = &[
         ],
         &[],
     ),
+    (
+        "labour arbitration: served late, answered late, forwarded late",
+        "2024-04-10",
+        r#"
+        2024-03-04 ARB-LP ARB ArbitrationAccepted {"number": "1"}
+        2024-03-12 ARB-LP ARB ArbitrationServed {"served_on": "2024-03-12", "acceptance": {"step": 1}}
+        2024-03-28 ARB-LP ARB ArbitrationAnswered {"received_on": "2024-03-27", "served": {"step": 2}}
+        2024-04-07 ARB-LP ARB ArbitrationAnswerForwarded {"served_on": "2024-04-07", "answered": {"step": 3}}
+        "#,
+        &[
+            "LD-3a 2024-03-04→2024-03-11 LATE 1 (1…2)",
+            "LD-5 2024-03-04→2024-04-18 OPEN 0 (1…-)",
+            "LD-3b 2024-03-12→2024-03-26 LATE 1 (2…3)",
+            "LD-3c 2024-03-27→2024-04-03 LATE 4 (3…4)",
+        ],
+        &["F-OVERDUE 2 ARB-LP LD-3a +1 M", "F-OVERDUE 4 ARB-LP LD-3c +4 M"],
+    ),
 ];
