@@ -491,4 +491,16 @@ const SCENARIOS: &[Scenario] = &[
         ],
         &["F-OVERDUE 2 ARB-LP LD-3a +1 M", "F-OVERDUE 4 ARB-LP LD-3c +4 M"],
     ),
+    (
+        "a refusal of legal aid is objected to and reviewed late",
+        "2024-03-31",
+        r#"
+        2024-03-04 LA-LP LAID LegalAidApplied {}
+        2024-03-08 LA-LP LAID LegalAidDenied {"application": {"step": 1}, "objection_right_told": true}
+        2024-03-12 SF-JDZ ADM LegalAidDecisionObjected {"applicant": "a", "against": {"step": 2}, "received_on": "2024-03-11"}
+        2024-03-18 SF-JDZ HEAD LegalAidObjectionDecided {"objection": {"step": 3}, "maintained": false}
+        "#,
+        &["FL-1 2024-03-04→2024-03-11 MET 0 (1…2)", "FL-3 2024-03-11→2024-03-16 LATE 2 (3…4)"],
+        &["F-OVERDUE 4 SF-JDZ FL-3 +2 M"],
+    ),
 ];
