@@ -503,4 +503,23 @@ const SCENARIOS: &[Scenario] = &[
         &["FL-1 2024-03-04→2024-03-11 MET 0 (1…2)", "FL-3 2024-03-11→2024-03-16 LATE 2 (3…4)"],
         &["F-OVERDUE 4 SF-JDZ FL-3 +2 M"],
     ),
+    (
+        "protection orders: issued half an hour late, refused in time, withdrawn, and prolonged",
+        "2024-12-31",
+        r#"
+        2024-06-07 CT-LP JAST ProtectionOrderApplied {"@time": "10:30", "applicant": "a", "respondent": "b", "urgent": false}
+        2024-06-10 CT-LP JUDGE ProtectionOrderIssued {"@time": "11:30", "application": {"step": 1}, "measures": ["NO_VIOLENCE"], "valid_until": "2024-12-10"}
+        2024-06-11 CT-LP JAST ProtectionOrderApplied {"@time": "09:00", "applicant": "c", "respondent": "b", "urgent": true}
+        2024-06-12 CT-LP JUDGE ProtectionOrderRefused {"@time": "10:00", "application": {"step": 3}, "review_right_told": true}
+        2024-06-13 CT-LP JAST ProtectionOrderApplied {"@time": "09:00", "applicant": "c", "respondent": "b", "urgent": false}
+        2024-06-14 CT-LP JAST ProtectionOrderApplicationWithdrawn {"@time": "09:00", "application": {"step": 5}, "withdrawn_by": "c"}
+        2024-12-05 CT-LP JUDGE ProtectionOrderChanged {"order": {"step": 2}, "change": "EXTENDED", "valid_until": "2025-06-10"}
+        "#,
+        &[
+            "GA-2a 2024-06-07→2024-06-10T11:00:00+08:00 LATE 0 (1…2)",
+            "GA-2b 2024-06-11→2024-06-12T10:00:00+08:00 MET 0 (3…4)",
+            "GA-2a 2024-06-13→2024-06-16T10:00:00+08:00 VOID 0 (5…6)",
+        ],
+        &["F-OVERDUE 2 CT-LP GA-2a +0 M"],
+    ),
 ];
