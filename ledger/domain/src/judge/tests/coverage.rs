@@ -522,4 +522,31 @@ const SCENARIOS: &[Scenario] = &[
         ],
         &["F-OVERDUE 2 CT-LP GA-2a +0 M"],
     ),
+    (
+        "land taking: a pre-announcement cut short, a plan published long enough, an announcement late",
+        "2024-09-30",
+        r#"
+        2024-04-24 GOV-FL ADM LandTakingPreAnnounced {"number": "1", "scope": "x", "purpose": "x"}
+        2024-05-09 GOV-FL ADM LandTakingPreAnnouncementEnded {"announced": {"step": 1}}
+        2024-05-13 GOV-FL ADM CompensationPlanPublished {"number": "2"}
+        2024-06-12 GOV-FL ADM CompensationPlanPublicationEnded {"published": {"step": 3}}
+        2024-09-03 GOV-FL ADM LandTakingApprovalReceived {"number": "3", "approved_by": "x", "receipt_on": "2024-09-02"}
+        2024-09-25 GOV-FL ADM LandTakingAnnounced {"number": "4", "approval": {"step": 5}}
+        "#,
+        &[
+            "ZD-1a 2024-04-24→2024-05-10 EARLY 1 (1…2)",
+            "ZD-1b 2024-05-13→2024-06-12 MET 0 (3…4)",
+            "ZD-1c 2024-09-02→2024-09-24 LATE 1 (5…6)",
+        ],
+        &["F-OVERDUE 2 GOV-FL ZD-1a +1 M TOO_EARLY", "F-OVERDUE 6 GOV-FL ZD-1c +1 M"],
+    ),
+    (
+        "a publication that goes on past its minimum is no breach",
+        "2024-09-30",
+        r#"
+        2024-04-24 GOV-FL ADM LandTakingPreAnnounced {"number": "1", "scope": "x", "purpose": "x"}
+        "#,
+        &["ZD-1a 2024-04-24→2024-05-10 OPEN 0 (1…-)"],
+        &[],
+    ),
 ];
