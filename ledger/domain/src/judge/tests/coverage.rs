@@ -549,4 +549,16 @@ const SCENARIOS: &[Scenario] = &[
         &["ZD-1a 2024-04-24→2024-05-10 OPEN 0 (1…-)"],
         &[],
     ),
+    (
+        "honours and the list of grid items break no rule",
+        "2024-12-31",
+        r#"
+        2024-03-01 ZFW-JDZ ADM AgencyOnboarded {"subject": "ZFW-JDZ", "kind": "POLITICAL_LEGAL_COMMITTEE", "level": "CITY"}
+        2024-03-02 ZFW-JDZ HEAD HonourAwarded {"title": "平安建设先进市", "year": 2023}
+        2024-03-03 ZFW-JDZ ADM GridItemListed {"code": "01", "name": "x", "department": "x", "version": "2024"}
+        2024-12-03 ZFW-JDZ ADM GridItemDelisted {"code": "01", "version": "2025", "listing": {"step": 3}}
+        "#,
+        &[],
+        &[],
+    ),
 ];
