@@ -46,6 +46,8 @@ pub struct Ledger<L, V> {
     vault: Arc<V>,
     clock: Arc<dyn Clock>,
     registry: RwLock<Arc<Registry>>,
+    /// The registry chain as far as it was read, so that reading it again reads only what was added.
+    registry_fold: tokio::sync::Mutex<Fold>,
 }
 
 /// Where a chain stands: what the next entry must link to, and what admission needs to know.
@@ -143,7 +145,8 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     #[must_use]
     pub fn new(origin: &str, rule_set: &str, log: Arc<L>, vault: Arc<V>, clock: Arc<dyn Clock>) -> Self {
         let registry = RwLock::new(Arc::new(Registry::default()));
-        Self { origin: origin.to_owned(), rule_set: rule_set.to_owned(), log, vault, clock, registry }
+        let registry_fold = tokio::sync::Mutex::new(Fold::new(ChainId::registry(origin)));
+        Self { origin: origin.to_owned(), rule_set: rule_set.to_owned(), log, vault, clock, registry, registry_fold }
     }
 
     /// Identity of the ledger.
@@ -182,18 +185,22 @@ impl<L: Log, V: Vault> Ledger<L, V> {
         Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the registry chain anew.
+    /// Reads what has been added to the registry chain since.
     ///
     /// # Errors
     /// The log or the vault is away.
     pub async fn refresh_registry(&self) -> Result<Arc<Registry>, LedgerError> {
-        let mut fold = Fold::new(ChainId::registry(&self.origin));
+        let mut fold = self.registry_fold.lock().await;
         for entry in self.catch_up(&mut fold).await? {
             if let Err(fault) = entry.outcome {
                 tracing::error!(revision = %entry.revision, %fault, "an entry of the registry chain does not count");
             }
         }
-        let registry = Arc::new(fold.registry.unwrap_or_default());
+        let known = self.registry();
+        if fold.registry.as_ref().is_none_or(|registry| *registry == *known) {
+            return Ok(known);
+        }
+        let registry = Arc::new(fold.registry.clone().unwrap_or_default());
         *self.registry.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&registry);
         Ok(registry)
     }
@@ -381,7 +388,7 @@ impl Fold {
             admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act).map_err(Box::new)?;
         }
         if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
-            registry.apply(&statement.agency, &recorded.act)?;
+            registry.apply(&statement.agency, statement.occurred_at, &recorded.act)?;
         }
         self.standing.apply(&recorded);
         Ok(recorded)

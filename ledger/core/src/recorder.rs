@@ -140,7 +140,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             return Err(RecordError::KeyNotHeld { agency: caller.agency.clone() });
         }
         if let Some(registry) = fold.registry() {
-            registry.clone().apply(&caller.agency, &request.act)?;
+            registry.clone().apply(&caller.agency, request.occurred_at, &request.act)?;
         }
         Ok(())
     }

@@ -2,15 +2,18 @@
 //!
 //! The first entry of the registry chain (genesis) names every founding agency with its root key; its leaf hash is
 //! pinned in the policy file. A root key signs enrolments of that agency's signing keys and nothing else; signing keys
-//! sign everything else.
+//! sign everything else. Appointments of signers decide nothing about what counts; the judge looks at them.
 
 use std::collections::BTreeMap;
 
-use mediation_domain::directory::{Agency, Directory};
+use mediation_domain::{
+    calendar::Day,
+    directory::{Agency, Appointment, Directory, Dismissal},
+};
 use mediation_proto::mediation::{
     ledger::v1::{Act, act::Family},
-    registry::v1::{AgencyKeyEnrolled, LedgerFounded, registry_act},
-    types::v1::{AgencyKind, KeyAlgorithm, LedgerMember},
+    registry::v1::{AgencyKeyEnrolled, LedgerFounded, SignerAppointed, SignerDismissed, registry_act},
+    types::v1::{AgencyKind, KeyAlgorithm, LedgerMember, Role},
 };
 
 use crate::{
@@ -54,7 +57,7 @@ impl Registry {
         &self.log_key
     }
 
-    /// The agencies.
+    /// The agencies and their signers.
     #[must_use]
     pub fn directory(&self) -> &Directory {
         &self.directory
@@ -107,15 +110,29 @@ impl Registry {
         Ok(())
     }
 
-    /// Takes a checked act of the registry chain into account.
+    /// Takes a checked act of the registry chain into account. `occurred_at` is the agency's word, in seconds since
+    /// 1970-01-01T00:00:00Z.
     ///
     /// # Errors
-    /// An enrolment that cannot be understood, of a key that is known already, or a second founding.
-    pub fn apply(&mut self, agency: &str, act: &Act) -> Result<(), RegistryError> {
+    /// An enrolment that cannot be understood or of a key that is known already, an appointment or a dismissal that
+    /// cannot be understood, any of these for another agency, or a second founding.
+    pub fn apply(&mut self, agency: &str, occurred_at: i64, act: &Act) -> Result<(), RegistryError> {
         if founding(act).is_some() {
             return Err(RegistryError::FoundedTwice);
         }
-        let Some(enrolled) = enrolment(act) else { return Ok(()) };
+        if let Some(enrolled) = enrolment(act) {
+            return self.enrol(agency, enrolled);
+        }
+        if let Some(appointed) = appointment(act) {
+            return self.appoint(agency, occurred_at, appointed);
+        }
+        if let Some(dismissed) = dismissal(act) {
+            return self.dismiss(agency, occurred_at, dismissed);
+        }
+        Ok(())
+    }
+
+    fn enrol(&mut self, agency: &str, enrolled: &AgencyKeyEnrolled) -> Result<(), RegistryError> {
         if enrolled.agency.as_deref() != Some(agency) {
             return Err(RegistryError::EnrolsForAnother { agency: agency.to_owned() });
         }
@@ -133,6 +150,34 @@ impl Registry {
                 valid_to: enrolled.valid_to.clone(),
             },
         );
+        Ok(())
+    }
+
+    /// An appointment counts from its first day on, but not before the day as of which it is recorded: nobody is
+    /// appointed afterwards to what he has signed already.
+    fn appoint(&mut self, agency: &str, occurred_at: i64, act: &SignerAppointed) -> Result<(), RegistryError> {
+        own(agency, act.agency.as_deref())?;
+        let from = day(agency, act.valid_from.as_deref())?;
+        let appointment = Appointment {
+            signer: act.signer.clone().unwrap_or_default(),
+            roles: roles(&act.roles),
+            from: from.max(Day::of(occurred_at)),
+            to: act.valid_to.as_deref().map(|last| day(agency, Some(last))).transpose()?,
+            occurred_at,
+        };
+        self.directory.appoint(agency, appointment);
+        Ok(())
+    }
+
+    fn dismiss(&mut self, agency: &str, occurred_at: i64, act: &SignerDismissed) -> Result<(), RegistryError> {
+        own(agency, act.agency.as_deref())?;
+        let dismissal = Dismissal {
+            signer: act.signer.clone().unwrap_or_default(),
+            roles: roles(&act.roles),
+            last: day(agency, act.valid_to.as_deref())?,
+            occurred_at,
+        };
+        self.directory.dismiss(agency, dismissal);
         Ok(())
     }
 
@@ -164,6 +209,33 @@ fn enrolment(act: &Act) -> Option<&AgencyKeyEnrolled> {
     let Some(Family::Registry(family)) = act.family.as_ref() else { return None };
     let Some(registry_act::Act::AgencyKeyEnrolled(enrolled)) = family.act.as_ref() else { return None };
     Some(enrolled)
+}
+
+fn appointment(act: &Act) -> Option<&SignerAppointed> {
+    let Some(Family::Registry(family)) = act.family.as_ref() else { return None };
+    let Some(registry_act::Act::SignerAppointed(appointed)) = family.act.as_ref() else { return None };
+    Some(appointed)
+}
+
+fn dismissal(act: &Act) -> Option<&SignerDismissed> {
+    let Some(Family::Registry(family)) = act.family.as_ref() else { return None };
+    let Some(registry_act::Act::SignerDismissed(dismissed)) = family.act.as_ref() else { return None };
+    Some(dismissed)
+}
+
+fn own(agency: &str, named: Option<&str>) -> Result<(), RegistryError> {
+    if named == Some(agency) {
+        return Ok(());
+    }
+    Err(RegistryError::AppointsForAnother { agency: agency.to_owned() })
+}
+
+fn day(agency: &str, text: Option<&str>) -> Result<Day, RegistryError> {
+    text.and_then(Day::parse).ok_or_else(|| RegistryError::MalformedDay { agency: agency.to_owned() })
+}
+
+fn roles(numbers: &[i32]) -> Vec<Role> {
+    numbers.iter().filter_map(|number| Role::try_from(*number).ok()).collect()
 }
 
 fn public_key(algorithm: Option<i32>, hex_text: Option<&str>, agency: &str) -> Result<PublicKey, RegistryError> {
@@ -213,6 +285,18 @@ pub enum RegistryError {
     /// An agency enrols keys for itself only.
     #[error("`{agency}` enrols a key for another agency")]
     EnrolsForAnother {
+        /// Agency that signed.
+        agency: String,
+    },
+    /// An agency appoints and dismisses its own signers only.
+    #[error("`{agency}` appoints or dismisses a signer of another agency")]
+    AppointsForAnother {
+        /// Agency that signed.
+        agency: String,
+    },
+    /// A day of an appointment or a dismissal is not one.
+    #[error("`{agency}` gives a day that is none")]
+    MalformedDay {
         /// Agency that signed.
         agency: String,
     },

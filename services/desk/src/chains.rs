@@ -18,6 +18,7 @@ use mediation_ledger::{
     ledger::{CheckedEntry, Fold},
     log::Log,
     recorder::Placed,
+    registry::Registry,
     vault::Vault,
 };
 use mediation_proto::mediation::ledger::v1::{
@@ -71,7 +72,9 @@ impl<L: Log, V: Vault> Chains<L, V> {
         if let Some(last) = last {
             self.node.seals().wait(chain, last, SEAL_TIMEOUT).await;
         }
-        let judgement = self.judgement(&entries, as_of)?;
+        // An appointment may have been recorded since, perhaps by another process.
+        let registry = self.node.ledger().refresh_registry().await?;
+        let judgement = self.judgement(&entries, &registry, as_of)?;
         let (checkpoint, seals) = self.node.seals().chain(chain);
         let entries = entries.into_iter().zip(seals.into_iter().map(Some).chain(std::iter::repeat(None)));
         let entries = entries.map(|(entry, seal)| shown(&self.node, &caller, chain, entry, seal)).collect();
@@ -79,7 +82,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
     }
 
     /// What the judge finds in the acts that count.
-    fn judgement(&self, entries: &[CheckedEntry], as_of: Day) -> Result<Judgement, Refused> {
+    fn judgement(&self, entries: &[CheckedEntry], registry: &Registry, as_of: Day) -> Result<Judgement, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
         // The first act that counts decides, and a name that no rule set has decides nothing: else whoever can append
         // could make a chain unreadable, or have it judged by rules of his choice.
@@ -87,7 +90,6 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let named = counting.filter_map(|entry| Some(entry.statement.as_ref()?.rule_set.as_str()));
         let name = named.into_iter().find(|name| RuleSet::named(name).is_some());
         let name = name.unwrap_or_else(|| self.node.ledger().rule_set());
-        let registry = self.node.ledger().registry();
         let rules = RuleSet::named(name).ok_or_else(|| Refused::new(Reason::Internal).with("rule_set", name))?;
         let judged = judge(&history, registry.directory(), rules, Moment::end_of(as_of));
         let mut message = judgement::message(&judged, name, as_of);

@@ -3,10 +3,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use mediation_domain::calendar::Day;
 use mediation_proto::{
     fields::kind_of_event,
     json::act_from_json,
-    mediation::{ledger::v1::Reason, types::v1::AgencyKind},
+    mediation::{
+        ledger::v1::Reason,
+        types::v1::{AgencyKind, Role},
+    },
 };
 use serde_json::{Map, Value, json};
 
@@ -447,4 +451,29 @@ async fn a_stranger_to_a_restricted_chain_is_not_told_where_it_stands() {
         matches!(&refused, Err(RecordError::Refused(refusal)) if refusal.reason == Reason::ChainNotOpenToYou),
         "{refused:?}"
     );
+}
+
+#[tokio::test]
+async fn an_agency_appoints_and_dismisses_its_own_signers() {
+    let bench = Bench::new().await;
+    let on = |number, event, data| request(ChainId::registry(ORIGIN), number, event, "ZC-ZS/HEAD-1", data);
+    let appointed = |agency: &str, from: &str| json!({"agency": agency, "signer": format!("{agency}/REG-1"), "roles": ["REG"], "valid_from": from});
+    let foreign = on(10, "SignerAppointed", appointed(BUREAU, "2024-01-01"));
+    let refused = bench.desks.record(&caller(CENTER), &foreign).await;
+    assert!(matches!(refused, Err(RecordError::Registry(RegistryError::AppointsForAnother { .. }))), "{refused:?}");
+    bench.desks.record(&caller(CENTER), &on(11, "SignerAppointed", appointed(CENTER, "2024-01-01"))).await.unwrap();
+    let dismissed = json!({"agency": CENTER, "signer": "ZC-ZS/REG-1", "valid_to": "2024-03-31"});
+    bench.desks.record(&caller(CENTER), &on(12, "SignerDismissed", dismissed)).await.unwrap();
+
+    let registry = bench.ledger.refresh_registry().await.unwrap();
+    let appointed = |agency: &str, day: &str| {
+        let day = Day::parse(day).unwrap();
+        registry.directory().is_appointed(agency, "ZC-ZS/REG-1", Role::Reg, day, day.end())
+    };
+    assert_eq!(appointed(CENTER, "2024-03-03"), None, "recorded as of 4 March, it does not count before");
+    assert_eq!(appointed(CENTER, "2024-03-04"), Some(true));
+    assert_eq!(appointed(CENTER, "2024-03-31"), Some(true), "the last day counts");
+    assert_eq!(appointed(CENTER, "2024-04-01"), Some(false));
+    assert_eq!(appointed(BUREAU, "2024-03-04"), None, "it has appointed nobody");
+    assert_eq!(bench.faults().await, []);
 }

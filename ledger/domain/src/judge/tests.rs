@@ -3,6 +3,7 @@ mod clocks;
 mod coverage;
 mod extra;
 mod rules;
+mod signers;
 mod table;
 
 use std::path::Path;

@@ -14,6 +14,18 @@ use crate::{
     },
 };
 
+/// I-21: the signer was not appointed to his role. Whether a key is the agency's is the verifier's to say.
+pub(super) fn signer_invalid<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
+    let chain = &matter.chain;
+    for act in chain.acts().filter(|act| act.role() != Role::Sys) {
+        let Some(signer) = act.signer() else { continue };
+        let appointed = chain.directory().is_appointed(act.agency, signer, act.role(), act.day, chain.as_of());
+        if appointed == Some(false) {
+            drafts.push(Draft::at(act));
+        }
+    }
+}
+
 /// I-22: somebody signed who may not.
 pub(super) fn signer_forbidden<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     for act in matter.chain.acts() {
