@@ -24,6 +24,22 @@ impl ChainId {
         hasher.update(origin.as_bytes());
         Self(uuid_v8(hasher.finalize().into()))
     }
+
+    /// The registry chain of an agency: its onboarding, residencies, studios, commissioners, grids, grades and honours.
+    ///
+    /// A UUIDv8 of the SHA-256 over origin and agency id, so that nobody has to be told. The political-legal committee
+    /// opens it with `AgencyOnboarded`, its own first. What is done to an agency (grades) stands on that agency's chain,
+    /// everything else on the chain of the agency that records it. The place gives no right: the catalogue says who may
+    /// record what, here as elsewhere.
+    #[must_use]
+    pub fn agency_registry(origin: &str, agency: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"mediation-ledger/agency-registry/v1\0");
+        hasher.update(origin.as_bytes());
+        hasher.update(b"\0");
+        hasher.update(agency.as_bytes());
+        Self(uuid_v8(hasher.finalize().into()))
+    }
 }
 
 /// The first 16 bytes of a digest as a UUIDv8 (RFC 9562 section 5.8).
@@ -68,5 +84,20 @@ impl Revision {
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Computed apart, with Python's `hashlib`.
+    #[test]
+    fn well_known_chains_follow_from_the_names() {
+        let origin = "ledger.example/main";
+        assert_eq!(ChainId::registry(origin).to_string(), "eb05160c-b37e-8ebd-87f6-20b6a6a86a3c");
+        let center = ChainId::agency_registry(origin, "ZC-ZS");
+        assert_eq!(center.to_string(), "9e946ad2-8c73-89ad-8db1-db27cc4fca75");
+        assert_ne!(ChainId::agency_registry("ledger.example", "ZC-ZS"), center);
     }
 }

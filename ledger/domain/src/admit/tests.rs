@@ -1,5 +1,7 @@
 use mediation_proto::{
     derived::{TYPES_AGENCY_KIND, TYPES_DOCUMENT},
+    fields::kind_of_event,
+    json::act_from_json,
     mediation::types::v1::{Cosigner, StepRef},
 };
 use serde_json::{Value as Json, json};
@@ -12,7 +14,7 @@ use crate::{
     },
     catalogue::{FieldRow, FieldType},
     directory::Agency,
-    history::Recorded,
+    history::{EventId, Recorded},
     limits::{INT_MAX, LIST_LENGTH_MAX, VIOLATIONS_MAX},
 };
 
@@ -366,4 +368,119 @@ fn state_secrets_are_named_by_their_place() {
     let found = refusal(&case("G01"), 3, &[("data.documents.1.sensitivity", json!("S9"))]).unwrap();
     assert_eq!(found.reason, Reason::SecretContent);
     assert_eq!(paths(&found), ["FilingMaterialReceived.documents.1.sensitivity"]);
+}
+
+#[test]
+fn the_onboarding_opens_the_registry_chain_on_which_the_rest_stands() {
+    for chain in REGISTRY_CHAINS {
+        let mut standing = Standing::default();
+        for (number, (agency, role, event, data)) in (1..).zip(*chain) {
+            let recorded = recorded(number, agency, role, event, &serde_json::from_str(data).unwrap());
+            let alone = submit(&Standing::default(), &directory(), &recorded).map_err(|refusal| refusal.reason);
+            let opens = *event == "AgencyOnboarded";
+            assert_eq!(alone, if opens { Ok(()) } else { Err(Reason::NotAnOpeningAct) }, "{event}");
+            assert_eq!(submit(&standing, &directory(), &recorded), Ok(()), "{event}");
+            standing.apply(&recorded);
+        }
+    }
+}
+
+/// Every act of agencies' registry chains, each on the chain where it stands.
+const REGISTRY_CHAINS: &[&[(&str, &str, &str, &str)]] = &[
+    &[
+        (
+            "ZFW-ZS",
+            "HEAD",
+            "AgencyOnboarded",
+            r#"{"subject": "ZFW-ZS", "name": "x", "kind": "POLITICAL_LEGAL_COMMITTEE", "level": "COUNTY",
+                "division": "360203", "credit_code": "x", "certificate_sha256": "x", "centers": ["GOVERNANCE"]}"#,
+        ),
+        (
+            "ZFW-ZS",
+            "ADM",
+            "GridAdjusted",
+            r#"{"division": "360203", "grids_before": 1, "grids_after": 2, "boundary_version": "1"}"#,
+        ),
+        ("ZFW-ZS", "HEAD", "HonourAwarded", r#"{"title": "平安建设先进市", "year": 2024}"#),
+        ("ZFW-ZS", "ADM", "GridItemListed", r#"{"code": "1", "name": "x", "department": "x", "version": "1"}"#),
+        ("ZFW-ZS", "ADM", "GridItemDelisted", r#"{"code": "1", "version": "2"}"#),
+        ("ZFW-ZS", "ADM", "SpecialCommissionerPosted", COMMISSIONER),
+    ],
+    &[
+        (
+            "ZFW-ZS",
+            "HEAD",
+            "AgencyOnboarded",
+            r#"{"subject": "ZC-ZS", "name": "x", "kind": "GOVERNANCE_CENTER", "level": "COUNTY",
+                "division": "360203", "credit_code": "x", "certificate_sha256": "x", "centers": ["GOVERNANCE"]}"#,
+        ),
+        (
+            "ZFW-ZS",
+            "ADM",
+            "GradeAssessed",
+            r#"{"subject": "ZC-ZS", "level": "COUNTY", "hardware": 1, "mechanism": 1, "results": 1, "year": 2024}"#,
+        ),
+        (
+            "ZFW-ZS",
+            "ADM",
+            "GradeAwarded",
+            r#"{"subject": "ZC-ZS", "level": "COUNTY", "grade": "GRADE_1", "valid_until": "2026-12-31"}"#,
+        ),
+        (
+            "ZFW-ZS",
+            "HEAD",
+            "GradeRevoked",
+            r#"{"subject": "ZC-ZS", "award": {"event_id": "00000000-0000-7000-8000-000000000003"}, "ground": "FALSE_DATA"}"#,
+        ),
+        (
+            "ZC-ZS",
+            "DIR",
+            "ResidencyScheduled",
+            r#"{"subject": "CT-ZS", "mode": "RESIDENT", "from_on": "2024-01-01", "to_on": "2024-12-31"}"#,
+        ),
+    ],
+    &[
+        (
+            "ZFW-ZS",
+            "HEAD",
+            "AgencyOnboarded",
+            r#"{"subject": "PMC-ZS", "name": "x", "kind": "MEDIATION", "level": "COUNTY",
+                "division": "360203", "credit_code": "x", "certificate_sha256": "x", "centers": ["DISPUTE_MEDIATION"]}"#,
+        ),
+        ("PMC-ZS", "CHAIR", "StudioRegistered", r#"{"name": "x", "mediator": "PMC-ZS/M-001"}"#),
+        ("PMC-ZS", "CHAIR", "SpecialisedCenterRegistered", r#"{"name": "x", "field": "TRAFFIC"}"#),
+        ("PMC-ZS", "CHAIR", "SpecialCommissionerPosted", COMMISSIONER),
+    ],
+    &[
+        (
+            "ZFW-ZS",
+            "HEAD",
+            "AgencyOnboarded",
+            r#"{"subject": "TC-ZS-XC", "name": "x", "kind": "TOWNSHIP_CENTER", "level": "TOWNSHIP",
+                "division": "360203001", "credit_code": "x", "certificate_sha256": "x", "centers": ["GOVERNANCE"]}"#,
+        ),
+        ("TC-ZS-XC", "TCOM", "PartyBranchEstablished", r#"{"grid": "1", "unit": "BRANCH"}"#),
+    ],
+];
+
+const COMMISSIONER: &str =
+    r#"{"person": "ZFW-ZS/SPC-1", "township": "360203001", "from_on": "2024-01-01", "to_on": "2025-12-31"}"#;
+
+fn recorded(number: u8, agency: &str, role: &str, event: &str, data: &Json) -> Recorded {
+    let header = json!({"signer": format!("{agency}/{role}-1"), "signer_role": role});
+    let kind = kind_of_event(event).unwrap();
+    let fields = |json: &Json| json.as_object().unwrap().clone();
+    let act = act_from_json(kind, &fields(&header), &fields(data), &|id| {
+        id.get("event_id").and_then(Json::as_str).or(id.as_str()).map(str::to_owned)
+    });
+    let mut id = EventId::parse("00000000-0000-7000-8000-000000000000").unwrap();
+    id.0[15] = number;
+    Recorded {
+        revision: u64::from(number) - 1,
+        event_id: id,
+        agency: agency.to_owned(),
+        occurred_at: 1_709_514_720,
+        recorded_at: 1_709_514_720_000,
+        act: act.unwrap(),
+    }
 }
