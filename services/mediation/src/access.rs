@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mediation_client::{Client, Connection, Identity, Trust};
-use mediation_ledger::{merkle::Hash, registry::Registry};
+use mediation_ledger::{chain::ChainId, merkle::Hash, registry::Registry};
 use mediation_proto::mediation::types::v1::AgencyKind;
 
 use crate::{layout::Layout, manifest::Manifest, output};
@@ -53,6 +53,20 @@ impl Access {
             None => door.auditor(&registry)?,
         };
         Ok((door.client(&agency, &registry).await?, registry))
+    }
+}
+
+/// A chain as people name it: its id; `registry` for the registry chain of the ledger; `registry:AGENCY` for that of an
+/// agency.
+pub(crate) fn chain_id(name: &str, client: &Client) -> String {
+    let origin = client.trust().log_key.name().as_str();
+    match name.strip_prefix("registry") {
+        Some("") => ChainId::registry(origin).to_string(),
+        Some(rest) => match rest.strip_prefix(':') {
+            Some(agency) => ChainId::agency_registry(origin, agency).to_string(),
+            None => name.to_owned(),
+        },
+        None => name.to_owned(),
     }
 }
 

@@ -18,6 +18,8 @@ mod proto_lock;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod registry;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod streams;

@@ -6,7 +6,7 @@ use mediation_client::VerifiedChain;
 use serde_json::{Value, json};
 
 use crate::{
-    access::Access,
+    access::{Access, chain_id},
     output::{self, line},
     report, view,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// `mediation chain`
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// 链编号（UUID） · Chain id (UUID)
+    /// 链编号（UUID），或 registry、registry:机构 · Chain id (UUID), or registry, or registry:AGENCY
     #[arg(value_name = "CHAIN")]
     chain: String,
     #[command(flatten)]
@@ -30,11 +30,12 @@ pub(crate) struct Arguments {
 /// Shows a chain.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let (client, registry) = arguments.access.connect().await?;
-    let chain = client.verified_chain(&arguments.chain, arguments.as_of, &registry).await?;
+    let id = chain_id(&arguments.chain, &client);
+    let chain = client.verified_chain(&id, arguments.as_of, &registry).await?;
     if arguments.json {
-        output::json(&to_json(&arguments.chain, &chain))?;
+        output::json(&to_json(&id, &chain))?;
     } else {
-        line(format!("链 {}", arguments.chain));
+        line(format!("链 {id}"));
         view::print(&chain, &registry);
         line(format!(
             "  检查点：大小 {}，根 {}（全部条目已逐条核验包含证明、链接与签名）",

@@ -8,7 +8,7 @@ use mediation_proto::{ActRequest, fields::kind_of_event, json::act_from_json};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    access::Access,
+    access::{Access, chain_id},
     output::{self, line},
 };
 
@@ -20,8 +20,8 @@ pub(crate) struct Arguments {
     /// 行为名称，如 DisputeRegistered · Name of the act, such as DisputeRegistered
     #[arg(long, value_name = "EVENT")]
     event: String,
-    /// 链编号；缺省则新立一链 · Chain id; a new chain without it
-    #[arg(long, value_name = "UUID")]
+    /// 链编号，或 registry、registry:机构；缺省则新立一链 · Chain id, registry or registry:AGENCY; a new chain without it
+    #[arg(long, value_name = "CHAIN")]
     chain: Option<String>,
     /// 行为编号（UUIDv7）；重试须用同一编号 · Event id (UUIDv7); keep it for a retry
     #[arg(long, value_name = "UUID")]
@@ -60,12 +60,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let act = act_from_json(kind, &header, &data(&arguments.data)?, &|id| id.as_str().map(str::to_owned))?;
     let now = || uuid::Uuid::now_v7().to_string();
     let event_id = arguments.event_id.unwrap_or_else(now);
-    let chain = arguments.chain.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let occurred_at = match arguments.occurred_at {
         Some(seconds) => seconds,
         None => i64::try_from(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs())?,
     };
     let (client, _) = arguments.access.connect().await?;
+    let named = arguments.chain.map(|name| chain_id(&name, &client));
+    let chain = named.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let request = ActRequest {
         chain_id: Some(chain.clone()),
         event_id: Some(event_id.clone()),
