@@ -29,8 +29,8 @@ impl ChainId {
     ///
     /// A UUIDv8 of the SHA-256 over origin and agency id, so that nobody has to be told. The political-legal committee
     /// opens it with `AgencyOnboarded`, its own first. What is done to an agency (grades) stands on that agency's chain,
-    /// everything else on the chain of the agency that records it. The place gives no right: the catalogue says who may
-    /// record what, here as elsewhere.
+    /// everything else on the chain of the agency that records it. It takes acts of the registry and corrections only; who
+    /// may record them the catalogue says, here as elsewhere.
     #[must_use]
     pub fn agency_registry(origin: &str, agency: &str) -> Self {
         let mut hasher = Sha256::new();

@@ -250,7 +250,7 @@ impl<L: Log, V: Vault> Ledger<L, V> {
         }
         let mut registry = fold.registry.clone().unwrap_or_default();
         if fold.registry.is_none() {
-            registry.found(Hash::ZERO, act)?;
+            registry.found(&self.origin, Hash::ZERO, act)?;
         }
         Ok(Arc::new(registry))
     }
@@ -355,7 +355,7 @@ impl Fold {
         let founds = on_registry && self.registry.is_none();
         if founds {
             let mut founded = Registry::default();
-            founded.found(leaf, &opened.act)?;
+            founded.found(origin, leaf, &opened.act)?;
             check_signature(&founded, on_registry, opened)?;
             self.registry = Some(founded);
         } else {
@@ -386,6 +386,9 @@ impl Fold {
             let kind = directory.kind(&statement.agency).ok_or(Fault::UnknownAgency)?;
             let caller = Caller { agency: statement.agency.clone(), kind };
             admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act).map_err(Box::new)?;
+        }
+        if is_told {
+            registry.check_chain(self.chain, self.standing.is_empty(), &recorded.act)?;
         }
         if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
             registry.apply(&statement.agency, statement.occurred_at, &recorded.act)?;

@@ -126,6 +126,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     async fn check(&self, caller: &Caller, request: &Request, fold: &Fold, key: PublicKey) -> Result<(), RecordError> {
         let mut registry = self.ledger.registry_for(fold, &request.act)?;
         admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
+        registry.check_chain(fold.chain(), fold.standing().is_empty(), &request.act)?;
         if let Some(expected) = request.expected_revision.filter(|expected| *expected != fold.next()) {
             return Err(RecordError::RevisionStale { expected, actual: fold.next() });
         }

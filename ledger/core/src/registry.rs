@@ -11,12 +11,14 @@ use mediation_domain::{
     directory::{Agency, Appointment, Directory, Dismissal},
 };
 use mediation_proto::mediation::{
+    core::v1::core_act,
     ledger::v1::{Act, act::Family},
-    registry::v1::{AgencyKeyEnrolled, LedgerFounded, SignerAppointed, SignerDismissed, registry_act},
+    registry::v1::{AgencyKeyEnrolled, AgencyOnboarded, LedgerFounded, SignerAppointed, SignerDismissed, registry_act},
     types::v1::{AgencyKind, KeyAlgorithm, LedgerMember, Role},
 };
 
 use crate::{
+    chain::ChainId,
     key::{KeyId, PublicKey},
     merkle::Hash,
 };
@@ -42,6 +44,8 @@ pub struct Registry {
     directory: Directory,
     roots: BTreeMap<String, PublicKey>,
     keys: BTreeMap<KeyId, EnrolledKey>,
+    /// Agencies by the ids of their registry chains.
+    chains: BTreeMap<ChainId, String>,
 }
 
 impl Registry {
@@ -96,15 +100,33 @@ impl Registry {
         self.keys.get(&id).filter(|enrolled| enrolled.agency == agency).map(|enrolled| enrolled.key)
     }
 
+    /// Whether an act may stand on a chain that admits it: everybody can compute the id of an agency's registry chain,
+    /// and what is none of its acts could close it, or shut it to those whom it does not name.
+    ///
+    /// # Errors
+    /// The chain is an agency's registry chain and would not begin with its onboarding, or the act is neither one of the
+    /// registry nor a correction.
+    pub fn check_chain(&self, chain: ChainId, is_empty: bool, act: &Act) -> Result<(), RegistryError> {
+        let Some(agency) = self.chains.get(&chain) else { return Ok(()) };
+        let onboards = onboarding(act).is_some_and(|onboarded| onboarded.subject.as_ref() == Some(agency));
+        let is_of_registry = matches!(act.family, Some(Family::Registry(_))) || is_correction(act);
+        if is_empty && !onboards {
+            return Err(RegistryError::NotItsOnboarding { agency: agency.clone() });
+        }
+        if is_of_registry { Ok(()) } else { Err(RegistryError::NotOfRegistry { agency: agency.clone() }) }
+    }
+
     /// Takes the founding into account. Genesis is self-describing, so this comes before its signature can be checked.
     ///
     /// # Errors
     /// The act is not a founding, or a member cannot be understood.
-    pub fn found(&mut self, leaf: Hash, act: &Act) -> Result<(), RegistryError> {
+    pub fn found(&mut self, origin: &str, leaf: Hash, act: &Act) -> Result<(), RegistryError> {
         let founded = founding(act).ok_or(RegistryError::NotAFounding)?;
         for member in &founded.members {
             self.admit_member(member)?;
         }
+        let chain = |agency: &str| (ChainId::agency_registry(origin, agency), agency.to_owned());
+        self.chains = self.directory.iter().map(|(agency, _)| chain(agency)).collect();
         self.log_key = founded.log_key.clone().unwrap_or_default();
         self.genesis = Some(leaf);
         Ok(())
@@ -211,6 +233,17 @@ fn enrolment(act: &Act) -> Option<&AgencyKeyEnrolled> {
     Some(enrolled)
 }
 
+fn onboarding(act: &Act) -> Option<&AgencyOnboarded> {
+    let Some(Family::Registry(family)) = act.family.as_ref() else { return None };
+    let Some(registry_act::Act::AgencyOnboarded(onboarded)) = family.act.as_ref() else { return None };
+    Some(onboarded)
+}
+
+fn is_correction(act: &Act) -> bool {
+    let Some(Family::Core(family)) = act.family.as_ref() else { return false };
+    matches!(family.act, Some(core_act::Act::RecordCorrected(_)))
+}
+
 fn appointment(act: &Act) -> Option<&SignerAppointed> {
     let Some(Family::Registry(family)) = act.family.as_ref() else { return None };
     let Some(registry_act::Act::SignerAppointed(appointed)) = family.act.as_ref() else { return None };
@@ -292,6 +325,18 @@ pub enum RegistryError {
     #[error("`{agency}` appoints or dismisses a signer of another agency")]
     AppointsForAnother {
         /// Agency that signed.
+        agency: String,
+    },
+    /// The registry chain of an agency begins with its onboarding.
+    #[error("the registry chain of `{agency}` begins with its onboarding")]
+    NotItsOnboarding {
+        /// Agency whose chain it is.
+        agency: String,
+    },
+    /// The registry chain of an agency takes acts of the registry and corrections only.
+    #[error("the registry chain of `{agency}` takes acts of the registry and corrections only")]
+    NotOfRegistry {
+        /// Agency whose chain it is.
         agency: String,
     },
     /// A day of an appointment or a dismissal is not one.

@@ -477,3 +477,22 @@ async fn an_agency_appoints_and_dismisses_its_own_signers() {
     assert_eq!(appointed(BUREAU, "2024-03-04"), None, "it has appointed nobody");
     assert_eq!(bench.faults().await, []);
 }
+
+/// Whoever computes the id of an agency's registry chain can neither open it with something else nor close it.
+#[tokio::test]
+async fn an_agencys_registry_chain_takes_its_onboarding_and_acts_of_the_registry() {
+    let bench = Bench::new().await;
+    let chain = ChainId::agency_registry(ORIGIN, BUREAU);
+    let squatted = bench.desks.record(&caller(CENTER), &Request { chain, ..registration(1) }).await;
+    assert!(matches!(squatted, Err(RecordError::Registry(RegistryError::NotItsOnboarding { .. }))), "{squatted:?}");
+    let registry = bench.ledger.registry();
+    let onboarded = |subject: &str| stray("AgencyOnboarded", json!({"subject": subject}));
+    let other = Err(RegistryError::NotItsOnboarding { agency: BUREAU.to_owned() });
+    assert_eq!(registry.check_chain(chain, true, &onboarded(CENTER)), other);
+    assert_eq!(registry.check_chain(chain, true, &onboarded(BUREAU)), Ok(()));
+    assert_eq!(registry.check_chain(chain, false, &stray("HonourAwarded", json!({"year": 2024}))), Ok(()));
+    assert_eq!(registry.check_chain(chain, false, &stray("RecordCorrected", json!({"withdrawn": true}))), Ok(()));
+    let foreign = Err(RegistryError::NotOfRegistry { agency: BUREAU.to_owned() });
+    assert_eq!(registry.check_chain(chain, false, &stray("DisputeClosed", json!({}))), foreign);
+    assert_eq!(registry.check_chain(CHAIN, false, &stray("DisputeClosed", json!({}))), Ok(()));
+}
