@@ -4,7 +4,7 @@ use std::fmt;
 
 use mediation_proto::mediation::ledger::v1::Act;
 
-/// Event id (UUIDv7), unique within its chain.
+/// Event id, unique within its chain: a UUIDv7, or the UUIDv8 by which the platform's clock keeper names what it notes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId(pub [u8; 16]);
 
@@ -35,6 +35,12 @@ impl EventId {
             nibbles += 1;
         }
         Some(Self(bytes))
+    }
+
+    /// Whether it is one of the clock keeper's, by its version (RFC 9562 section 4.2). No desk accepts such an id.
+    #[must_use]
+    pub fn is_keepers(self) -> bool {
+        self.0[6] >> 4 == 8
     }
 }
 

@@ -9,6 +9,7 @@ mod comparison;
 mod findings;
 mod handoffs;
 mod invariants;
+mod lapses;
 mod leads;
 mod obligations;
 mod parties;
@@ -24,6 +25,7 @@ pub use self::{
     comparison::{Difference, compare, compare_mutation},
     findings::{Finding, FindingState},
     handoffs::{Handoff, HandoffAnswer},
+    lapses::{Lapse, Lapses, lapses},
     leads::Lead,
     obligations::{Obligation, ObligationState},
     report::ClockRun,

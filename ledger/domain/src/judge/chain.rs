@@ -50,6 +50,7 @@ pub(crate) struct Act<'a> {
     /// Position among the acts that exist at the moment and can be read.
     pub(crate) at: usize,
     pub(crate) revision: u64,
+    pub(crate) event_id: EventId,
     pub(crate) agency: &'a str,
     pub(crate) agency_kind: Option<AgencyKind>,
     pub(crate) kind: Kind,
@@ -196,6 +197,7 @@ impl<'a> Chain<'a> {
             acts.push(Act {
                 at: acts.len(),
                 revision: recorded.revision,
+                event_id: recorded.event_id,
                 agency: &recorded.agency,
                 agency_kind: directory.kind(&recorded.agency),
                 kind: Kind(index),

@@ -77,7 +77,8 @@ impl<'a> Leads<'a> {
         self.intervals.iter().filter(move |interval| interval.from < at).map(|interval| interval.agency)
     }
 
-    fn current(&self) -> Option<&'a str> {
+    /// The agency that leads after the last act.
+    pub(super) fn current(&self) -> Option<&'a str> {
         self.intervals.last().filter(|last| last.to.is_none()).map(|last| last.agency)
     }
 

@@ -60,7 +60,7 @@ pub(super) struct Duty<'a> {
     /// Position of the act that recorded it.
     pub(super) recorded: usize,
     pub(super) due_on: Option<Day>,
-    due_event: Option<&'a str>,
+    pub(super) due_event: Option<&'a str>,
     pub(super) state: ObligationState,
     pub(super) by: Option<usize>,
 }

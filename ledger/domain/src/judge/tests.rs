@@ -2,6 +2,7 @@ mod arbitrary;
 mod clocks;
 mod coverage;
 mod extra;
+mod lapses;
 mod rules;
 mod signers;
 mod table;
