@@ -94,7 +94,8 @@ pub(super) fn backdated<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
         if act.occurred_at > recorded_s + FUTURE_S {
             reasons.push("FUTURE");
         }
-        if !act.is(CORRECTED) && preceding(chain, act).is_some_and(|preceding| act.day < preceding.day) {
+        let ordered = !act.is(CORRECTED) && !act.event_id.is_keepers();
+        if ordered && preceding(chain, act).is_some_and(|preceding| act.day < preceding.day) {
             reasons.push("ORDER");
         }
         if !reasons.is_empty() {
@@ -103,7 +104,8 @@ pub(super) fn backdated<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     }
 }
 
-/// The preceding act of the same agency in the same procedure; without a number, in the same family.
+/// The preceding act of the same agency in the same procedure; without a number, in the same family. What the clock
+/// keeper noted under the agency's key stands where it came to be noted: it is no entry in the agency's own book.
 fn preceding<'c, 'a>(chain: &'c Chain<'a>, act: &Act<'a>) -> Option<&'c Act<'a>> {
     let number = act.procedure_no();
     chain.before(act.at).rfind(|earlier| {
@@ -111,7 +113,7 @@ fn preceding<'c, 'a>(chain: &'c Chain<'a>, act: &Act<'a>) -> Option<&'c Act<'a>>
             Some(number) => earlier.procedure_no() == Some(number),
             None => earlier.row.family == act.row.family,
         };
-        is_same && earlier.agency == act.agency && !earlier.is(CORRECTED)
+        is_same && earlier.agency == act.agency && !earlier.is(CORRECTED) && !earlier.event_id.is_keepers()
     })
 }
 

@@ -349,3 +349,17 @@ fn the_cases_which_bring_their_own_acts_have_nothing_more_to_note() {
     }
     assert_eq!(lines, Vec::<String>::new());
 }
+
+#[test]
+fn the_order_of_an_agencys_own_entries_is_not_judged_by_what_the_clock_notes_late() {
+    let visited = r#"2024-07-03 ZC-ZS REG FollowUpVisited {"satisfaction": "SATISFIED", "relapse_signs": false}"#;
+    let acts = format!("{OWED}\n{visited}");
+    let mut noted = noted(&acts, "2024-07-04T08:00:00+08:00");
+    let note = noted.last_mut().unwrap();
+    assert!(note.occurred_at < Day::parse("2024-07-03").unwrap().begin());
+    // As another agency's act it would be out of order; as the keeper's it says nothing of how the center keeps its book.
+    assert_eq!(findings_of(&judged(&noted, "2024-07-10"), "F-BACKDATED"), ["F-BACKDATED 4 ZC-ZS M ORDER"]);
+    let note = noted.last_mut().unwrap();
+    note.event_id.0[6] = 0x80;
+    assert!(findings_of(&judged(&noted, "2024-07-10"), "F-BACKDATED").is_empty());
+}
