@@ -14,6 +14,7 @@ pub mod entry;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 pub mod key;
+pub mod lapse;
 pub mod ledger;
 pub mod limits;
 pub mod log;

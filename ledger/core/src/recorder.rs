@@ -91,6 +91,12 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         &self.ledger
     }
 
+    /// Whether a key of an agency is held here.
+    #[must_use]
+    pub fn signs_for(&self, agency: &str) -> bool {
+        self.signers.contains_key(agency)
+    }
+
     /// Records an act for an agency, durably.
     ///
     /// # Errors
