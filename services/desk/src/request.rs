@@ -22,7 +22,7 @@ const OCCURRED_AT_MIN_S: i64 = -639_129_600;
 pub fn parse(request: ActRequest, now_ms: i64) -> Result<(Request, ReceiptLevel), Refused> {
     let mut violations = Vec::new();
     let chain = chain_id(request.chain_id.as_deref(), &mut violations);
-    let event_id = event_id(request.event_id.as_deref(), &mut violations);
+    let event_id = new_event_id(request.event_id.as_deref(), &mut violations);
     let occurred_at = occurred_at(request.occurred_at, now_ms, &mut violations);
     let wait = match request.wait.map(ReceiptLevel::try_from) {
         None => ReceiptLevel::Sealed,
@@ -54,17 +54,32 @@ pub fn chain_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<C
     id
 }
 
-/// Parses an event id: a UUIDv7, or a UUIDv8 of the clock keeper.
+/// Parses the event id of an act that stands somewhere: a UUIDv7, or a UUIDv8 of the clock keeper.
 pub fn event_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<EventId> {
     let id = text.and_then(EventId::parse).filter(|id| matches!(id.0[6] >> 4, 7 | 8) && id.0[8] >> 6 == 0b10);
     if id.is_none() {
-        violations.push(violation(
-            "event_id",
-            "must be a UUIDv7, 36 characters, lower case with hyphens",
-            "应为 UUIDv7，36 个字符，小写并带连字符",
-        ));
+        violations.push(not_an_event_id());
     }
     id
+}
+
+/// Parses the event id of an act to be recorded: a UUIDv7. Those of the clock keeper can be computed beforehand; a caller
+/// who could take one would keep a lapse from ever being noted.
+fn new_event_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<EventId> {
+    let id = event_id(text, violations)?;
+    if id.is_keepers() {
+        violations.push(not_an_event_id());
+        return None;
+    }
+    Some(id)
+}
+
+fn not_an_event_id() -> Violation {
+    violation(
+        "event_id",
+        "must be a UUIDv7, 36 characters, lower case with hyphens",
+        "应为 UUIDv7，36 个字符，小写并带连字符",
+    )
 }
 
 fn occurred_at(time: Option<prost_types::Timestamp>, now_ms: i64, violations: &mut Vec<Violation>) -> Option<i64> {

@@ -53,6 +53,10 @@ fn malformed_rows() -> Vec<Row> {
             ActRequest { chain_id: Some("JF3602222024040800151".to_owned()), ..fresh() },
         ),
         malformed("an event id that is no UUIDv7", ActRequest { event_id: Some(chain_id()), ..fresh() }),
+        malformed(
+            "an event id that is the clock keeper's",
+            ActRequest { event_id: Some("53d6506c-97c0-8064-8e78-0ca91cf4a1c8".to_owned()), ..fresh() },
+        ),
         malformed("no business time", ActRequest { occurred_at: None, ..fresh() }),
         malformed("a text of 9 KB", text(3_000)),
         Row("a part of 300 KB", BUREAU, text(100_000), Code::InvalidArgument, "PART_TOO_LARGE"),
