@@ -1,3 +1,4 @@
-//! What is computed from the log: seals now, read models later.
+//! What follows the log: the sealer, and the clock keeper; read models later.
 
+pub mod keeper;
 pub mod sealer;
