@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 
 use mediation_domain::{
     admit::Caller,
-    history::Recorded,
+    history::{EventId, Recorded},
     judge::{Lapse, Lapses, lapses},
     rules::RuleSet,
 };
@@ -186,50 +186,49 @@ impl<L: Log, V: Vault> Keeper<L, V> {
         let history: Vec<Recorded> = entries.into_iter().filter_map(|entry| entry.outcome.ok()).collect();
         let Lapses { come, next } = lapses(&history, ledger.registry().directory(), rules, self.now_s());
         drop(history);
-        match self.note(&fold, &come).await? {
+        match self.note(&fold, come).await? {
             Noted::All => self.schedule.wait(chain, next),
-            Noted::Moved => self.schedule.mark(chain),
+            Noted::Some => self.schedule.mark(chain),
         }
         Ok(())
     }
 
     /// Notes lapses of a chain that was judged as far as `fold` has come.
-    async fn note(&self, fold: &Fold, come: &[Lapse]) -> Result<Noted, RecordError> {
+    async fn note(&self, fold: &Fold, come: Vec<Lapse>) -> Result<Noted, RecordError> {
         let (chain, origin) = (fold.chain(), self.recorder.ledger().origin());
-        let named = come.iter().map(|lapse| (lapse, lapse::event_id(origin, chain, lapse)));
         // What was noted already and withdrawn, or does not count, is not noted again.
-        let mut missing =
-            named.filter(|(lapse, id)| fold.place(*id).is_none() && self.recorder.signs_for(&lapse.agency)).peekable();
-        let mut expected = fold.next();
-        for (lapse, event_id) in missing.by_ref().take(LAPSES_PER_TURN) {
-            let request = Request {
-                chain,
-                event_id,
-                expected_revision: Some(expected),
-                occurred_at: lapse.occurred_at,
-                act: lapse.act.clone(),
-            };
-            let caller = Caller { agency: lapse.agency.clone(), kind: AgencyKind::GovernanceCenter };
+        let is_missing = |lapse: &Lapse, id| fold.place(id).is_none() && self.recorder.signs_for(&lapse.agency);
+        let mut missing: Vec<(EventId, Lapse)> =
+            come.into_iter().map(|lapse| (lapse::event_id(origin, chain, &lapse), lapse)).collect();
+        missing.retain(|(id, lapse)| is_missing(lapse, *id));
+        let too_many = missing.len() > LAPSES_PER_TURN;
+        missing.truncate(LAPSES_PER_TURN);
+        let (mut expected, mut gained) = (fold.next(), false);
+        for (event_id, Lapse { event, agency, occurred_at, act, .. }) in missing {
+            let request = Request { chain, event_id, expected_revision: Some(expected), occurred_at, act };
+            let caller = Caller { agency, kind: AgencyKind::GovernanceCenter };
+            let agency = &caller.agency;
             match self.recorder.record(&caller, &request).await {
                 Ok(placed) => {
-                    expected = placed.revision.next();
-                    tracing::info!(%chain, revision = %placed.revision, event = lapse.event, agency = lapse.agency, "a lapse is noted");
+                    (expected, gained) = (placed.revision.next(), true);
+                    tracing::info!(%chain, revision = %placed.revision, event, agency, "a lapse is noted");
                 }
                 // The chain has moved since it was judged, and is judged again.
-                Err(RecordError::RevisionStale { .. }) => return Ok(Noted::Moved),
+                Err(RecordError::RevisionStale { .. }) => return Ok(Noted::Some),
                 // Another keeper has noted it, and has seen the chain otherwise.
                 Err(RecordError::EventIdReused { .. } | RecordError::EventIdTaken) => {}
                 // Asked again when the chain moves, since only then the answer can be another.
                 Err(RecordError::Refused(refusal)) => {
-                    tracing::warn!(%chain, event = lapse.event, agency = lapse.agency, reason = ?refusal.reason, "a lapse may not be noted");
+                    tracing::warn!(%chain, event, agency, reason = ?refusal.reason, "a lapse may not be noted");
                 }
-                Err(RecordError::KeyNotHeld { agency }) => {
-                    tracing::warn!(%chain, event = lapse.event, agency, "the key of the center that answers may not sign");
+                Err(RecordError::KeyNotHeld { .. }) => {
+                    tracing::warn!(%chain, event, agency, "the key of the center that answers may not sign");
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(if missing.peek().is_some() { Noted::Moved } else { Noted::All })
+        // A turn that gained nothing would be followed by another like it.
+        Ok(if too_many && gained { Noted::Some } else { Noted::All })
     }
 
     fn now_s(&self) -> i64 {
@@ -242,7 +241,7 @@ enum Noted {
     /// Every one is noted, or given up until the chain moves.
     All,
     /// Some are left: the chain has moved, or there were too many for one turn.
-    Moved,
+    Some,
 }
 
 /// The rule set that a chain is judged by: the one that its first act names which counts, as for every reader.

@@ -27,7 +27,7 @@ pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 /// A serving process.
 #[derive(Debug)]
 pub struct Node<L, V> {
-    recorder: Recorder<L, V>,
+    recorder: Arc<Recorder<L, V>>,
     seals: Seals,
     stopping: watch::Sender<bool>,
 }
@@ -35,7 +35,7 @@ pub struct Node<L, V> {
 impl<L: Log, V: Vault> Node<L, V> {
     /// A node that records with this recorder and takes proofs from these seals.
     #[must_use]
-    pub fn new(recorder: Recorder<L, V>, seals: Seals) -> Arc<Self> {
+    pub fn new(recorder: Arc<Recorder<L, V>>, seals: Seals) -> Arc<Self> {
         Arc::new(Self { recorder, seals, stopping: watch::Sender::new(false) })
     }
 

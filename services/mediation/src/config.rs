@@ -13,6 +13,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// The embedded log.
     pub(crate) log: LogConfig,
+    /// The clock keeper.
+    pub(crate) keeper: KeeperConfig,
 }
 
 /// The embedded log.
@@ -23,6 +25,15 @@ pub(crate) struct LogConfig {
     pub(crate) queue_capacity: usize,
 }
 
+/// The clock keeper.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct KeeperConfig {
+    /// Notes on the chains what lapses, for the governance centers whose keys lie here. Several processes may: each lapse
+    /// is noted once.
+    pub(crate) enabled: bool,
+}
+
 /// Loopback only, until the operator says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7443);
 
@@ -30,13 +41,19 @@ const QUEUE_CAPACITY: usize = 4_096;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: LISTEN, log: LogConfig::default() }
+        Self { listen: LISTEN, log: LogConfig::default(), keeper: KeeperConfig::default() }
     }
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
         Self { queue_capacity: QUEUE_CAPACITY }
+    }
+}
+
+impl Default for KeeperConfig {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -1,4 +1,5 @@
-//! A running ledger: log, vault, sealer and services of one process, opened in order and closed in the reverse order.
+//! A running ledger: log, vault, sealer, clock keeper and services of one process, opened in order and closed in the
+//! reverse order.
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
@@ -21,7 +22,10 @@ use mediation_log_embedded::{
     disk::{Disk, RealDisk},
     vault::FileVault,
 };
-use mediation_projections::sealer::{LogSigner, Sealer, Seals, last_checkpoint};
+use mediation_projections::{
+    keeper::Keeper,
+    sealer::{LogSigner, Sealer, Seals, last_checkpoint},
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{config::Config, keys, layout::Layout, manifest::Manifest};
@@ -50,6 +54,8 @@ pub(crate) struct Process {
     stop_sealer: watch::Sender<bool>,
     server: JoinHandle<Result<()>>,
     sealer: JoinHandle<Result<()>>,
+    /// None when the configuration says so.
+    keeper: Option<JoinHandle<Result<()>>>,
     node: Arc<Node<Embedded, FileVault>>,
 }
 
@@ -85,7 +91,12 @@ impl Process {
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
         let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
-        let recorder = Recorder::new(ledger, signers(&layout, registry.directory().iter().map(|agency| agency.0))?);
+        let signers = signers(&layout, registry.directory().iter().map(|agency| agency.0))?;
+        let recorder = Arc::new(Recorder::new(ledger, signers));
+        let keeper = match config.keeper.enabled {
+            true => Some(Keeper::start(Arc::clone(&recorder)).await?),
+            false => None,
+        };
         let node = Node::new(recorder, seals);
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -100,7 +111,12 @@ impl Process {
             server::serve(served, listener, tls, stopped(until)).await?;
             Ok(())
         });
-        Ok(Self { address, manifest, stop, stop_sealer, server, sealer, node })
+        // Last: nothing is noted by a process that could not start.
+        let keeper = keeper.map(|keeper| {
+            let until = stop.subscribe();
+            tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
+        });
+        Ok(Self { address, manifest, stop, stop_sealer, server, sealer, keeper, node })
     }
 
     /// The seals of this process.
@@ -108,11 +124,18 @@ impl Process {
         self.node.seals()
     }
 
-    /// Waits until the process fails by itself: a server or sealer that ends without being told to.
+    /// Waits until the process fails by itself: a server, sealer or keeper that ends without being told to.
     pub(crate) async fn failed(&mut self) -> Result<()> {
+        let keeper = async {
+            match self.keeper.as_mut() {
+                Some(keeper) => keeper.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             ended = &mut self.server => ended?.context("the server stopped"),
             ended = &mut self.sealer => ended?.context("the sealer stopped"),
+            ended = keeper => ended?.context("the clock keeper stopped"),
         }
     }
 
@@ -125,6 +148,10 @@ impl Process {
                 tracing::warn!("open streams did not end in time and are cut");
                 self.server.abort();
             }
+        }
+        if let Some(keeper) = self.keeper {
+            // It is told to stop with the server, and drops what it is about: the next keeper notes it.
+            keeper.await??;
         }
         let log = Arc::clone(self.node.ledger().log());
         // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.
@@ -164,3 +191,6 @@ fn signers<'a>(layout: &Layout, agencies: impl Iterator<Item = &'a str>) -> Resu
     }
     Ok(signers)
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     access::Door,
-    config::Config,
+    config::{Config, KeeperConfig},
     founding::{Founding, found},
     member::{self, Member},
     process::Process,
@@ -140,7 +140,9 @@ impl TemporaryLedger {
         let directory = tempfile::Builder::new().prefix("mediation-replay-").tempdir()?;
         let first = cases.iter().flat_map(|case| &case.steps).map(Step::occurred_at).min();
         let clock = Arc::new(ManualClock::at(first.unwrap_or_default() * 1000));
-        let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
+        // A case brings its own time-outs and defaults.
+        let keeper = KeeperConfig { enabled: false };
+        let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, ..Config::default() };
         let founding = Founding {
             origin: "replay.mediation.example/main".parse()?,
             rule_set: cases.first().map_or("cn-2024-fixture", |case| case.rule_set.as_str()).to_owned(),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use mediation_domain::{
     calendar::{Day, parse_instant},
-    history::EventId,
     judge::{Judgement, Moment, judge},
 };
 use mediation_ledger::{
