@@ -3,7 +3,12 @@
 use mediation_client::VerifiedChain;
 use mediation_domain::calendar::parse_instant;
 use mediation_ledger::{clock::ManualClock, merkle::TreeSize};
-use mediation_proto::{ActRequest, fields::kind_of_event, json::act_from_json, mediation::types::v1::AgencyKind};
+use mediation_proto::{
+    ActRequest,
+    fields::kind_of_event,
+    json::act_from_json,
+    mediation::types::v1::{AgencyKind, Role},
+};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -69,11 +74,24 @@ impl Machine {
             "emergency": false, "summary": "拖欠工资",
             "parties": [{"subject": "psn_1", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}]});
         center.record(request(REGISTERED, "DisputeRegistered", registered)).await.unwrap();
-        let document = json!({"kind": "移送函", "digest_algorithm": "SHA_256", "digest": "00".repeat(32), "pages": 1,
-            "sensitivity": "S1"});
         let proposed = json!({"mode": "TRANSFER", "target": "RS-LP", "purpose": "LABOUR_MATTER",
-            "legal_basis": "劳动保障监察条例", "documents": [document]});
+            "legal_basis": "劳动保障监察条例", "documents": [document()]});
         center.record(request(PROPOSED, "HandoffProposed", proposed)).await.unwrap();
+    }
+
+    /// The director of the center escalates the time-out that the keeper has noted, which he must name.
+    async fn escalate(&self, process: &Process, chain: &VerifiedChain) {
+        let (_, noted) = chain.entries.last().unwrap();
+        let noted = noted.outcome.as_ref().unwrap().event_id.to_string();
+        let data = json!({"proposal": {"event_id": PROPOSED}, "timeout": {"event_id": noted}, "level": "COUNTY",
+            "meeting_record": document()});
+        let mut escalated = request("018e0695-0a80-7000-8000-000000000004", "HandoffEscalated", data);
+        let header = escalated.act.header.as_mut().unwrap();
+        (header.signer, header.signer_role) = (Some("ZC-ZS/DIR-1".to_owned()), Some(Role::Dir as i32));
+        escalated.occurred_at.as_mut().unwrap().seconds = self.clock.now_ms() / 1_000;
+        let door = self.door(process);
+        let registry = door.registry().await.unwrap();
+        door.client("ZC-ZS", &registry).await.unwrap().record(escalated).await.unwrap();
     }
 
     async fn chain(&self, process: &Process) -> VerifiedChain {
@@ -88,6 +106,10 @@ impl Machine {
     }
 }
 
+fn document() -> Value {
+    json!({"kind": "移送函", "digest_algorithm": "SHA_256", "digest": "00".repeat(32), "pages": 1, "sensitivity": "S1"})
+}
+
 fn request(event_id: &str, event: &str, data: Value) -> ActRequest {
     let header =
         Map::from_iter([("signer".to_owned(), json!("ZC-ZS/REG-1")), ("signer_role".to_owned(), json!("REG"))]);
@@ -98,7 +120,8 @@ fn request(event_id: &str, event: &str, data: Value) -> ActRequest {
         expected_revision: None,
         occurred_at: Some(prost_types::Timestamp { seconds: parse_instant(PROPOSED_AT).unwrap(), nanos: 0 }),
         wait: None,
-        act: act_from_json(kind_of_event(event).unwrap(), &header, &data, &|_| None).unwrap(),
+        act: act_from_json(kind_of_event(event).unwrap(), &header, &data, &|id| id.as_str().map(str::to_owned))
+            .unwrap(),
     }
 }
 
@@ -130,6 +153,11 @@ async fn a_handoff_that_nobody_answers_is_noted_at_midnight_sealed_and_verified(
     assert_eq!(events(&chain), TIMED_OUT);
     let escalation = chain.judgement.clocks.iter().find(|clock| clock.id == "HD-4").unwrap();
     assert_eq!((escalation.start_revision, escalation.obliged.as_deref()), (Some(2), Some("ZC-ZS")));
+    machine.clock.set(ms("2024-03-11T09:00:00+08:00"));
+    machine.escalate(&process, &chain).await;
+    let chain = machine.chain(&process).await;
+    let escalation = chain.judgement.clocks.iter().find(|clock| clock.id == "HD-4").unwrap();
+    assert_eq!((escalation.state.as_str(), escalation.end_revision), ("MET", Some(3)));
     process.stop().await.unwrap();
     let report = verify::verify(&machine.path(), &|_| {}).unwrap();
     assert_eq!(report.faults(), &[] as &[String]);
