@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{
     chain::{ChainId, Revision},
     limits::{CHAIN_ENTRIES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
-    log::{AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
+    log::{Append, AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
 };
 
 /// Turns `async fn make() -> impl Log`, a fresh and empty log at each call, into one test per row.
@@ -40,6 +40,8 @@ macro_rules! conformance {
             a_thousand_records_in_many_chains_come_back_as_they_were,
             what_is_acknowledged_is_readable_at_once,
             a_foreign_cursor_is_refused,
+            a_batch_is_stored_in_its_order_and_once,
+            a_batch_with_a_conflict_stores_at_most_what_comes_before_it,
         }
     };
     ($make:path: $($row:ident),+ $(,)?) => {
@@ -280,6 +282,59 @@ pub async fn a_foreign_cursor_is_refused<L: Log>(log: L) {
     append(&log, chain(1), 0, record(1, 0)).await.expect("the next revision");
     let answer = in_time(async { log.follow(Some(Cursor(u64::MAX, u64::MAX))).await?.next().await }).await;
     assert!(matches!(answer, Err(ReadError::UnknownCursor)), "{answer:?}");
+}
+
+/// Chains take turns in it, and it is the order that followers see; the same batch again changes nothing.
+pub async fn a_batch_is_stored_in_its_order_and_once<L: Log>(log: L) {
+    append(&log, chain(1), 0, record(1, 0)).await.expect("the first revision");
+    let batch: Vec<Append> = (1..40).flat_map(|at| [to_append(1, at), to_append(2, at - 1)]).collect();
+    for _time in 0..2 {
+        append_batch(&log, &batch).await.expect("a batch whose records fit");
+        let followed = take(&mut log.follow(None).await.expect("a follower"), 1 + batch.len()).await;
+        let order = followed.into_iter().skip(1).map(|followed| appended(followed.stored));
+        assert!(order.eq(batch.iter().cloned()), "the order is the batch's");
+    }
+    append_batch(&log, &[]).await.expect("nothing to store");
+    append_batch(&log, &[to_append(1, 40), to_append(2, 39)]).await.expect("the next revisions");
+    assert_eq!(read(&log, chain(1), 0).await, (0..41).map(|at| stored(1, at)).collect::<Vec<_>>());
+    assert_eq!(read(&log, chain(2), 0).await, (0..40).map(|at| stored(2, at)).collect::<Vec<_>>());
+}
+
+/// A gap, other bytes where a record stands, or a revision twice: what is stored of the batch is its beginning.
+pub async fn a_batch_with_a_conflict_stores_at_most_what_comes_before_it<L: Log>(log: L) {
+    let other = Append { record: record(7, 7), ..to_append(1, 0) };
+    append(&log, chain(1), 0, record(1, 0)).await.expect("the first revision");
+    let mut standing = 1;
+    for bad in [to_append(3, 9), other, Append { record: record(7, 7), ..to_append(4, 0) }] {
+        let batch = [to_append(4, 0), to_append(4, 1), bad, to_append(5, 0)];
+        let answer = append_batch(&log, &batch).await;
+        assert!(matches!(answer, Err(AppendError::Conflict { .. })), "{answer:?}");
+        let stored = read(&log, chain(4), 0).await;
+        assert!(stored.iter().map(|stored| stored.record.clone()).eq((0..stored.len() as u64).map(|at| record(4, at))));
+        assert_eq!(read(&log, chain(5), 0).await, []);
+        standing = standing.max(1 + stored.len());
+    }
+    assert_eq!(read(&log, chain(1), 0).await, [stored(1, 0)]);
+    assert_eq!(take(&mut log.follow(None).await.expect("a follower"), standing).await.len(), standing);
+}
+
+fn to_append(name: u8, at: u64) -> Append {
+    appended(stored(name, at))
+}
+
+fn appended(stored: Stored) -> Append {
+    Append { chain: stored.chain, expected: stored.revision, record: stored.record }
+}
+
+/// Appends a batch, and resends it for as long as the outcome is unknown.
+async fn append_batch<L: Log>(log: &L, batch: &[Append]) -> Result<(), AppendError> {
+    for _resend in 0..RESEND_ATTEMPTS_MAX {
+        match log.append_batch(batch.to_vec()).await {
+            Err(AppendError::Unknown(_)) => {}
+            known => return known,
+        }
+    }
+    log.append_batch(batch.to_vec()).await
 }
 
 fn chain(name: u8) -> ChainId {

@@ -40,6 +40,17 @@ pub struct Followed {
     pub stored: Stored,
 }
 
+/// A record to be appended with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Append {
+    /// Chain.
+    pub chain: ChainId,
+    /// Revision that the record shall take.
+    pub expected: Revision,
+    /// The record.
+    pub record: Bytes,
+}
+
 /// An append-only log of records in chains.
 pub trait Log: Send + Sync + 'static {
     /// What [`Log::follow`] gives.
@@ -60,6 +71,22 @@ pub trait Log: Send + Sync + 'static {
         expected: Revision,
         record: Bytes,
     ) -> impl Future<Output = Result<(), AppendError>> + Send;
+
+    /// Appends records of any chains as one batch.
+    ///
+    /// - MUST store them in their order, in the chains and in the global order, and a record only when all before it
+    ///   are stored: on an error, those that are stored are the first ones, or none.
+    /// - MUST acknowledge only when all are durable, each as [`Log::append`] says; those that stand already are passed
+    ///   over. After any error the caller may append exactly the same records again.
+    /// - MAY be atomic, and say so. The records of one batch SHOULD cost one write and one sync.
+    fn append_batch(&self, records: Vec<Append>) -> impl Future<Output = Result<(), AppendError>> + Send {
+        async move {
+            for Append { chain, expected, record } in records {
+                self.append(chain, expected, record).await?;
+            }
+            Ok(())
+        }
+    }
 
     /// Reads up to `limit` records of a chain, from a revision on, in order. An unknown chain is empty.
     ///

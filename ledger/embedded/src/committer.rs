@@ -38,15 +38,23 @@ use crate::{
     spare::{self, Failure, Spare, is_no_space},
 };
 
-/// An append that waits for its answer.
+/// Appends that wait for their answer.
 #[derive(Debug)]
-pub(crate) struct Request {
+pub(crate) enum Request {
+    /// One record, which shares its group with whatever else waits.
+    One(Waiting, Answer),
+    /// Records that have their groups for themselves.
+    Batch(Vec<Waiting>, Answer),
+}
+
+/// A record that waits to be stored.
+#[derive(Debug)]
+pub(crate) struct Waiting {
     pub(crate) chain: ChainId,
     pub(crate) expected: Revision,
     pub(crate) record: Bytes,
     /// Hash of the record's leaf; computed by the caller, who has a processor of his own.
     pub(crate) leaf: Hash,
-    pub(crate) answer: Answer,
 }
 
 /// Where the outcome goes; nobody may be there any more to take it.
@@ -108,21 +116,17 @@ impl Committer {
         let mut group = Group::new();
         let mut carried = None;
         while let Some(first) = carried.take().or_else(|| queue.blocking_recv()) {
-            self.admit(&mut group, first);
-            carried = self.fill(&mut group, &mut queue);
-            if group.accepted.is_empty() {
-                continue;
-            }
-            match self.commit(&mut group) {
-                Ok(()) => group.acknowledge(),
-                Err(Failure::NotStored(error)) => {
-                    tracing::warn!(%error, "a group was not stored");
-                    group.refuse(&error);
+            let committed = match first {
+                Request::One(first, answer) => {
+                    self.admit(&mut group, first, answer);
+                    carried = self.fill(&mut group, &mut queue);
+                    self.commit_shared(&mut group)
                 }
-                Err(Failure::Fatal(error)) => {
-                    self.fatal.call(&error);
-                    return self.stop(group, carried, queue);
-                }
+                Request::Batch(batch, answer) => self.commit_batch(batch, answer),
+            };
+            if let Err(error) = committed {
+                self.fatal.call(&error);
+                return self.stop(group, carried, queue);
             }
             self.prepare_ahead();
         }
@@ -133,41 +137,40 @@ impl Committer {
     fn fill(&self, group: &mut Group, queue: &mut mpsc::Receiver<Request>) -> Option<Request> {
         // Refusals do not fill the group; the bound on all keeps them from holding up those that do.
         for _taken in 1..self.group_records_max {
-            let Ok(request) = queue.try_recv() else { return None };
-            if !group.batch.is_empty() && group.batch.bytes_with(request.record.len()) > self.group_bytes_max {
-                return Some(request);
+            match queue.try_recv().ok()? {
+                Request::One(waiting, answer) if self.has_room(group, &waiting) => self.admit(group, waiting, answer),
+                other @ (Request::One(..) | Request::Batch(..)) => return Some(other),
             }
-            self.admit(group, request);
         }
         None
     }
 
+    /// An empty group takes any record.
+    fn has_room(&self, group: &Group, waiting: &Waiting) -> bool {
+        group.batch.is_empty() || group.batch.bytes_with(waiting.record.len()) <= self.group_bytes_max
+    }
+
     /// Accepts a request into the group, or answers it.
-    fn admit(&self, group: &mut Group, request: Request) {
-        let Request { chain, expected, record, leaf, answer } = request;
-        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-        let durable = index.next_revision(chain);
-        let here = group.chains.get(&chain).map_or(&[][..], Vec::as_slice);
+    fn admit(&self, group: &mut Group, waiting: Waiting, answer: Answer) {
+        let durable = self.next_revision(waiting.chain);
+        let here = group.chains.get(&waiting.chain).map_or(&[][..], Vec::as_slice);
         let next = Revision(durable.0 + here.len() as u64);
-        if expected == next {
-            return group.accept(chain, expected, record, leaf, answer);
+        if waiting.expected == next {
+            return group.accept(waiting, vec![answer]);
         }
-        if expected < durable {
-            let located = index.chain(chain, expected, 1);
-            drop(index);
-            match read_located(&located, record.len(), 1) {
-                Ok(stored) if stored.first().is_some_and(|stored| stored.record == record) => {
-                    return reply(answer, Ok(()));
-                }
-                Ok(_) => {}
-                Err(error) => return reply(answer, Err(AppendError::Unknown(Some(read_failure(error))))),
+        if waiting.expected < durable {
+            match self.stands(&waiting) {
+                Ok(false) => {}
+                Ok(true) => return reply(answer, Ok(())),
+                Err(error) => return reply(answer, Err(error)),
             }
-        } else if let Some(same) = expected
+        } else if let Some(same) = waiting
+            .expected
             .0
             .checked_sub(durable.0)
             .and_then(|at| here.get(usize::try_from(at).ok()?))
             .and_then(|at| group.accepted.get_mut(*at))
-            .filter(|accepted| accepted.record == record)
+            .filter(|accepted| accepted.record == waiting.record)
         {
             return same.answers.push(answer);
         }
@@ -176,6 +179,96 @@ impl Committer {
         } else {
             group.refused.push((answer, next));
         }
+    }
+
+    fn next_revision(&self, chain: ChainId) -> Revision {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).next_revision(chain)
+    }
+
+    /// Whether exactly this record stands at its revision, durably.
+    fn stands(&self, waiting: &Waiting) -> Result<bool, AppendError> {
+        let located =
+            self.index.read().unwrap_or_else(PoisonError::into_inner).chain(waiting.chain, waiting.expected, 1);
+        match read_located(&located, waiting.record.len(), 1) {
+            Ok(stored) => Ok(stored.first().is_some_and(|stored| stored.record == waiting.record)),
+            Err(error) => Err(AppendError::Unknown(Some(read_failure(error)))),
+        }
+    }
+
+    /// Commits a group that requests share, and answers them; an error ends the process.
+    fn commit_shared(&mut self, group: &mut Group) -> Result<(), io::Error> {
+        if group.accepted.is_empty() {
+            return Ok(());
+        }
+        match self.commit(group) {
+            Ok(()) => group.acknowledge(),
+            Err(Failure::NotStored(error)) => {
+                tracing::warn!(%error, "a group was not stored");
+                group.refuse(&error);
+            }
+            Err(Failure::Fatal(error)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Checks a whole batch, then commits it group by group, and answers it; an error ends the process.
+    fn commit_batch(&mut self, batch: Vec<Waiting>, answer: Answer) -> Result<(), io::Error> {
+        let groups = match self.grouped(batch) {
+            Ok(groups) => groups,
+            Err(error) => {
+                reply(answer, Err(error));
+                return Ok(());
+            }
+        };
+        for mut group in groups {
+            match self.commit(&mut group) {
+                Ok(()) => {}
+                // A crash, or an error, between two groups leaves the first ones: the beginning of the batch.
+                Err(Failure::NotStored(error)) => {
+                    tracing::warn!(%error, "a group of a batch was not stored");
+                    reply(answer, Err(not_stored(&error)));
+                    return Ok(());
+                }
+                Err(Failure::Fatal(error)) => {
+                    reply(answer, Err(AppendError::Unknown(None)));
+                    return Err(error);
+                }
+            }
+        }
+        reply(answer, Ok(()));
+        Ok(())
+    }
+
+    /// The groups of a batch, each as full as the options allow. Nothing is written yet, so a conflict anywhere refuses
+    /// all of it.
+    fn grouped(&self, batch: Vec<Waiting>) -> Result<Vec<Group>, AppendError> {
+        let mut groups = Vec::new();
+        let mut group = Group::new();
+        let mut here: BTreeMap<ChainId, Vec<Bytes>> = BTreeMap::new();
+        for waiting in batch {
+            let durable = self.next_revision(waiting.chain);
+            let added = here.entry(waiting.chain).or_default();
+            let place = waiting.expected.0.checked_sub(durable.0).map(usize::try_from);
+            let stands = match place {
+                None => self.stands(&waiting)?,
+                Some(Ok(place)) if place == added.len() => {
+                    added.push(waiting.record.clone());
+                    if group.accepted.len() >= self.group_records_max || !self.has_room(&group, &waiting) {
+                        groups.push(std::mem::replace(&mut group, Group::new()));
+                    }
+                    group.accept(waiting, Vec::new());
+                    continue;
+                }
+                Some(place) => {
+                    place.ok().and_then(|place| added.get(place)).is_some_and(|same| *same == waiting.record)
+                }
+            };
+            if !stands {
+                return Err(AppendError::Conflict { next: durable });
+            }
+        }
+        groups.extend((!group.accepted.is_empty()).then_some(group));
+        Ok(groups)
     }
 
     /// Makes the group durable and visible. Straight down; each step is a row of the table at the head.
@@ -314,8 +407,8 @@ impl Committer {
         group.leave_unknown();
         queue.close();
         let waiting = carried.into_iter().chain(std::iter::from_fn(|| queue.try_recv().ok()));
-        for request in waiting {
-            reply(request.answer, Err(AppendError::Unavailable(None)));
+        for Request::One(_, answer) | Request::Batch(_, answer) in waiting {
+            reply(answer, Err(AppendError::Unavailable(None)));
         }
         if let Some(handle) = self.spare {
             drop(handle.join());
@@ -329,10 +422,11 @@ impl Group {
         Self { batch: Batch::new(), accepted: Vec::new(), chains: BTreeMap::new(), refused: Vec::new() }
     }
 
-    fn accept(&mut self, chain: ChainId, revision: Revision, record: Bytes, leaf: Hash, answer: Answer) {
-        self.batch.push(chain, revision, &record);
+    fn accept(&mut self, waiting: Waiting, answers: Vec<Answer>) {
+        let Waiting { chain, expected, record, leaf } = waiting;
+        self.batch.push(chain, expected, &record);
         self.chains.entry(chain).or_default().push(self.accepted.len());
-        self.accepted.push(Accepted { record, leaf, answers: vec![answer] });
+        self.accepted.push(Accepted { record, leaf, answers });
     }
 
     fn acknowledge(&mut self) {
@@ -349,12 +443,7 @@ impl Group {
     fn refuse(&mut self, error: &io::Error) {
         let accepted = self.accepted.drain(..).flat_map(|accepted| accepted.answers);
         for answer in accepted.chain(self.refused.drain(..).map(|(answer, _)| answer)) {
-            let error = if is_no_space(error) {
-                AppendError::NoSpace
-            } else {
-                AppendError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
-            };
-            reply(answer, Err(error));
+            reply(answer, Err(not_stored(error)));
         }
         self.clear();
     }
@@ -377,6 +466,13 @@ fn reply(answer: Answer, outcome: Result<(), AppendError>) {
         // The caller gave up waiting; if the record is stored, he finds out by asking again.
         tracing::trace!("nobody waits for an answer any more");
     }
+}
+
+fn not_stored(error: &io::Error) -> AppendError {
+    if is_no_space(error) {
+        return AppendError::NoSpace;
+    }
+    AppendError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
 }
 
 fn read_failure(error: ReadError) -> io::Error {

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     limits::RECORD_BYTES_MAX,
-    log::{AppendError, Cursor, Log, ReadError, Stored},
+    log::{Append, AppendError, Cursor, Log, ReadError, Stored},
     merkle::{Hash, TreeSize},
     record::leaf_hash,
 };
@@ -22,7 +22,7 @@ use tokio::{
 };
 
 use crate::{
-    committer::Request,
+    committer::{Request, Waiting},
     disk::Disk,
     fatal::FatalHandler,
     index::{Index, read_located},
@@ -190,8 +190,24 @@ impl Log for Embedded {
         }
         let leaf = leaf_hash(&record);
         let (answer, outcome) = oneshot::channel();
-        self.enqueue(Request { chain, expected, record, leaf, answer })?;
+        self.enqueue(Request::One(Waiting { chain, expected, record, leaf }, answer))?;
         // No answer at all means that the committer is gone, who knows how far it came.
+        outcome.await.unwrap_or(Err(AppendError::Unknown(None)))
+    }
+
+    /// A batch shares its groups with nobody, so where they end follows from the batch and the options alone. One that
+    /// fits into a group is atomic; of a larger one the first groups may be stored when it fails.
+    async fn append_batch(&self, records: Vec<Append>) -> Result<(), AppendError> {
+        if let Some(large) = records.iter().find(|append| append.record.len() > RECORD_BYTES_MAX) {
+            return Err(AppendError::TooLarge { size: large.record.len(), max: RECORD_BYTES_MAX });
+        }
+        let waiting = |Append { chain, expected, record }| {
+            let leaf = leaf_hash(&record);
+            Waiting { chain, expected, record, leaf }
+        };
+        let batch = records.into_iter().map(waiting).collect();
+        let (answer, outcome) = oneshot::channel();
+        self.enqueue(Request::Batch(batch, answer))?;
         outcome.await.unwrap_or(Err(AppendError::Unknown(None)))
     }
 

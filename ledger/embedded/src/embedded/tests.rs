@@ -85,6 +85,8 @@ fn assert_clean(disk: &SimulatedDisk) -> Scan {
     scan
 }
 
+mod batches;
+
 mod simulated {
     use super::*;
 
