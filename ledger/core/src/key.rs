@@ -5,6 +5,8 @@ use std::fmt;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest as _, Sha256};
 
+use crate::entropy::{Entropy, EntropyError, Purpose, SystemEntropy};
+
 /// Names a key: SHA-256(u8 algorithm | public key).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub [u8; 32]);
@@ -105,9 +107,17 @@ impl Ed25519Signer {
     ///
     /// # Errors
     /// The operating system gives no randomness.
-    pub fn generate() -> Result<Self, getrandom::Error> {
+    pub fn generate() -> Result<Self, EntropyError> {
+        Self::generate_from(&SystemEntropy, &[])
+    }
+
+    /// A key made of given entropy; its names tell it from every other key that is made of the same.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn generate_from(entropy: &dyn Entropy, names: &[&[u8]]) -> Result<Self, EntropyError> {
         let mut seed = zeroize::Zeroizing::new([0_u8; 32]);
-        getrandom::fill(seed.as_mut())?;
+        entropy.fill(&Purpose { what: "signing-key", of: names }, seed.as_mut())?;
         Ok(Self { key: SigningKey::from_bytes(&seed) })
     }
 

@@ -10,6 +10,7 @@ pub mod checkpoint;
 pub mod clock;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub mod entropy;
 pub mod entry;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;

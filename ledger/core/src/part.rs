@@ -27,6 +27,8 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
+    chain::ChainId,
+    entropy::{Entropy, EntropyError, Purpose},
     limits::{PART_BYTES_MAX, PARTS_MAX},
     merkle::Hash,
     statement::{StatementError, encode},
@@ -244,14 +246,22 @@ pub struct SealedPart {
 /// Salts, commits to and encrypts a part under a fresh key.
 ///
 /// # Errors
-/// The operating system gives no randomness.
-pub fn seal(origin: &str, event_id: EventId, part: &Part) -> Result<SealedPart, SealError> {
+/// There is no randomness.
+pub fn seal(
+    entropy: &dyn Entropy,
+    origin: &str,
+    chain: ChainId,
+    event_id: EventId,
+    part: &Part,
+) -> Result<SealedPart, SealError> {
     let mut salt = Zeroizing::new([0_u8; SALT_BYTES]);
     let mut key = DataKey([0; 32]);
     let mut nonce = [0_u8; NONCE_BYTES];
-    getrandom::fill(salt.as_mut())?;
-    getrandom::fill(&mut key.0)?;
-    getrandom::fill(&mut nonce)?;
+    let place = [kind_byte(part.kind), part.number];
+    let of: [&[u8]; 5] = [origin.as_bytes(), &chain.0, &event_id.0, &place, &part.plaintext];
+    entropy.fill(&Purpose { what: "part/salt", of: &of }, salt.as_mut())?;
+    entropy.fill(&Purpose { what: "part/key", of: &of }, &mut key.0)?;
+    entropy.fill(&Purpose { what: "part/nonce", of: &of }, &mut nonce)?;
     let digest = digest(origin, event_id, part.kind, part.number, &salt, &part.plaintext);
     let mut message = Zeroizing::new(Vec::with_capacity(SALT_BYTES + part.plaintext.len()));
     message.extend_from_slice(salt.as_ref());
@@ -397,8 +407,8 @@ pub enum SplitError {
 #[non_exhaustive]
 pub enum SealError {
     /// No randomness.
-    #[error("the operating system gives no randomness")]
-    Randomness(#[from] getrandom::Error),
+    #[error(transparent)]
+    Randomness(#[from] EntropyError),
     /// The cipher refused the length.
     #[error("the cipher refused the part")]
     Cipher,

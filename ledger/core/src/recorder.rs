@@ -18,14 +18,15 @@ use std::{
 use bytes::Bytes;
 use mediation_domain::{
     admit::{Caller, Refusal, admit},
-    history::EventId,
+    history::{EventId, Recorded},
 };
 use mediation_proto::mediation::ledger::v1::Act;
 
 use crate::{
     chain::{ChainId, Revision},
+    entropy::{Entropy, SystemEntropy},
     entry::{Entry, Signature},
-    key::{PublicKey, SignError, Signer},
+    key::{SignError, Signer},
     ledger::{Fold, Ledger, LedgerError},
     limits::{APPEND_ATTEMPTS_MAX, ENTRY_BYTES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
     log::{AppendError, Log},
@@ -37,8 +38,8 @@ use crate::{
     vault::{Deposit, Vault, VaultError},
 };
 
-/// Chains whose fold is kept, so that recording reads only what was added since.
-const FOLDS_MAX: usize = 4_096;
+/// Chains whose fold is kept, so that recording reads only what was added since, unless said otherwise.
+pub const FOLDS_DEFAULT: usize = 4_096;
 
 /// A request to record one act, parsed.
 #[derive(Debug, Clone)]
@@ -75,14 +76,29 @@ pub struct Placed {
 pub struct Recorder<L, V> {
     ledger: Arc<Ledger<L, V>>,
     signers: BTreeMap<String, Arc<dyn Signer>>,
+    entropy: Arc<dyn Entropy>,
+    folds_max: usize,
     folds: Mutex<BTreeMap<ChainId, Arc<tokio::sync::Mutex<Fold>>>>,
 }
 
 impl<L: Log, V: Vault> Recorder<L, V> {
-    /// A recorder that signs for these agencies.
+    /// A recorder that signs for these agencies, with the operating system's randomness.
     #[must_use]
     pub fn new(ledger: Arc<Ledger<L, V>>, signers: BTreeMap<String, Arc<dyn Signer>>) -> Self {
-        Self { ledger, signers, folds: Mutex::default() }
+        let entropy = Arc::new(SystemEntropy);
+        Self { ledger, signers, entropy, folds_max: FOLDS_DEFAULT, folds: Mutex::default() }
+    }
+
+    /// With other entropy: a ledger that is made up. See [`crate::entropy::SeededEntropy`] for what that costs.
+    #[must_use]
+    pub fn with_entropy(self, entropy: Arc<dyn Entropy>) -> Self {
+        Self { entropy, ..self }
+    }
+
+    /// With room for the folds of so many chains. One that is forgotten is read from the log again.
+    #[must_use]
+    pub fn with_folds_max(self, folds_max: usize) -> Self {
+        Self { folds_max, ..self }
     }
 
     /// The ledger that is written.
@@ -103,23 +119,30 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     /// A refusal, after which nothing has changed, or a fault; only [`AppendError::Unknown`] leaves open whether
     /// the act was recorded.
     pub async fn record(&self, caller: &Caller, request: &Request) -> Result<Placed, RecordError> {
-        let signer = self
-            .signers
-            .get(&caller.agency)
-            .ok_or_else(|| RecordError::KeyNotHeld { agency: caller.agency.clone() })?;
-        let parts = part::split(&request.act)?;
+        let submission = self.submission(caller, request)?;
         // Writers of one chain in this process take turns, so that they do not spend their attempts on each other.
         let fold = self.fold(request.chain);
         let mut fold = fold.lock().await;
         for _attempt in 0..APPEND_ATTEMPTS_MAX {
             self.ledger.catch_up(&mut fold).await?;
             if let Some(revision) = fold.place(request.event_id) {
-                return self.replay(caller, request, &parts, revision).await;
+                return self.replay(&submission, revision).await;
             }
-            self.check(caller, request, &fold, signer.public_key()).await?;
-            let attempt = self.attempt(caller, request, &parts, &fold, signer.as_ref()).await?;
-            match self.append(&attempt).await {
-                Ok(()) => return Ok(attempt.placed),
+            self.learn_key(&submission).await?;
+            self.check(&submission, &fold)?;
+            let attempt = self.attempt(&submission, &fold, self.ledger.clock().now_ms())?;
+            let Attempt { placed, record, deposits, recorded_at } = attempt;
+            // A crash after this leaves keys of parts that no record has: they open nothing.
+            self.ledger.vault().deposit(request.chain, deposits).await?;
+            match self.append(&placed, &record).await {
+                Ok(()) => {
+                    let recorded = recorded(caller, request.clone(), placed.revision, recorded_at);
+                    if fold.advance(self.ledger.origin(), placed.leaf, &recorded).is_err() {
+                        // It stands all the same; what counts of it the next reading of the chain will say.
+                        *fold = Fold::new(request.chain);
+                    }
+                    return Ok(placed);
+                }
                 Err(AppendError::Conflict { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -127,22 +150,38 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         Err(RecordError::Contended { attempts: APPEND_ATTEMPTS_MAX })
     }
 
+    /// What all attempts at a request have in common.
+    fn submission<'a>(&'a self, caller: &'a Caller, request: &'a Request) -> Result<Submission<'a>, RecordError> {
+        let signer = self
+            .signers
+            .get(&caller.agency)
+            .ok_or_else(|| RecordError::KeyNotHeld { agency: caller.agency.clone() })?;
+        Ok(Submission { caller, request, signer: signer.as_ref(), parts: part::split(&request.act)? })
+    }
+
+    /// Reads the registry anew when it does not know the key: it was enrolled since, perhaps by another process.
+    async fn learn_key(&self, submission: &Submission<'_>) -> Result<(), RecordError> {
+        let on_registry = submission.request.chain == ChainId::registry(self.ledger.origin());
+        if !on_registry && self.ledger.registry().key(submission.signer.public_key().id()).is_none() {
+            self.ledger.refresh_registry().await?;
+        }
+        Ok(())
+    }
+
     /// Everything that can be known beforehand of an entry that would not count, or not be admitted. Admission comes
     /// before the revision: who may not know the chain learns nothing of where it stands.
-    async fn check(&self, caller: &Caller, request: &Request, fold: &Fold, key: PublicKey) -> Result<(), RecordError> {
-        let mut registry = self.ledger.registry_for(fold, &request.act)?;
+    fn check(&self, submission: &Submission<'_>, fold: &Fold) -> Result<(), RecordError> {
+        let Submission { caller, request, signer, .. } = submission;
+        let key = signer.public_key().id();
+        let registry = self.ledger.registry_for(fold, &request.act)?;
         admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
         registry.check_chain(fold.chain(), fold.standing().is_empty(), &request.act)?;
         if let Some(expected) = request.expected_revision.filter(|expected| *expected != fold.next()) {
             return Err(RecordError::RevisionStale { expected, actual: fold.next() });
         }
         let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
-        if !on_registry && registry.key(key.id()).is_none() {
-            // Enrolled since the registry was last read, perhaps by another process.
-            registry = self.ledger.refresh_registry().await?;
-        }
-        let counts = registry.key_of(&caller.agency, key.id(), on_registry).is_some()
-            && registry.signing_key(&caller.agency, key.id(), &request.act).is_some();
+        let counts = registry.key_of(&caller.agency, key, on_registry).is_some()
+            && registry.signing_key(&caller.agency, key, &request.act).is_some();
         if !counts {
             return Err(RecordError::KeyNotHeld { agency: caller.agency.clone() });
         }
@@ -152,32 +191,26 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         Ok(())
     }
 
-    /// Fixes statement, salts, signature and recorded time for one revision, and keeps the parts' keys.
-    async fn attempt(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        parts: &[Part],
-        fold: &Fold,
-        signer: &dyn Signer,
-    ) -> Result<Attempt, RecordError> {
+    /// Fixes statement, salts, signature and recorded time for one revision. Nothing is kept anywhere yet.
+    fn attempt(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<Attempt, RecordError> {
+        let Submission { caller, request, signer, parts } = submission;
+        let Request { chain, event_id, occurred_at, .. } = **request;
         let origin = self.ledger.origin();
-        let sealed: Vec<SealedPart> =
-            parts.iter().map(|part| part::seal(origin, request.event_id, part)).collect::<Result<_, _>>()?;
+        let seal = |part| part::seal(self.entropy.as_ref(), origin, chain, event_id, part);
+        let sealed: Vec<SealedPart> = parts.iter().map(seal).collect::<Result<_, _>>()?;
         let statement = Statement {
             origin: origin.to_owned(),
-            event_id: request.event_id,
-            chain: request.chain,
+            event_id,
+            chain,
             revision: fold.next(),
             previous: fold.head(),
             agency: caller.agency.clone(),
             key_id: signer.public_key().id(),
-            occurred_at: request.occurred_at,
+            occurred_at,
             rule_set: self.ledger.rule_set().to_owned(),
             commitments: sealed.iter().map(|part| part.commitment).collect(),
         };
-        let recorded_at = self.ledger.clock().now_ms();
-        let entry = sign(&statement, signer, recorded_at)?;
+        let entry = sign(&statement, *signer, recorded_at)?;
         let leaf = hash_leaf(&entry);
         let stored = sealed.iter().map(|part| part.stored.clone()).collect();
         let record = Record { entry: entry.clone(), parts: stored }.to_bytes();
@@ -193,18 +226,16 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                 key: sealed.key,
             })
             .collect();
-        // A crash after this leaves keys of parts that no record has: they open nothing.
-        self.ledger.vault().deposit(request.chain, deposits).await?;
-        let placed = Placed { chain: request.chain, event_id: request.event_id, revision: fold.next(), leaf, entry };
-        Ok(Attempt { placed, record })
+        let placed = Placed { chain, event_id, revision: fold.next(), leaf, entry };
+        Ok(Attempt { placed, record, deposits, recorded_at })
     }
 
     /// Appends, and asks again with the same bytes while nobody can say how it ended.
-    async fn append(&self, attempt: &Attempt) -> Result<(), AppendError> {
-        let Placed { chain, revision, .. } = attempt.placed;
+    async fn append(&self, placed: &Placed, record: &Bytes) -> Result<(), AppendError> {
+        let Placed { chain, revision, .. } = *placed;
         let mut resends = 0;
         loop {
-            match self.ledger.log().append(chain, revision, attempt.record.clone()).await {
+            match self.ledger.log().append(chain, revision, record.clone()).await {
                 Err(AppendError::Unknown(cause)) if resends < RESEND_ATTEMPTS_MAX => {
                     resends += 1;
                     tracing::warn!(%chain, %revision, resends, ?cause, "append ended unknown, asking again");
@@ -215,13 +246,8 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     }
 
     /// The event id stands on the chain: the same entry for the same content, a refusal for other content.
-    async fn replay(
-        &self,
-        caller: &Caller,
-        request: &Request,
-        parts: &[Part],
-        revision: Revision,
-    ) -> Result<Placed, RecordError> {
+    async fn replay(&self, submission: &Submission<'_>, revision: Revision) -> Result<Placed, RecordError> {
+        let Submission { caller, request, parts, .. } = submission;
         let found = self.ledger.entry_parts(request.chain, revision).await?;
         let (stored, statement, opened) = found.ok_or(RecordError::Lost { revision })?;
         let entry = Record::parse(&stored.record).ok_or(RecordError::Lost { revision })?.entry;
@@ -243,17 +269,40 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     /// The fold of a chain, kept between calls. When too many are kept, those nobody uses are forgotten.
     fn fold(&self, chain: ChainId) -> Arc<tokio::sync::Mutex<Fold>> {
         let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
-        if folds.len() >= FOLDS_MAX && !folds.contains_key(&chain) {
+        if folds.len() >= self.folds_max && !folds.contains_key(&chain) {
             folds.retain(|_, fold| Arc::strong_count(fold) > 1);
         }
         Arc::clone(folds.entry(chain).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Fold::new(chain)))))
     }
 }
 
+/// A request, and what is made of it once for all attempts.
+struct Submission<'a> {
+    caller: &'a Caller,
+    request: &'a Request,
+    signer: &'a dyn Signer,
+    parts: Vec<Part>,
+}
+
 /// Everything that is frozen for one revision.
 struct Attempt {
     placed: Placed,
     record: Bytes,
+    /// Keys of the parts, for the vault.
+    deposits: Vec<Deposit>,
+    recorded_at: i64,
+}
+
+/// What the fold of the chain takes from an act that stands on it.
+fn recorded(caller: &Caller, request: Request, revision: Revision, recorded_at: i64) -> Recorded {
+    Recorded {
+        revision: revision.0,
+        event_id: request.event_id,
+        agency: caller.agency.clone(),
+        occurred_at: request.occurred_at,
+        recorded_at,
+        act: request.act,
+    }
 }
 
 /// Signs a statement: the one place that signs acts.

@@ -47,6 +47,20 @@ pub trait Vault: Send + Sync + 'static {
     /// Keeps data keys of parts of a chain. MUST be durable when it returns: a record whose keys are lost cannot be read.
     fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> impl Future<Output = Result<(), VaultError>> + Send;
 
+    /// Keeps data keys of parts of many chains, in this order. MUST be durable when it returns; after an error some may
+    /// be kept.
+    fn deposit_all(
+        &self,
+        deposits: Vec<(ChainId, Vec<Deposit>)>,
+    ) -> impl Future<Output = Result<(), VaultError>> + Send {
+        async move {
+            for (chain, deposits) in deposits {
+                self.deposit(chain, deposits).await?;
+            }
+            Ok(())
+        }
+    }
+
     /// The data key of a part; `None` when it was destroyed or never kept.
     fn key(&self, chain: ChainId, digest: Hash) -> impl Future<Output = Result<Option<DataKey>, VaultError>> + Send;
 }

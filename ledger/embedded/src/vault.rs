@@ -80,6 +80,7 @@ use std::{
 
 use mediation_ledger::{
     chain::ChainId,
+    entropy::{Entropy, SystemEntropy},
     limits::ORIGIN_BYTES_MAX,
     merkle::Hash,
     vault::{DataKey, Deposit, Vault, VaultError},
@@ -105,7 +106,7 @@ mod wraps;
 mod tests;
 
 use self::{
-    cipher::origin_digest,
+    cipher::{WrappingKey, origin_digest},
     committer::{Committer, Request},
     slot::{Group, Row},
     wraps::Wraps,
@@ -128,8 +129,9 @@ pub const LOCK: &str = "lock";
 /// Deposits that may wait: more than the acts that a machine records while one sync lasts.
 const QUEUE_MAX: usize = 1_024;
 
-/// Keys of one deposit: more than the parts of a large batch of acts.
-const DEPOSIT_KEYS_MAX: usize = 4_096;
+/// Keys of one request, which go into one group: with a new holder for each of them, and what waits beside them, a group
+/// stays below its 65 536 rows.
+const REQUEST_KEYS_MAX: usize = 16_384;
 
 /// A vault in two files of a directory.
 ///
@@ -150,6 +152,19 @@ impl FileVault {
     /// # Errors
     /// There is one already, or the disk does not take it.
     pub fn create(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<(), OpenError> {
+        Self::create_from(disk, directory, origin, &SystemEntropy)
+    }
+
+    /// As [`Self::create`], with a key made of given entropy.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn create_from(
+        disk: &dyn Disk,
+        directory: &Path,
+        origin: &str,
+        entropy: &dyn Entropy,
+    ) -> Result<(), OpenError> {
         check(origin)?;
         let at = |file: &Path| failure(file.to_owned());
         disk.create_dir(directory).map_err(at(directory))?;
@@ -159,7 +174,8 @@ impl FileVault {
                 return Err(OpenError::Exists { file: path.clone() });
             }
         }
-        let key = kek::create(disk, &kek_path).map_err(at(&kek_path))?;
+        let key = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
+        let key = key.and_then(|key| kek::create(disk, &kek_path, key)).map_err(at(&kek_path))?;
         let head = Row::Head { origin: origin_digest(origin), kek: kek::id(&key) };
         disk.create(&wraps_path)
             .and_then(|file| {
@@ -178,6 +194,20 @@ impl FileVault {
     /// # Errors
     /// Somebody has it open, it is another ledger's, it is damaged, or the disk does not give it.
     pub fn open(disk: &dyn Disk, directory: &Path, origin: &str, fatal: FatalHandler) -> Result<Self, OpenError> {
+        Self::open_from(disk, directory, origin, fatal, Arc::new(SystemEntropy))
+    }
+
+    /// As [`Self::open`], with keys and nonces made of given entropy from now on.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_from(
+        disk: &dyn Disk,
+        directory: &Path,
+        origin: &str,
+        fatal: FatalHandler,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
         check(origin)?;
         let lock = disk.lock(&directory.join(LOCK))?;
         let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
@@ -188,7 +218,7 @@ impl FileVault {
         let wraps = Arc::new(Wraps::new(file, key, origin, recovered.index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = watch::channel(false);
-        let mut committer = Committer::new(Arc::clone(&wraps), received, recovered.end, fatal);
+        let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, recovered.end, fatal);
         committer.settle(recovered.torn, recovered.sealed).map_err(failure(wraps_path.clone()))?;
         thread::Builder::new()
             .name("vault".to_owned())
@@ -208,6 +238,15 @@ impl FileVault {
         drop(self.ended.clone().wait_for(|ended| *ended).await);
     }
 
+    async fn request(&self, deposits: Vec<(ChainId, Vec<Deposit>)>) -> Result<(), VaultError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests()?.try_send(Request { deposits, answer }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => VaultError::Full,
+            mpsc::error::TrySendError::Closed(_) => VaultError::Unavailable(None),
+        })?;
+        answered.await.unwrap_or(Err(VaultError::Unavailable(None)))
+    }
+
     fn requests(&self) -> Result<mpsc::Sender<Request>, VaultError> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(VaultError::Unavailable(None))
     }
@@ -215,15 +254,28 @@ impl FileVault {
 
 impl Vault for FileVault {
     async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
-        if deposits.len() > DEPOSIT_KEYS_MAX {
+        if deposits.len() > REQUEST_KEYS_MAX {
             return Err(VaultError::Full);
         }
-        let (answer, answered) = oneshot::channel();
-        self.requests()?.try_send(Request { chain, deposits, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => VaultError::Full,
-            mpsc::error::TrySendError::Closed(_) => VaultError::Unavailable(None),
-        })?;
-        answered.await.unwrap_or(Err(VaultError::Unavailable(None)))
+        self.request(vec![(chain, deposits)]).await
+    }
+
+    /// One write and one sync for every [`REQUEST_KEYS_MAX`] keys. Where groups end follows from the deposits alone, as
+    /// long as nobody else deposits.
+    async fn deposit_all(&self, deposits: Vec<(ChainId, Vec<Deposit>)>) -> Result<(), VaultError> {
+        let (mut request, mut keys) = (Vec::new(), 0);
+        for (chain, deposits) in deposits {
+            if deposits.len() > REQUEST_KEYS_MAX {
+                return Err(VaultError::Full);
+            }
+            if keys + deposits.len() > REQUEST_KEYS_MAX {
+                self.request(std::mem::take(&mut request)).await?;
+                keys = 0;
+            }
+            keys += deposits.len();
+            request.push((chain, deposits));
+        }
+        self.request(request).await
     }
 
     async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {

@@ -17,6 +17,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::{
     clock::ManualClock,
+    entropy::SystemEntropy,
     entry::{EntryError, Signature},
     key::{Ed25519Signer, Signer},
     log::{Followed, Follower as _},
@@ -106,7 +107,10 @@ impl Bench {
     async fn drafted(&self, chain: ChainId, number: u8, act: &Act) -> (Statement, Record) {
         let (fold, _) = self.entries(chain).await;
         let parts = part::split(act).unwrap();
-        let sealed: Vec<_> = parts.iter().map(|part| part::seal(ORIGIN, event_id(number), part).unwrap()).collect();
+        let sealed: Vec<_> = parts
+            .iter()
+            .map(|part| part::seal(&SystemEntropy, ORIGIN, chain, event_id(number), part).unwrap())
+            .collect();
         let statement = Statement {
             origin: ORIGIN.to_owned(),
             event_id: event_id(number),
@@ -347,8 +351,10 @@ async fn parts_that_tell_of_different_acts_are_no_act() {
         let plaintext = crate::statement::encode(&stray).into();
         let narrative = part::Part { kind: PartKind::Narrative, plaintext, ..honest.clone() };
         let (mut statement, mut record) = bench.drafted(CHAIN, number, &follow_up(number).act).await;
-        let parts: Vec<_> =
-            [&honest, &narrative].map(|part| part::seal(ORIGIN, event_id(number), part).unwrap()).into_iter().collect();
+        let parts: Vec<_> = [&honest, &narrative]
+            .map(|part| part::seal(&SystemEntropy, ORIGIN, CHAIN, event_id(number), part).unwrap())
+            .into_iter()
+            .collect();
         statement.commitments = parts.iter().map(|part| part.commitment).collect();
         let deposits = parts.iter().map(|part| Deposit {
             digest: part.commitment.digest,

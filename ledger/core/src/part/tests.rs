@@ -4,8 +4,10 @@ use mediation_proto::{fields::kind_of_event, json::act_from_json};
 use serde_json::{Value, json};
 
 use super::*;
+use crate::entropy::{SeededEntropy, SystemEntropy};
 
 const ORIGIN: &str = "test.example/log";
+const CHAIN: ChainId = ChainId([5; 16]);
 const EVENT: EventId = EventId([7; 16]);
 
 fn registration() -> Act {
@@ -57,7 +59,7 @@ fn the_parts_joined_are_the_act() {
 #[test]
 fn a_sealed_part_opens_under_its_key_and_commitment_only() {
     let part = split(&registration()).unwrap().pop().unwrap();
-    let sealed = seal(ORIGIN, EVENT, &part).unwrap();
+    let sealed = seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap();
     let opened = open(ORIGIN, EVENT, sealed.commitment, &sealed.stored, &sealed.key).unwrap();
     assert_eq!(opened.plaintext, part.plaintext);
     let place = (part.kind, part.number);
@@ -81,7 +83,7 @@ fn a_sealed_part_opens_under_its_key_and_commitment_only() {
 #[test]
 fn every_flipped_bit_of_a_stored_part_is_noticed() {
     let part = split(&registration()).unwrap().pop().unwrap();
-    let sealed = seal(ORIGIN, EVENT, &part).unwrap();
+    let sealed = seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap();
     for at in 0..sealed.stored.ciphertext.len() {
         let mut bytes = sealed.stored.ciphertext.to_vec();
         *bytes.get_mut(at).unwrap() ^= 1;
@@ -93,7 +95,10 @@ fn every_flipped_bit_of_a_stored_part_is_noticed() {
 #[test]
 fn equal_contents_are_committed_to_differently() {
     let part = split(&registration()).unwrap().pop().unwrap();
-    let (one, two) = (seal(ORIGIN, EVENT, &part).unwrap(), seal(ORIGIN, EVENT, &part).unwrap());
+    let (one, two) = (
+        seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap(),
+        seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap(),
+    );
     assert_ne!(one.commitment.digest, two.commitment.digest);
     assert_ne!(one.key, two.key);
 }
@@ -119,4 +124,27 @@ fn a_part_that_is_too_large_is_refused() {
     event.summary = Some(text);
     assert!(matches!(split(&act), Err(SplitError::TooLarge { kind: PartKind::Narrative, .. })));
     assert_eq!(split(&Act::default()), Err(SplitError::NoAct));
+}
+
+#[test]
+fn seeded_parts_come_out_the_same_and_share_nothing_with_any_other() {
+    let (entropy, again) = (SeededEntropy::new([1; 32]), SeededEntropy::new([1; 32]));
+    let parts = split(&registration()).unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    for (chain, event) in [(CHAIN, EVENT), (ChainId([6; 16]), EVENT), (CHAIN, EventId([8; 16]))] {
+        for part in &parts {
+            let sealed = seal(&entropy, ORIGIN, chain, event, part).unwrap();
+            let once_more = seal(&again, ORIGIN, chain, event, part).unwrap();
+            assert_eq!((sealed.commitment, &sealed.stored), (once_more.commitment, &once_more.stored));
+            let opened = open(ORIGIN, event, sealed.commitment, &sealed.stored, &sealed.key).unwrap();
+            for secret in [opened.salt.to_vec(), sealed.key.0.to_vec(), sealed.stored.nonce.to_vec()] {
+                assert!(seen.insert(secret), "a salt, key or nonce came twice");
+            }
+        }
+    }
+    assert_eq!(seen.len(), 3 * 3 * parts.len());
+    let mut changed = parts.first().unwrap().clone();
+    changed.plaintext = parts.last().unwrap().plaintext.clone();
+    let sealed = seal(&entropy, ORIGIN, CHAIN, EVENT, &changed).unwrap();
+    assert!(!seen.contains(sealed.stored.nonce.as_ref()), "other content under the same nonce");
 }

@@ -9,7 +9,12 @@ use aes_gcm::{
     Aes256Gcm, KeyInit as _, Nonce,
     aead::{Aead as _, Payload},
 };
-use mediation_ledger::{chain::ChainId, merkle::Hash, vault::DataKey};
+use mediation_ledger::{
+    chain::ChainId,
+    entropy::{Entropy, EntropyError, Purpose},
+    merkle::Hash,
+    vault::DataKey,
+};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -31,10 +36,20 @@ pub(super) struct WrappingKey([u8; 32]);
 pub(super) struct Wrapped(pub(super) [u8; WRAPPED_BYTES]);
 
 impl WrappingKey {
-    /// A fresh key; fails when the operating system gives no randomness.
-    pub(super) fn random() -> Result<Self, getrandom::Error> {
+    /// The key-encryption key of a new vault.
+    pub(super) fn new_kek(entropy: &dyn Entropy, origin: &str) -> Result<Self, EntropyError> {
+        Self::fresh(entropy, &Purpose { what: "vault/kek", of: &[origin.as_bytes()] })
+    }
+
+    /// The key of a holder that has none yet.
+    pub(super) fn new_holder_key(entropy: &dyn Entropy, origin: &str, holder: HolderId) -> Result<Self, EntropyError> {
+        let of = associated_data(HOLDER_KEY, origin, holder, None);
+        Self::fresh(entropy, &Purpose { what: "vault/holder-key", of: &[&of] })
+    }
+
+    fn fresh(entropy: &dyn Entropy, purpose: &Purpose<'_>) -> Result<Self, EntropyError> {
         let mut key = Self([0; 32]);
-        getrandom::fill(&mut key.0)?;
+        entropy.fill(purpose, &mut key.0)?;
         Ok(key)
     }
 
@@ -49,11 +64,12 @@ impl WrappingKey {
     /// Wraps a holder's key; this one is the key-encryption key.
     pub(super) fn wrap_holder_key(
         &self,
+        entropy: &dyn Entropy,
         origin: &str,
         holder: HolderId,
         key: &Self,
-    ) -> Result<Wrapped, getrandom::Error> {
-        self.wrap(&associated_data(HOLDER_KEY, origin, holder, None), &key.0)
+    ) -> Result<Wrapped, EntropyError> {
+        self.wrap(entropy, &associated_data(HOLDER_KEY, origin, holder, None), &key.0)
     }
 
     /// Opens a holder's key; `None` when it is not that holder's, or damaged.
@@ -64,12 +80,13 @@ impl WrappingKey {
     /// Wraps a data key; this one is its holder's.
     pub(super) fn wrap_data_key(
         &self,
+        entropy: &dyn Entropy,
         origin: &str,
         holder: HolderId,
         digest: Hash,
         key: &DataKey,
-    ) -> Result<Wrapped, getrandom::Error> {
-        self.wrap(&associated_data(DATA_KEY, origin, holder, Some(digest)), &key.0)
+    ) -> Result<Wrapped, EntropyError> {
+        self.wrap(entropy, &associated_data(DATA_KEY, origin, holder, Some(digest)), &key.0)
     }
 
     /// Opens a data key; `None` when it is not that part's, or damaged.
@@ -84,9 +101,9 @@ impl WrappingKey {
     }
 
     #[expect(clippy::expect_used, reason = "AES-GCM refuses only plaintexts of gigabytes")]
-    fn wrap(&self, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, getrandom::Error> {
+    fn wrap(&self, entropy: &dyn Entropy, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, EntropyError> {
         let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce)?;
+        entropy.fill(&Purpose { what: "vault/nonce", of: &[&self.0, aad, key] }, &mut nonce)?;
         let sealed = self.cipher().encrypt(&Nonce::from(nonce), Payload { msg: key, aad }).expect("32 bytes fit");
         let mut wrapped = [0; WRAPPED_BYTES];
         for (to, from) in wrapped.iter_mut().zip(nonce.into_iter().chain(sealed)) {
@@ -139,17 +156,23 @@ fn associated_data(purpose: &[u8], origin: &str, holder: HolderId, digest: Optio
 
 #[cfg(test)]
 mod tests {
+    use mediation_ledger::entropy::{SeededEntropy, SystemEntropy};
+
     use super::*;
+
+    fn random() -> WrappingKey {
+        WrappingKey::new_kek(&SystemEntropy, "a.example").unwrap()
+    }
 
     #[test]
     fn a_key_opens_only_for_what_it_was_wrapped_for() {
-        let key = WrappingKey::random().unwrap();
+        let key = random();
         let chain_key = HolderId { chain: ChainId([1; 16]), subject: None };
         let subject_key = HolderId { subject: Some(subject_digest(ChainId([1; 16]), "p-1")), ..chain_key };
         let other_chain = HolderId { chain: ChainId([2; 16]), subject: None };
         let digest = Hash([3; 32]);
         let data_key = DataKey([4; 32]);
-        let wrapped = key.wrap_data_key("a.example", chain_key, digest, &data_key).unwrap();
+        let wrapped = key.wrap_data_key(&SystemEntropy, "a.example", chain_key, digest, &data_key).unwrap();
         assert_eq!(key.open_data_key("a.example", chain_key, digest, &wrapped), Some(data_key));
         for (origin, holder, digest) in [
             ("b.example", chain_key, digest),
@@ -159,17 +182,40 @@ mod tests {
         ] {
             assert_eq!(key.open_data_key(origin, holder, digest, &wrapped), None, "{origin} {holder:?} {digest}");
         }
-        let other = WrappingKey::random().unwrap();
+        let other = random();
         assert_eq!(other.open_data_key("a.example", chain_key, digest, &wrapped), None);
         assert_eq!(key.open_holder_key("a.example", chain_key, &wrapped), None, "another purpose");
     }
 
     #[test]
     fn the_same_key_is_never_wrapped_twice_alike() {
-        let key = WrappingKey::random().unwrap();
+        let key = random();
         let holder = HolderId { chain: ChainId([1; 16]), subject: None };
-        let wrap = || key.wrap_holder_key("a.example", holder, &key).unwrap();
+        let wrap = || key.wrap_holder_key(&SystemEntropy, "a.example", holder, &key).unwrap();
         assert_ne!(wrap(), wrap());
+    }
+
+    #[test]
+    fn seeded_wraps_come_out_the_same_and_no_nonce_serves_two_of_them() {
+        let entropy = SeededEntropy::new([1; 32]);
+        let kek = WrappingKey::new_kek(&entropy, "a.example").unwrap();
+        let mut seen = std::collections::BTreeSet::from([kek.bytes().to_vec()]);
+        for chain in 0..20 {
+            for subject in [None, Some("p-1"), Some("p-2")] {
+                let chain = ChainId([chain; 16]);
+                let holder = HolderId { chain, subject: subject.map(|subject| subject_digest(chain, subject)) };
+                let key = WrappingKey::new_holder_key(&entropy, "a.example", holder).unwrap();
+                assert!(seen.insert(key.bytes().to_vec()), "a holder's key came twice");
+                let wrapped = kek.wrap_holder_key(&entropy, "a.example", holder, &key).unwrap();
+                assert_eq!(kek.wrap_holder_key(&entropy, "a.example", holder, &key).unwrap(), wrapped);
+                assert!(seen.insert(wrapped.0[..NONCE_BYTES].to_vec()), "a nonce came twice");
+                for data_key in [[1; 32], [2; 32]] {
+                    let wrapped =
+                        key.wrap_data_key(&entropy, "a.example", holder, Hash([3; 32]), &DataKey(data_key)).unwrap();
+                    assert!(seen.insert(wrapped.0[..NONCE_BYTES].to_vec()), "other content under the same nonce");
+                }
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::{collections::BTreeMap, io, sync::Arc};
 
 use mediation_ledger::{
     chain::ChainId,
+    entropy::{Entropy, EntropyError},
     merkle::Hash,
     vault::{DataKey, Deposit, Holder, VaultError},
 };
@@ -33,10 +34,8 @@ const ROOM_BYTES: u64 = 256 * 1024;
 /// A deposit that waits.
 #[derive(Debug)]
 pub(super) struct Request {
-    /// Chain of the parts.
-    pub(super) chain: ChainId,
-    /// Keys.
-    pub(super) deposits: Vec<Deposit>,
+    /// Keys, by the chains of their parts.
+    pub(super) deposits: Vec<(ChainId, Vec<Deposit>)>,
     /// Where the answer goes.
     pub(super) answer: oneshot::Sender<Result<(), VaultError>>,
 }
@@ -44,6 +43,7 @@ pub(super) struct Request {
 /// Owns the end of the wraps file.
 pub(super) struct Committer {
     wraps: Arc<Wraps>,
+    entropy: Arc<dyn Entropy>,
     requests: mpsc::Receiver<Request>,
     /// Slots that are durable.
     end: u64,
@@ -55,9 +55,15 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn new(wraps: Arc<Wraps>, requests: mpsc::Receiver<Request>, end: u64, fatal: FatalHandler) -> Self {
+    pub(super) fn new(
+        wraps: Arc<Wraps>,
+        entropy: Arc<dyn Entropy>,
+        requests: mpsc::Receiver<Request>,
+        end: u64,
+        fatal: FatalHandler,
+    ) -> Self {
         let room = wraps.file().len().unwrap_or_default().max(end * SLOT_BYTES_U64);
-        Self { wraps, requests, end, room, fatal, dead: false }
+        Self { wraps, entropy, requests, end, room, fatal, dead: false }
     }
 
     /// Cuts what a crash left, and seals what stands, so that nobody takes damage for a crash from now on.
@@ -74,7 +80,7 @@ impl Committer {
         while !self.dead
             && let Some(request) = self.requests.blocking_recv()
         {
-            let mut batch = Batch::new(Arc::clone(&self.wraps), self.end);
+            let mut batch = Batch::new(Arc::clone(&self.wraps), Arc::clone(&self.entropy), self.end);
             batch.take(request);
             while batch.rows.len() < GROUP_ROWS_MAX
                 && let Ok(request) = self.requests.try_recv()
@@ -142,7 +148,10 @@ impl Committer {
         Ok(())
     }
 
-    #[expect(clippy::expect_used, reason = "a group ends at `GROUP_ROWS_MAX` rows and one more deposit")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a group ends at `GROUP_ROWS_MAX` rows and one more request, of `REQUEST_KEYS_MAX` keys with a holder each"
+    )]
     fn encode(&self, rows: &[Row]) -> Vec<u8> {
         let count = u16::try_from(rows.len()).expect("a group of fewer than 65 536 rows");
         let places = (0..count).map(|place| Group { rows: count, place });
@@ -174,6 +183,7 @@ impl Committer {
 /// Rows that are written at once, and who waits for them.
 struct Batch {
     wraps: Arc<Wraps>,
+    entropy: Arc<dyn Entropy>,
     /// Slot of the first row.
     start: u64,
     rows: Vec<Row>,
@@ -185,14 +195,23 @@ struct Batch {
 }
 
 impl Batch {
-    fn new(wraps: Arc<Wraps>, start: u64) -> Self {
-        Self { wraps, start, rows: Vec::new(), holders: BTreeMap::new(), keys: BTreeMap::new(), answers: Vec::new() }
+    fn new(wraps: Arc<Wraps>, entropy: Arc<dyn Entropy>, start: u64) -> Self {
+        Self {
+            wraps,
+            entropy,
+            start,
+            rows: Vec::new(),
+            holders: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            answers: Vec::new(),
+        }
     }
 
     /// Adds a deposit. Rows of one that fails half-way stay in the batch: keys that open nothing.
     fn take(&mut self, request: Request) {
-        let Request { chain, deposits, answer } = request;
-        match deposits.into_iter().try_for_each(|deposit| self.add(chain, deposit)) {
+        let Request { deposits, answer } = request;
+        let mut keys = deposits.into_iter().flat_map(|(chain, keys)| keys.into_iter().map(move |key| (chain, key)));
+        match keys.try_for_each(|(chain, deposit)| self.add(chain, deposit)) {
             Ok(()) => self.answers.push(answer),
             Err(error) => reply(answer, Err(error)),
         }
@@ -213,7 +232,8 @@ impl Batch {
         };
         let holder = HolderId { chain, subject };
         let (holder_slot, holder_key) = self.holder(holder, digest)?;
-        let wrapped = holder_key.wrap_data_key(self.wraps.origin(), holder, digest, &key).map_err(no_randomness)?;
+        let (entropy, origin) = (self.entropy.as_ref(), self.wraps.origin());
+        let wrapped = holder_key.wrap_data_key(entropy, origin, holder, digest, &key).map_err(no_randomness)?;
         let at = self.push(Row::Wrap { holder: holder_slot, digest, wrapped });
         self.keys.insert((chain, digest), (at, key));
         Ok(())
@@ -231,8 +251,9 @@ impl Batch {
                 (at, opened.ok_or(VaultError::Damaged { digest })?.1)
             }
             None => {
-                let key = WrappingKey::random().map_err(no_randomness)?;
-                let wrapped = self.wraps.kek().wrap_holder_key(self.wraps.origin(), holder, &key);
+                let (entropy, origin) = (self.entropy.as_ref(), self.wraps.origin());
+                let key = WrappingKey::new_holder_key(entropy, origin, holder).map_err(no_randomness)?;
+                let wrapped = self.wraps.kek().wrap_holder_key(entropy, origin, holder, &key);
                 (self.push(Row::HolderKey { holder, wrapped: wrapped.map_err(no_randomness)? }), key)
             }
         };
@@ -275,6 +296,6 @@ fn not_kept(error: &io::Error) -> VaultError {
     VaultError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
 }
 
-fn no_randomness(error: getrandom::Error) -> VaultError {
-    VaultError::Unavailable(Some(error.into()))
+fn no_randomness(error: EntropyError) -> VaultError {
+    VaultError::Unavailable(Some(io::Error::other(error)))
 }

@@ -23,9 +23,8 @@ pub(super) fn id(key: &WrappingKey) -> KekId {
     KekId(first_half(ID_DOMAIN, key.bytes()))
 }
 
-/// Makes the file of a fresh key, durable but for its name in the directory.
-pub(super) fn create(disk: &dyn Disk, path: &Path) -> io::Result<WrappingKey> {
-    let key = WrappingKey::random()?;
+/// Makes the file of a key, durable but for its name in the directory.
+pub(super) fn create(disk: &dyn Disk, path: &Path, key: WrappingKey) -> io::Result<WrappingKey> {
     let mut bytes = Zeroizing::new(Vec::with_capacity(KEK_BYTES));
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(key.bytes());
@@ -74,7 +73,7 @@ mod tests {
     fn a_key_is_read_as_it_was_made_and_any_changed_byte_is_noticed() {
         let disk = SimulatedDisk::new();
         let path = Path::new("kek");
-        let key = create(&disk, path).unwrap();
+        let key = create(&disk, path, WrappingKey::from_bytes([7; 32])).unwrap();
         assert_eq!(load(&disk, path).unwrap(), Some(key));
         let written = disk.content(path).unwrap();
         for at in 0..written.len() {

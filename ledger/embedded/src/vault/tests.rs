@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use mediation_ledger::vault::Holder;
+use mediation_ledger::{entropy::SeededEntropy, vault::Holder};
 
 use super::*;
 use crate::disk::{RealDisk, SimulatedDisk};
@@ -111,6 +111,37 @@ async fn one_deposit_costs_one_write_and_one_sync() {
     vault.deposit(chain(1), (0..6).map(deposit).collect()).await.unwrap();
     // The keys of chain and subjects are fresh, so nothing is read.
     assert_eq!((disk.operations() - operations, disk.syncs() - syncs), (2, 1));
+}
+
+#[tokio::test]
+async fn deposits_of_many_chains_cost_one_write_and_one_sync() {
+    let disk = created();
+    let vault = opened(&disk);
+    let (operations, syncs) = (disk.operations(), disk.syncs());
+    let deposits = [(1, 0..6), (2, 6..9), (1, 9..12)].map(|(name, keys)| (chain(name), keys.map(deposit).collect()));
+    vault.deposit_all(deposits.to_vec()).await.unwrap();
+    assert_eq!((disk.operations() - operations, disk.syncs() - syncs), (2, 1));
+    assert_keys(&vault, chain(1), (0..6).chain(9..12)).await;
+    assert_keys(&vault, chain(2), 6..9).await;
+    vault.deposit_all(Vec::new()).await.unwrap();
+    vault.close().await;
+    let scan = scan(&disk, directory(), ORIGIN);
+    assert_eq!((scan.wraps, scan.faults), (12, vec![]));
+}
+
+#[tokio::test]
+async fn a_seeded_vault_comes_out_the_same_byte_for_byte() {
+    async fn content() -> [Vec<u8>; 2] {
+        let (disk, entropy) = (SimulatedDisk::new(), Arc::new(SeededEntropy::new([5; 32])));
+        FileVault::create_from(&disk, directory(), ORIGIN, entropy.as_ref()).unwrap();
+        let vault = FileVault::open_from(&disk, directory(), ORIGIN, quiet(), entropy).unwrap();
+        for name in 0..5 {
+            vault.deposit_all(vec![(chain(name), (0..40).map(deposit).collect()); 2]).await.unwrap();
+        }
+        vault.close().await;
+        [KEK, WRAPS].map(|file| disk.content(&directory().join(file)).unwrap())
+    }
+    assert_eq!(content().await, content().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
