@@ -28,6 +28,9 @@ pub const RULE_SET_BYTES_MAX: usize = 64;
 /// Entries of one chain: a dispute of a whole life has some hundreds; registry and access chains more.
 pub const CHAIN_ENTRIES_MAX: usize = 100_000;
 
+/// Acts recorded as one batch: their records make one group of the embedded log, which is bounded at 16 MiB.
+pub const BATCH_REQUESTS_MAX: usize = 4_096;
+
 /// Times an append is tried on a chain that moves: more contenders than agencies in one dispute.
 pub const APPEND_ATTEMPTS_MAX: u32 = 16;
 

@@ -9,6 +9,10 @@
 //!          entry ← sign                              bytes are fixed here
 //!          log.append(chain, expected revision)      a crash here: stored or not; the caller asks again
 //! ```
+//!
+//! Many acts at once go the same way in `batch`: one deposit and one append for all of them.
+
+mod batch;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +26,7 @@ use mediation_domain::{
 };
 use mediation_proto::mediation::ledger::v1::Act;
 
+pub use self::batch::{BatchError, Submitted};
 use crate::{
     chain::{ChainId, Revision},
     entropy::{Entropy, SystemEntropy},

@@ -28,6 +28,8 @@ use crate::{
     verify::{Counts, Verification},
 };
 
+mod batch;
+
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";
 const NOW_MS: i64 = 1_709_514_720_000;
@@ -35,14 +37,19 @@ const NOW_MS: i64 = 1_709_514_720_000;
 type TestRecorder = Recorder<Faulty<MemoryLog>, MemoryVault>;
 
 struct Bench {
-    recorder: TestRecorder,
+    recorder: Arc<TestRecorder>,
+    /// Signs with the root key.
+    founder: TestRecorder,
     caller: Caller,
     genesis: Hash,
 }
 
 impl Bench {
     async fn new() -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW_MS));
+        Self::with(Arc::new(ManualClock::at(NOW_MS))).await
+    }
+
+    async fn with(clock: Arc<dyn Clock>) -> Self {
         let (log, vault) = (Arc::new(Faulty::new(MemoryLog::new())), Arc::new(MemoryVault::new()));
         let ledger = Arc::new(Ledger::new(ORIGIN, "cn-2024-fixture", log, vault, clock));
         let root: Arc<dyn Signer> = Arc::new(Ed25519Signer::generate().unwrap());
@@ -59,8 +66,8 @@ impl Bench {
             "public_key": hex::encode(desk.public_key().to_bytes())});
         founder.record(&caller, &request(registry, 2, "AgencyKeyEnrolled", "SYS", enrolled)).await.unwrap();
         ledger.refresh_registry().await.unwrap();
-        let recorder = Recorder::new(ledger, BTreeMap::from([(CENTER.to_owned(), desk)]));
-        Self { recorder, caller, genesis: founded.leaf }
+        let recorder = Arc::new(Recorder::new(ledger, BTreeMap::from([(CENTER.to_owned(), desk)])));
+        Self { recorder, founder, caller, genesis: founded.leaf }
     }
 
     async fn record(&self, request: &Request) -> Result<Revision, RecordError> {
