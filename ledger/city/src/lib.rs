@@ -4,5 +4,6 @@
 //! The city serves tests, benches, demonstrations and the figures: how many of what there are stands in the `fixture`
 //! columns of `kpis.json`. Nobody in it exists.
 
+pub mod city;
 pub mod scale;
 pub mod story;
