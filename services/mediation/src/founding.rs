@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -13,6 +13,7 @@ use mediation_domain::{admit::Caller, history::EventId};
 use mediation_ledger::{
     chain::ChainId,
     clock::Clock,
+    entropy::{Entropy, Purpose, SeededEntropy, SystemEntropy},
     key::{Ed25519Signer, Signer},
     ledger::Ledger,
     note::KeyName,
@@ -51,33 +52,96 @@ pub(crate) struct Founding {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
+/// Where the bytes come from that nobody can guess.
+#[derive(Debug, Clone)]
+pub(crate) enum Randomness {
+    /// The operating system: every ledger that shall hide anything.
+    System,
+    /// A seed: a ledger that is made up, and the same byte for byte whenever it is made.
+    Seeded(SeededEntropy),
+}
+
+impl Randomness {
+    /// The bytes.
+    pub(crate) fn entropy(&self) -> Arc<dyn Entropy> {
+        match self {
+            Self::System => Arc::new(SystemEntropy),
+            Self::Seeded(entropy) => Arc::new(entropy.clone()),
+        }
+    }
+}
+
+/// A ledger that is being founded, beside its target: what a crash leaves of it nobody has ever relied on.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    directory: PathBuf,
+    target: PathBuf,
+    parent: PathBuf,
+}
+
+impl Unfinished {
+    /// Begins; the target must not exist yet, or be empty.
+    pub(crate) fn begin(target: &Path) -> Result<Self> {
+        if target.exists() && fs::read_dir(target)?.next().is_some() {
+            bail!("`{}` exists and is not empty; a ledger is founded once", target.display());
+        }
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+        fs::create_dir_all(parent)?;
+        let name = target.file_name().context("the directory has no name")?.to_string_lossy();
+        let directory = parent.join(format!(".{name}.unfinished-{}", std::process::id()));
+        if directory.exists() {
+            // What a crash of an earlier founding left.
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::create_dir(&directory)?;
+        Ok(Self { directory, target: target.to_owned(), parent: parent.to_owned() })
+    }
+
+    /// Where it stands until it is finished.
+    pub(crate) fn layout(&self) -> Layout {
+        Layout::new(&self.directory)
+    }
+
+    /// Removes what there is of it.
+    pub(crate) fn abandon(self) {
+        if let Err(error) = fs::remove_dir_all(&self.directory) {
+            tracing::warn!(%error, directory = %self.directory.display(), "an unfinished ledger stays behind");
+        }
+    }
+
+    /// Makes all of it survive a power cut, and gives it its place in one step.
+    pub(crate) fn finish(self) -> Result<()> {
+        sync_tree(&self.directory)?;
+        if self.target.exists() {
+            fs::remove_dir(&self.target)?;
+        }
+        fs::rename(&self.directory, &self.target)?;
+        Ok(File::open(&self.parent)?.sync_all()?)
+    }
+}
+
 /// Founds a ledger in a directory that does not exist yet, or is empty.
 pub(crate) async fn found(directory: &Path, founding: &Founding, config: &Config) -> Result<Manifest> {
-    if directory.exists() && fs::read_dir(directory)?.next().is_some() {
-        bail!("`{}` exists and is not empty; a ledger is founded once", directory.display());
-    }
-    let parent = directory.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    fs::create_dir_all(parent)?;
-    let name = directory.file_name().context("the directory has no name")?.to_string_lossy();
-    let unfinished = parent.join(format!(".{name}.unfinished-{}", std::process::id()));
-    if unfinished.exists() {
-        // What a crash of an earlier founding left; nobody has ever relied on it.
-        fs::remove_dir_all(&unfinished)?;
-    }
-    fs::create_dir(&unfinished)?;
-    let layout = Layout::new(&unfinished);
-    let manifest = build(&layout, founding, config).await?;
-    if directory.exists() {
-        fs::remove_dir(directory)?;
-    }
-    fs::rename(&unfinished, directory)?;
-    File::open(parent)?.sync_all()?;
+    let unfinished = Unfinished::begin(directory)?;
+    let manifest = build(&unfinished.layout(), founding, config, &Randomness::System).await?;
+    unfinished.finish()?;
     Ok(manifest)
 }
 
-async fn build(layout: &Layout, founding: &Founding, config: &Config) -> Result<Manifest> {
+/// Builds a ledger with nothing but its founding in an empty directory.
+pub(crate) async fn build(
+    layout: &Layout,
+    founding: &Founding,
+    config: &Config,
+    randomness: &Randomness,
+) -> Result<Manifest> {
     let origin = founding.origin.as_str();
-    let log_key = Ed25519Signer::generate()?;
+    let entropy = randomness.entropy();
+    let key = |names: &[&str]| -> Result<Ed25519Signer> {
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+        Ok(Ed25519Signer::generate_from(entropy.as_ref(), &names)?)
+    };
+    let log_key = key(&["log"])?;
     let signing_key = log_key.signing_key().clone();
     let verifier = Manifest::verifier(&founding.origin, &signing_key)?;
     fs::create_dir(layout.keys())?;
@@ -86,20 +150,22 @@ async fn build(layout: &Layout, founding: &Founding, config: &Config) -> Result<
     let mut desks = BTreeMap::new();
     for member in &founding.members {
         fs::create_dir(layout.keys().join(&member.id))?;
-        let (root, desk) = (Ed25519Signer::generate()?, Ed25519Signer::generate()?);
+        let (root, desk) = (key(&["root", &member.id])?, key(&["desk", &member.id])?);
         keys::write(&layout.root_key(&member.id), root.signing_key())?;
         keys::write(&layout.signing_key(&member.id), desk.signing_key())?;
         roots.insert(member.id.clone(), Arc::new(root) as Arc<dyn Signer>);
         desks.insert(member.id.clone(), desk.public_key());
     }
-    pki::create(layout, origin, founding.members.iter().map(|member| member.id.as_str()))?;
+    pki::create(layout, origin, randomness, founding.members.iter().map(|member| member.id.as_str()))?;
 
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let options = process::log_options(origin, founding.segment_bytes, config, None);
     Embedded::create(&disk, layout.root(), &options)?;
-    FileVault::create(disk.as_ref(), &layout.vault(), origin)?;
+    FileVault::create_from(disk.as_ref(), &layout.vault(), origin, entropy.as_ref())?;
     let log = Arc::new(Embedded::open(Arc::clone(&disk), layout.root(), &options)?);
-    let vault = Arc::new(FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?);
+    let vault =
+        FileVault::open_from(disk.as_ref(), &layout.vault(), origin, FatalHandler::default(), Arc::clone(&entropy))?;
+    let vault = Arc::new(vault);
     let ledger = Arc::new(Ledger::new(
         origin,
         &founding.rule_set,
@@ -107,13 +173,13 @@ async fn build(layout: &Layout, founding: &Founding, config: &Config) -> Result<
         Arc::clone(&vault),
         Arc::clone(&founding.clock),
     ));
-    let recorder = Recorder::new(ledger, roots.clone());
-    let vkey = verifier.to_string();
-    let genesis = enter_founding(&recorder, founding, &vkey, &roots).await?;
+    let recorder = Recorder::new(ledger, roots.clone()).with_entropy(Arc::clone(&entropy));
+    let register = Register { recorder: &recorder, entropy: entropy.as_ref() };
+    let genesis = register.enter_founding(founding, &verifier.to_string(), &roots).await?;
     recorder.ledger().refresh_registry().await?;
     for member in &founding.members {
         let key = hex::encode(desks.get(&member.id).context("every member has a key")?.to_bytes());
-        enter_key(&recorder, founding, member, &key).await?;
+        register.enter_key(founding, member, &key).await?;
     }
     let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), layout.root().to_owned()));
     let (sealer, seals) =
@@ -132,7 +198,6 @@ async fn build(layout: &Layout, founding: &Founding, config: &Config) -> Result<
     fs::write(layout.config(), config.initial()?)?;
     fs::write(layout.policy(), manifest.policy())?;
     fs::write(layout.manifest(), manifest.sign(&signing_key)?)?;
-    sync_tree(layout.root())?;
     Ok(manifest)
 }
 
@@ -149,51 +214,64 @@ fn sync_tree(directory: &Path) -> Result<()> {
     Ok(File::open(directory)?.sync_all()?)
 }
 
-async fn enter_founding(
-    recorder: &Recorder<Embedded, FileVault>,
-    founding: &Founding,
-    vkey: &str,
-    roots: &BTreeMap<String, Arc<dyn Signer>>,
-) -> Result<Placed> {
-    let founder = founding.members.iter().find(|member| member.kind == AgencyKind::GovernanceCenter);
-    let founder = founder.context("a ledger is founded by a governance center; the agencies file names none")?;
-    let members: Vec<Value> = founding
-        .members
-        .iter()
-        .map(|member| {
-            let root = roots.get(&member.id).map(|root| hex::encode(root.public_key().to_bytes()));
-            let kind = member.kind.as_str_name().trim_start_matches("AGENCY_KIND_");
-            json!({"agency": member.id, "kind": kind, "name": member.name, "division": member.division,
-                   "root_algorithm": "ED25519", "root_key": root})
-        })
-        .collect();
-    let data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
-    enter(recorder, founder, "LedgerFounded", data).await
+/// Enters the founding into the registry chain.
+struct Register<'a> {
+    recorder: &'a Recorder<Embedded, FileVault>,
+    entropy: &'a dyn Entropy,
 }
 
-async fn enter_key(
-    recorder: &Recorder<Embedded, FileVault>,
-    founding: &Founding,
-    member: &Member,
-    key: &str,
-) -> Result<Placed> {
-    let data =
-        json!({"agency": member.id, "algorithm": "ED25519", "public_key": key, "valid_from": founding.valid_from});
-    enter(recorder, member, "AgencyKeyEnrolled", data).await
-}
+impl Register<'_> {
+    async fn enter_founding(
+        &self,
+        founding: &Founding,
+        vkey: &str,
+        roots: &BTreeMap<String, Arc<dyn Signer>>,
+    ) -> Result<Placed> {
+        let founder = founding.members.iter().find(|member| member.kind == AgencyKind::GovernanceCenter);
+        let founder = founder.context("a ledger is founded by a governance center; the agencies file names none")?;
+        let members: Vec<Value> = founding
+            .members
+            .iter()
+            .map(|member| {
+                let root = roots.get(&member.id).map(|root| hex::encode(root.public_key().to_bytes()));
+                let kind = member.kind.as_str_name().trim_start_matches("AGENCY_KIND_");
+                json!({"agency": member.id, "kind": kind, "name": member.name, "division": member.division,
+                       "root_algorithm": "ED25519", "root_key": root})
+            })
+            .collect();
+        let data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
+        self.enter(founder, "LedgerFounded", data).await
+    }
 
-async fn enter(recorder: &Recorder<Embedded, FileVault>, member: &Member, event: &str, data: Value) -> Result<Placed> {
-    let ledger = recorder.ledger();
-    let request = Request {
-        chain: ChainId::registry(ledger.origin()),
-        event_id: EventId(*uuid::Uuid::now_v7().as_bytes()),
-        expected_revision: None,
-        occurred_at: ledger.clock().now_ms() / 1000,
-        act: act(event, &format!("{}/SYS-1", member.id), "SYS", data)?,
-    };
-    let caller = Caller { agency: member.id.clone(), kind: member.kind };
-    let placed = recorder.record(&caller, &request).await;
-    placed.with_context(|| format!("`{event}` of `{}` could not be recorded", member.id))
+    async fn enter_key(&self, founding: &Founding, member: &Member, key: &str) -> Result<Placed> {
+        let data =
+            json!({"agency": member.id, "algorithm": "ED25519", "public_key": key, "valid_from": founding.valid_from});
+        self.enter(member, "AgencyKeyEnrolled", data).await
+    }
+
+    async fn enter(&self, member: &Member, event: &str, data: Value) -> Result<Placed> {
+        let ledger = self.recorder.ledger();
+        let now_ms = ledger.clock().now_ms();
+        let request = Request {
+            chain: ChainId::registry(ledger.origin()),
+            event_id: self.event_id(now_ms, event, member)?,
+            expected_revision: None,
+            occurred_at: now_ms / 1000,
+            act: act(event, &format!("{}/SYS-1", member.id), "SYS", data)?,
+        };
+        let caller = Caller { agency: member.id.clone(), kind: member.kind };
+        let placed = self.recorder.record(&caller, &request).await;
+        placed.with_context(|| format!("`{event}` of `{}` could not be recorded", member.id))
+    }
+
+    /// UUIDv7 of the ledger's time; a member enters each event once.
+    fn event_id(&self, now_ms: i64, event: &str, member: &Member) -> Result<EventId> {
+        let mut random = [0_u8; 10];
+        let of = [event.as_bytes(), member.id.as_bytes()];
+        self.entropy.fill(&Purpose { what: "founding/event-id", of: &of }, &mut random)?;
+        let id = uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms)?, &random);
+        Ok(EventId(id.into_uuid().into_bytes()))
+    }
 }
 
 fn act(event: &str, signer: &str, role: &str, data: Value) -> Result<Act> {

@@ -54,6 +54,8 @@ enum Command {
     Replay(command::replay::Arguments),
     /// 计算法定期限 · Compute legal limits
     Clock(command::clock::Arguments),
+    /// 生成虚构的城市一年：由种子逐字节再现的账本 · Make up a city's year: a ledger that a seed gives byte for byte
+    City(command::city::Arguments),
     /// 核验账本目录的每一个字节 · Verify every byte of a ledger's directory
     Verify(command::verify::Arguments),
     /// 日志：检查点与证明 · The log: checkpoints and proofs
@@ -78,6 +80,7 @@ fn main() -> ExitCode {
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
             Command::Clock(arguments) => command::clock::run(&arguments),
+            Command::City(arguments) => command::city::run(arguments).await,
             Command::Verify(arguments) => command::verify::run(&arguments),
             Command::Log(arguments) => command::log::run(arguments).await,
         }

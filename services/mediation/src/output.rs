@@ -39,7 +39,7 @@ pub(crate) fn progress(steps: u64, label: &str) -> ProgressBar {
     if !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} {eta}");
+    let style = ProgressStyle::with_template("{msg} {bar:40} {human_pos}/{human_len} {per_sec} {eta}");
     let bar = ProgressBar::new(steps).with_message(label.to_owned());
     bar.enable_steady_tick(Duration::from_millis(200));
     match style {

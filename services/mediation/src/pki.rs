@@ -6,25 +6,32 @@
 use std::fs;
 
 use anyhow::{Context as _, Result};
+use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use mediation_desk::caller::spiffe_id_of;
+use mediation_ledger::key::Ed25519Signer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType, string::Ia5String,
+    KeyUsagePurpose, PKCS_ED25519, SanType, string::Ia5String,
 };
 
-use crate::{keys::write_private, layout::Layout};
+use crate::{founding::Randomness, keys::write_private, layout::Layout};
 
 /// Writes the certificates of a new ledger.
-pub(crate) fn create<'a>(layout: &Layout, origin: &str, agencies: impl Iterator<Item = &'a str>) -> Result<()> {
+pub(crate) fn create<'a>(
+    layout: &Layout,
+    origin: &str,
+    randomness: &Randomness,
+    agencies: impl Iterator<Item = &'a str>,
+) -> Result<()> {
     fs::create_dir_all(layout.pki().join("agencies"))?;
-    let issuer = authority(origin)?;
+    let issuer = authority(origin, key_pair(randomness, "authority")?)?;
     fs::write(layout.authority(), issuer.pem())?;
     write_private(&layout.authority_key(), issuer.key().serialize_pem().as_bytes())?;
     let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
     let mut server = CertificateParams::new(hosts)?;
     server.distinguished_name.push(DnType::CommonName, "mediation ledger");
     server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let (certificate, key) = issue(server, &issuer)?;
+    let (certificate, key) = issue(server, key_pair(randomness, "server")?, &issuer)?;
     fs::write(layout.server_certificate(), certificate)?;
     write_private(&layout.server_key(), key.as_bytes())?;
     for agency in agencies {
@@ -32,7 +39,7 @@ pub(crate) fn create<'a>(layout: &Layout, origin: &str, agencies: impl Iterator<
         client.distinguished_name.push(DnType::CommonName, agency);
         client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         client.subject_alt_names = vec![SanType::URI(Ia5String::try_from(spiffe_id_of(origin, agency))?)];
-        let (certificate, key) = issue(client, &issuer)?;
+        let (certificate, key) = issue(client, key_pair(randomness, &format!("agency {agency}"))?, &issuer)?;
         let path = layout.certificate(agency);
         fs::create_dir_all(path.parent().context("a certificate stands in a directory")?)?;
         fs::write(path, certificate)?;
@@ -41,17 +48,33 @@ pub(crate) fn create<'a>(layout: &Layout, origin: &str, agencies: impl Iterator<
     Ok(())
 }
 
-fn authority(origin: &str) -> Result<CertifiedIssuer<'static, KeyPair>> {
+fn authority(origin: &str, key: KeyPair) -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, format!("development authority of {origin}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    Ok(CertifiedIssuer::self_signed(params, KeyPair::generate()?)?)
+    Ok(CertifiedIssuer::self_signed(params, key)?)
 }
 
-fn issue(mut params: CertificateParams, issuer: &CertifiedIssuer<'static, KeyPair>) -> Result<(String, String)> {
+fn issue(
+    mut params: CertificateParams,
+    key: KeyPair,
+    issuer: &CertifiedIssuer<'static, KeyPair>,
+) -> Result<(String, String)> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    let key = KeyPair::generate()?;
     let certificate = params.signed_by(&key, issuer)?;
     Ok((certificate.pem(), key.serialize_pem()))
+}
+
+/// The key of a certificate. Made from a seed it is Ed25519: an ECDSA signature would hold fresh randomness, an Ed25519
+/// one is the same every time; serial number and validity follow from key and defaults.
+fn key_pair(randomness: &Randomness, holder: &str) -> Result<KeyPair> {
+    match randomness {
+        Randomness::System => Ok(KeyPair::generate()?),
+        Randomness::Seeded(entropy) => {
+            let key = Ed25519Signer::generate_from(entropy, &[b"certificate", holder.as_bytes()])?;
+            let der = key.signing_key().to_pkcs8_der().context("the key cannot be encoded")?;
+            Ok(KeyPair::from_pkcs8_der_and_sign_algo(&der.as_bytes().into(), &PKCS_ED25519)?)
+        }
+    }
 }

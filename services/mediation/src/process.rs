@@ -180,7 +180,10 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 /// The signing keys that lie in a ledger's directory, by agency.
-fn signers<'a>(layout: &Layout, agencies: impl Iterator<Item = &'a str>) -> Result<BTreeMap<String, Arc<dyn Signer>>> {
+pub(crate) fn signers<'a>(
+    layout: &Layout,
+    agencies: impl Iterator<Item = &'a str>,
+) -> Result<BTreeMap<String, Arc<dyn Signer>>> {
     let mut signers = BTreeMap::new();
     for agency in agencies {
         let path = layout.signing_key(agency);
