@@ -4,7 +4,7 @@
 //! in the head of that file; [`arithmetic`] implements its rules, `engine` its semantics.
 
 pub mod arithmetic;
-mod condition;
+pub(crate) mod condition;
 mod engine;
 mod instance;
 mod load;

@@ -1,4 +1,5 @@
-//! Conditions of the rule data (`when`), compiled: names of acts and clocks are looked up once, when a rule set loads.
+//! Conditions of the rule data (`when` of clocks, `where` of figures), compiled: names of acts and clocks are looked up
+//! once, when the data load.
 
 use mediation_proto::{
     derived::TYPES_AGENCY_KIND,
@@ -10,16 +11,23 @@ use serde_json::Value as Json;
 
 use super::LoadError;
 use crate::{
+    calendar::Day,
     catalogue,
     judge::chain::{Act, Chain, Kind, kind},
 };
 
-/// A condition on an act in its chain.
+/// A condition over some sort of statement; without one, over statements about an act in its chain.
 #[derive(Debug)]
-pub(super) enum Condition {
+pub(crate) enum Condition<S = ActStatement> {
     All(Vec<Self>),
     Any(Vec<Self>),
     Not(Box<Self>),
+    Holds(S),
+}
+
+/// What a condition says of an act in its chain.
+#[derive(Debug)]
+pub(crate) enum ActStatement {
     /// An act of one of these kinds stands earlier on the chain.
     Seen(Vec<Kind>),
     /// An instance of one of these clocks is open.
@@ -27,11 +35,21 @@ pub(super) enum Condition {
     Field(Path, Test),
 }
 
+/// What the names in a condition stand for.
+pub(crate) struct Names<'a> {
+    /// Place of a clock.
+    pub(crate) clock: &'a dyn Fn(&str) -> Result<usize, LoadError>,
+    /// First and last day of a named period; none in the rules of clocks, which know no periods.
+    pub(crate) period: &'a dyn Fn(&str) -> Option<(Day, Day)>,
+}
+
 /// Where a value stands.
 #[derive(Debug)]
-pub(super) enum Path {
+pub(crate) enum Path {
     /// Kind of the recording agency.
     RecorderKind,
+    /// Administrative division of the recording agency.
+    RecorderDivision,
     /// Kind of the agency in a field.
     AgencyKind(String),
     /// A field of the act.
@@ -40,13 +58,15 @@ pub(super) enum Path {
     Referred(String, Aspect),
     /// A field of the latest earlier act of a kind.
     Latest(Kind, String),
+    /// The day of the latest earlier act of a kind.
+    LatestDay(Kind),
     /// A field of the term of the first obligation that the act lists.
     Obligation(String),
 }
 
 /// What of an act.
 #[derive(Debug)]
-pub(super) enum Aspect {
+pub(crate) enum Aspect {
     Event,
     Recorder,
     RecorderKind,
@@ -54,44 +74,61 @@ pub(super) enum Aspect {
 }
 
 #[derive(Debug)]
-pub(super) enum Test {
+pub(crate) enum Test {
     Eq(Scalar<String>),
     Ne(Scalar<String>),
     In(Vec<Scalar<String>>),
     Present(bool),
+    /// A text begins so.
+    StartsWith(String),
+    /// A day lies between these, both included.
+    InPeriod(Day, Day),
 }
 
 /// A value that conditions can compare. A missing field has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scalar<T> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Scalar<T> {
     Bool(bool),
     Int(u64),
     /// A text, or the code of a list.
     Text(T),
+    /// The day of an act.
+    Day(Day),
     /// A composite: present, and equal to nothing.
     Composite,
 }
 
-impl Condition {
-    pub(super) fn holds(&self, chain: &Chain<'_>, act: &Act<'_>, is_open: &dyn Fn(usize) -> bool) -> bool {
+impl<S> Condition<S> {
+    /// Whether it holds, when `holds` says of each statement whether it does.
+    pub(crate) fn is_met(&self, holds: &dyn Fn(&S) -> bool) -> bool {
         match self {
-            Self::All(conditions) => conditions.iter().all(|condition| condition.holds(chain, act, is_open)),
-            Self::Any(conditions) => conditions.iter().any(|condition| condition.holds(chain, act, is_open)),
-            Self::Not(condition) => !condition.holds(chain, act, is_open),
-            Self::Seen(kinds) => chain.has_before(kinds, act.at),
-            Self::ClockOpen(clocks) => clocks.iter().any(|clock| is_open(*clock)),
-            Self::Field(path, test) => test.passes(path.value(chain, act)),
+            Self::All(conditions) => conditions.iter().all(|condition| condition.is_met(holds)),
+            Self::Any(conditions) => conditions.iter().any(|condition| condition.is_met(holds)),
+            Self::Not(condition) => !condition.is_met(holds),
+            Self::Holds(statement) => holds(statement),
         }
     }
 }
 
+impl Condition {
+    pub(crate) fn holds(&self, chain: &Chain<'_>, act: &Act<'_>, is_open: &dyn Fn(usize) -> bool) -> bool {
+        self.is_met(&|statement| match statement {
+            ActStatement::Seen(kinds) => chain.has_before(kinds, act.at),
+            ActStatement::ClockOpen(clocks) => clocks.iter().any(|clock| is_open(*clock)),
+            ActStatement::Field(path, test) => test.passes(path.value(chain, act)),
+        })
+    }
+}
+
 impl Test {
-    fn passes(&self, value: Option<Scalar<&str>>) -> bool {
+    pub(crate) fn passes(&self, value: Option<Scalar<&str>>) -> bool {
         match self {
             Self::Eq(expected) => value.is_some_and(|value| value == expected.borrowed()),
             Self::Ne(expected) => value.is_none_or(|value| value != expected.borrowed()),
             Self::In(list) => value.is_some_and(|value| list.iter().any(|expected| value == expected.borrowed())),
             Self::Present(present) => value.is_some() == *present,
+            Self::StartsWith(start) => matches!(value, Some(Scalar::Text(text)) if text.starts_with(start.as_str())),
+            Self::InPeriod(from, to) => matches!(value, Some(Scalar::Day(day)) if (*from..=*to).contains(&day)),
         }
     }
 }
@@ -102,6 +139,7 @@ impl Scalar<String> {
             Self::Bool(value) => Scalar::Bool(*value),
             Self::Int(value) => Scalar::Int(*value),
             Self::Text(text) => Scalar::Text(text.as_str()),
+            Self::Day(day) => Scalar::Day(*day),
             Self::Composite => Scalar::Composite,
         }
     }
@@ -109,13 +147,18 @@ impl Scalar<String> {
 
 impl Path {
     /// The value, when the act or the chain has it.
-    pub(super) fn value<'a>(&self, chain: &Chain<'a>, act: &Act<'a>) -> Option<Scalar<&'a str>> {
+    pub(crate) fn value<'a>(&self, chain: &Chain<'a>, act: &Act<'a>) -> Option<Scalar<&'a str>> {
         match self {
             Self::RecorderKind => act.agency_kind.and_then(code_of_kind),
+            Self::RecorderDivision => {
+                let division = chain.directory().agency(act.agency)?.division.as_str();
+                (!division.is_empty()).then_some(Scalar::Text(division))
+            }
             Self::AgencyKind(field) => chain.directory().kind(act.text(field)?).and_then(code_of_kind),
             Self::Own(number) => scalar(act.fields, *number),
             Self::Referred(field, aspect) => aspect.of(chain.referred(act, field)?),
             Self::Latest(kind, field) => named(chain.latest(*kind, act.at)?, field),
+            Self::LatestDay(kind) => Some(Scalar::Day(chain.latest(*kind, act.at)?.day)),
             Self::Obligation(field) => {
                 let id = act.texts("obligation_ids").next()?;
                 let mut terms = chain.before(act.at).rev().filter(|earlier| earlier.is(RECORDED));
@@ -127,10 +170,10 @@ impl Path {
     }
 
     /// The text, when there is one.
-    pub(super) fn text<'a>(&self, chain: &Chain<'a>, act: &Act<'a>) -> Option<&'a str> {
+    pub(crate) fn text<'a>(&self, chain: &Chain<'a>, act: &Act<'a>) -> Option<&'a str> {
         match self.value(chain, act)? {
             Scalar::Text(text) => Some(text),
-            Scalar::Bool(_) | Scalar::Int(_) | Scalar::Composite => None,
+            Scalar::Bool(_) | Scalar::Int(_) | Scalar::Day(_) | Scalar::Composite => None,
         }
     }
 }
@@ -164,7 +207,12 @@ fn code_of_kind<'a>(kind: AgencyKind) -> Option<Scalar<&'a str>> {
 }
 
 fn scalar(message: &dyn Fields, number: u32) -> Option<Scalar<&str>> {
-    Some(match message.value(number, 0)? {
+    element(message, number, 0)
+}
+
+/// The value at a position of a field.
+pub(crate) fn element(message: &dyn Fields, number: u32, at: usize) -> Option<Scalar<&str>> {
+    Some(match message.value(number, at)? {
         Value::Bool(value) => Scalar::Bool(value),
         Value::Int(value) => Scalar::Int(value),
         Value::Text(text) => Scalar::Text(text),
@@ -182,7 +230,7 @@ fn scalar(message: &dyn Fields, number: u32) -> Option<Scalar<&str>> {
 /// A condition as written.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
-pub(super) enum ConditionData {
+pub(crate) enum ConditionData {
     All { all: Vec<Self> },
     Any { any: Vec<Self> },
     Not { not: Box<Self> },
@@ -192,44 +240,85 @@ pub(super) enum ConditionData {
     Ne { field: String, ne: Json },
     In { field: String, r#in: Vec<Json> },
     Present { field: String, present: bool },
+    StartsWith { field: String, starts_with: String },
+    InPeriod { field: String, in_period: String },
 }
 
 impl ConditionData {
-    /// Compiles the condition for acts of a kind. `clock` gives the place of a clock.
-    pub(super) fn compile(
+    /// Compiles the condition for acts of a kind.
+    pub(crate) fn compile(&self, event: &MessageInfo, names: &Names<'_>) -> Result<Condition, LoadError> {
+        self.build(&|data| match data {
+            Self::Seen { seen } => {
+                Ok(ActStatement::Seen(seen.iter().map(|name| kind_named(name)).collect::<Result<_, _>>()?))
+            }
+            Self::ClockOpen { clock_open } => {
+                let clocks = clock_open.iter().map(|id| (names.clock)(id));
+                Ok(ActStatement::ClockOpen(clocks.collect::<Result<_, _>>()?))
+            }
+            Self::All { .. }
+            | Self::Any { .. }
+            | Self::Not { .. }
+            | Self::Eq { .. }
+            | Self::Ne { .. }
+            | Self::In { .. }
+            | Self::Present { .. }
+            | Self::StartsWith { .. }
+            | Self::InPeriod { .. } => {
+                let (field, test) = data.test(names)?;
+                Ok(ActStatement::Field(path(event, field)?, test))
+            }
+        })
+    }
+
+    /// Compiles the condition for things that are no acts, by what each statement becomes.
+    pub(crate) fn build<S>(
         &self,
-        event: &MessageInfo,
-        clock: &dyn Fn(&str) -> Result<usize, LoadError>,
-    ) -> Result<Condition, LoadError> {
-        let each = |list: &[Self]| list.iter().map(|data| data.compile(event, clock)).collect::<Result<Vec<_>, _>>();
-        let field = |field: &str, test| Ok(Condition::Field(path(event, field)?, test));
+        statement: &dyn Fn(&Self) -> Result<S, LoadError>,
+    ) -> Result<Condition<S>, LoadError> {
+        let each = |list: &[Self]| list.iter().map(|data| data.build(statement)).collect::<Result<Vec<_>, _>>();
         match self {
             Self::All { all } => Ok(Condition::All(each(all)?)),
             Self::Any { any } => Ok(Condition::Any(each(any)?)),
-            Self::Not { not } => Ok(Condition::Not(Box::new(not.compile(event, clock)?))),
-            Self::Seen { seen } => {
-                Ok(Condition::Seen(seen.iter().map(|name| kind_named(name)).collect::<Result<_, _>>()?))
+            Self::Not { not } => Ok(Condition::Not(Box::new(not.build(statement)?))),
+            Self::Seen { .. }
+            | Self::ClockOpen { .. }
+            | Self::Eq { .. }
+            | Self::Ne { .. }
+            | Self::In { .. }
+            | Self::Present { .. }
+            | Self::StartsWith { .. }
+            | Self::InPeriod { .. } => Ok(Condition::Holds(statement(self)?)),
+        }
+    }
+
+    /// The field of a statement about one, and what it must pass.
+    pub(crate) fn test(&self, names: &Names<'_>) -> Result<(&str, Test), LoadError> {
+        match self {
+            Self::Eq { field, eq } => Ok((field, Test::Eq(literal(eq)?))),
+            Self::Ne { field, ne } => Ok((field, Test::Ne(literal(ne)?))),
+            Self::In { field, r#in } => Ok((field, Test::In(r#in.iter().map(literal).collect::<Result<_, _>>()?))),
+            Self::Present { field, present } => Ok((field, Test::Present(*present))),
+            Self::StartsWith { field, starts_with } => Ok((field, Test::StartsWith(starts_with.clone()))),
+            Self::InPeriod { field, in_period } => {
+                let (from, to) = (names.period)(in_period).ok_or_else(|| LoadError::NoPeriod(in_period.clone()))?;
+                Ok((field, Test::InPeriod(from, to)))
             }
-            Self::ClockOpen { clock_open } => {
-                Ok(Condition::ClockOpen(clock_open.iter().map(|id| clock(id)).collect::<Result<_, _>>()?))
+            Self::All { .. } | Self::Any { .. } | Self::Not { .. } | Self::Seen { .. } | Self::ClockOpen { .. } => {
+                Err(LoadError::NoLiteral(format!("{self:?}")))
             }
-            Self::Eq { field: name, eq } => field(name, Test::Eq(literal(eq)?)),
-            Self::Ne { field: name, ne } => field(name, Test::Ne(literal(ne)?)),
-            Self::In { field: name, r#in } => {
-                field(name, Test::In(r#in.iter().map(literal).collect::<Result<_, _>>()?))
-            }
-            Self::Present { field: name, present } => field(name, Test::Present(*present)),
         }
     }
 }
 
 /// Compiles a path for acts of a kind.
-pub(super) fn path(event: &MessageInfo, text: &str) -> Result<Path, LoadError> {
+pub(crate) fn path(event: &MessageInfo, text: &str) -> Result<Path, LoadError> {
     let unknown = || LoadError::NoPath { event: event.name, path: text.to_owned() };
     let parts: Vec<&str> = text.split('.').collect();
     Ok(match parts.as_slice() {
         ["agency", "kind"] => Path::RecorderKind,
+        ["agency", "division"] => Path::RecorderDivision,
         ["target", "kind"] => Path::AgencyKind("target".to_owned()),
+        ["latest", event, "occurred_on"] => Path::LatestDay(kind_named(event)?),
         ["latest", event, field] => Path::Latest(kind_named(event)?, (*field).to_owned()),
         ["obligation", field] => Path::Obligation((*field).to_owned()),
         [field] => Path::Own(event.field(field).ok_or_else(unknown)?.number),
@@ -248,7 +337,7 @@ pub(super) fn path(event: &MessageInfo, text: &str) -> Result<Path, LoadError> {
     })
 }
 
-pub(super) fn kind_named(event: &str) -> Result<Kind, LoadError> {
+pub(crate) fn kind_named(event: &str) -> Result<Kind, LoadError> {
     let info = kind_of_event(event).ok_or_else(|| LoadError::NoEvent(event.to_owned()))?;
     Ok(Kind(catalogue::index(info)))
 }

@@ -9,7 +9,7 @@ use super::{
     Clock, ClockKind, Clocks, Deemed, End, Entry, KindEntries, Matching, Obliged, Retro, Severity, Start, Suspends,
     Use,
     arithmetic::{Approver, Extension, Further, Term, Unit},
-    condition::{ConditionData, Path, kind_named, path},
+    condition::{ConditionData, Names, Path, kind_named, path},
 };
 use crate::{calendar::Day, catalogue, judge::chain::Kind};
 
@@ -150,7 +150,8 @@ impl Loader<'_> {
         let kind = kind_named(&data.event)?;
         let row = catalogue::event(&data.event).ok_or_else(|| LoadError::NoEvent(data.event.clone()))?;
         let info = row.kind.info;
-        let when = data.when.as_ref().map(|when| when.compile(info, &|id| self.place(id))).transpose()?;
+        let names = Names { clock: &|id| self.place(id), period: &|_| None };
+        let when = data.when.as_ref().map(|when| when.compile(info, &names)).transpose()?;
         Ok((Entry { kind, when }, info))
     }
 
@@ -382,6 +383,8 @@ pub(crate) enum LoadError {
     NoClock(String),
     #[error("`{path}` leads nowhere from `{event}`")]
     NoPath { event: &'static str, path: String },
+    #[error("there is no period `{0}`")]
+    NoPeriod(String),
     #[error("`{0}` is nothing that a field can equal")]
     NoLiteral(String),
     #[error("`{0}` names nobody who could be obliged")]
