@@ -84,6 +84,12 @@ pub fn accepted(list: &str, code: &str) -> bool {
     CATALOGUE.codes.get(list).and_then(|codes| codes.get(code)).is_none_or(|row| row.accepted)
 }
 
+/// Whether the list marks a code as a success (`Outcome`).
+#[must_use]
+pub fn is_success(list: &str, code: &str) -> bool {
+    CATALOGUE.codes.get(list).and_then(|codes| codes.get(code)).is_some_and(|row| row.success)
+}
+
 /// Code of the kind of agency whose ids begin with this prefix (`CT`: `COURT`).
 #[must_use]
 pub fn agency_kind_of_prefix(prefix: &str) -> Option<&'static str> {
@@ -235,6 +241,7 @@ struct Catalogue {
 struct Code {
     zh: String,
     accepted: bool,
+    success: bool,
     /// How ids of agencies of this kind begin.
     id_prefixes: Vec<String>,
 }

@@ -116,4 +116,4 @@ fn outcome(chain: &Chain<'_>) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

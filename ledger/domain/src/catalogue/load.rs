@@ -162,7 +162,10 @@ fn number<T: TryFrom<i32>>(list: &'static EnumInfo, code: &str) -> Result<T, Loa
 
 fn by_code(rows: Vec<CodeData>) -> BTreeMap<String, Code> {
     rows.into_iter()
-        .map(|row| (row.code, Code { zh: row.zh, accepted: row.accepted.unwrap_or(true), id_prefixes: row.id_prefix }))
+        .map(|row| {
+            let (accepted, success) = (row.accepted.unwrap_or(true), row.success.unwrap_or_default());
+            (row.code, Code { zh: row.zh, accepted, success, id_prefixes: row.id_prefix })
+        })
         .collect()
 }
 
@@ -217,6 +220,7 @@ pub(super) struct CodeData {
     pub(super) code: String,
     zh: String,
     accepted: Option<bool>,
+    success: Option<bool>,
     #[serde(default)]
     id_prefix: Vec<String>,
 }

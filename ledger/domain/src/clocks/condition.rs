@@ -133,6 +133,19 @@ impl Test {
     }
 }
 
+impl Scalar<&str> {
+    /// The same value, kept for longer than the act that it stands in.
+    pub(crate) fn owned(self) -> Scalar<String> {
+        match self {
+            Self::Bool(value) => Scalar::Bool(value),
+            Self::Int(value) => Scalar::Int(value),
+            Self::Text(text) => Scalar::Text(text.to_owned()),
+            Self::Day(day) => Scalar::Day(day),
+            Self::Composite => Scalar::Composite,
+        }
+    }
+}
+
 impl Scalar<String> {
     fn borrowed(&self) -> Scalar<&str> {
         match self {

@@ -5,7 +5,7 @@ mod extra;
 mod lapses;
 mod rules;
 mod signers;
-mod table;
+pub(crate) mod table;
 
 use std::path::Path;
 
@@ -153,7 +153,7 @@ fn judged(case: &Case) -> Judgement {
     judge(&history, &directory(), fixture(), Moment::end_of(Day::parse(&case.as_of).unwrap()))
 }
 
-fn fixture() -> &'static RuleSet {
+pub(crate) fn fixture() -> &'static RuleSet {
     RuleSet::named("cn-2024-fixture").unwrap()
 }
 
@@ -162,7 +162,7 @@ fn step_of(case: &Case) -> impl Fn(u64) -> Option<StepNumber> {
     move |revision| numbers.get(usize::try_from(revision).ok()?).copied()
 }
 
-fn directory() -> Directory {
+pub(crate) fn directory() -> Directory {
     let rows: Vec<Json> = serde_json::from_str(include_str!("../../data/agencies.json")).unwrap();
     let mut directory = Directory::default();
     for row in &rows {

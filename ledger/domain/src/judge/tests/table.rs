@@ -82,7 +82,7 @@ fn step_of(revision: u64) -> Option<StepNumber> {
     u32::try_from(revision + 1).ok().map(StepNumber::from)
 }
 
-pub(super) fn case(as_of: &str, acts: &str) -> Case {
+pub(crate) fn case(as_of: &str, acts: &str) -> Case {
     let steps: Vec<Json> = acts.lines().map(str::trim).filter(|line| !line.is_empty()).zip(1..).map(step).collect();
     let case = json!({
         "case": "T", "title_zh": "例", "title_en": "example", "chain": "JF3602032024030400017", "division": "360203",
