@@ -9,6 +9,7 @@ use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     log::{ReadError, Stored},
+    merkle::LeafIndex,
 };
 
 use crate::{
@@ -82,6 +83,18 @@ impl Index {
         let from = usize::try_from(from.0).map_or(leaves.len(), |from| from.min(leaves.len()));
         let leaves = leaves.get(from..).unwrap_or_default();
         leaves.iter().take(limit).filter_map(|leaf| self.locate(*leaf)).collect()
+    }
+
+    /// Leaves of a chain, from a revision on.
+    pub(crate) fn leaves(&self, chain: ChainId, from: Revision) -> impl Iterator<Item = LeafIndex> {
+        let leaves = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
+        let from = usize::try_from(from.0).map_or(leaves.len(), |from| from.min(leaves.len()));
+        leaves.get(from..).unwrap_or_default().iter().copied().map(LeafIndex)
+    }
+
+    /// Every chain with its first leaf.
+    pub(crate) fn first_leaves(&self) -> impl Iterator<Item = (u64, ChainId)> {
+        self.chains.iter().filter_map(|(chain, leaves)| Some((*leaves.first()?, *chain)))
     }
 
     /// Up to `limit` records in the global order, from a leaf on.

@@ -2,8 +2,10 @@
 //!
 //! Reading order: [`Embedded`] (the contract, kept) → `committer` (life of an entry) → `segment` (the bytes, and why
 //! they are right) → [`scan`] (reads all of it, finds what is wrong) → `spare` (new segments) → [`disk`] (what
-//! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint.
+//! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint, and [`archive`] reads what nobody
+//! serves.
 
+pub mod archive;
 pub mod checkpoint;
 mod committer;
 pub mod disk;
