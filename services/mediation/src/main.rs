@@ -1,6 +1,7 @@
 //! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
 
 mod access;
+mod archive;
 mod command;
 mod config;
 mod founding;
@@ -56,6 +57,8 @@ enum Command {
     Clock(command::clock::Arguments),
     /// 生成虚构的城市一年：由种子逐字节再现的账本 · Make up a city's year: a ledger that a seed gives byte for byte
     City(command::city::Arguments),
+    /// 统计年度指标，并与公布值比对 · Compute the figures of a year and compare with what was published
+    Figures(command::figures::Arguments),
     /// 核验账本目录的每一个字节 · Verify every byte of a ledger's directory
     Verify(command::verify::Arguments),
     /// 日志：检查点与证明 · The log: checkpoints and proofs
@@ -81,6 +84,7 @@ fn main() -> ExitCode {
             Command::Replay(arguments) => command::replay::run(arguments).await,
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
+            Command::Figures(arguments) => command::figures::run(&arguments),
             Command::Verify(arguments) => command::verify::run(&arguments),
             Command::Log(arguments) => command::log::run(arguments).await,
         }

@@ -67,7 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 
 /// Keeps the ledger from being served while it is verified: a log that is being written cannot be told from a torn one.
 /// None where there is no lock file yet.
-fn unserved(directory: &Path) -> Result<Option<File>> {
+pub(crate) fn unserved(directory: &Path) -> Result<Option<File>> {
     let path = directory.join("log.lock");
     let Ok(file) = File::open(&path) else { return Ok(None) };
     match file.try_lock_shared() {

@@ -1,0 +1,305 @@
+//! A ledger's directory that nobody serves, verified and read chain by chain, on as many threads as are wanted.
+//!
+//! The first pass reads every byte of the log, in order: frames, batches, the tree against the last checkpoint, genesis,
+//! and the registry as it stood at each leaf. The second reads chain after chain and folds each as the ledger does: form,
+//! place, link and signature of every entry, parts against their commitments, admission. In memory are the places of the
+//! records, the places of the wraps, and one chain for each thread.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use anyhow::{Context as _, Result};
+use mediation_domain::history::Recorded;
+use mediation_ledger::{
+    chain::ChainId,
+    checkpoint::Checkpoint,
+    ledger::Fold,
+    merkle::{Hash, LeafIndex},
+    registry::Registry,
+    vault::DataKey,
+    verify::TreeHead,
+};
+use mediation_log_embedded::{
+    archive::Archive as LogArchive,
+    checkpoint::{LAST, NEW},
+    disk::{Disk, RealDisk},
+    scan::Expected,
+    vault::VaultReader,
+};
+
+use crate::{command::verify::unserved, layout::Layout, manifest::Manifest};
+
+/// Records of a chain read at once.
+const PAGE: usize = 256;
+
+/// Chains that a thread takes at once: enough that threads seldom meet, few enough that they end together.
+const CHAINS_AT_ONCE: usize = 32;
+
+/// Faults that are told one by one; all are counted.
+const FAULTS_TOLD: usize = 20;
+
+/// A ledger's directory, to be read.
+#[derive(Debug)]
+pub(crate) struct Archive {
+    /// What it is.
+    pub(crate) manifest: Manifest,
+    /// The last checkpoint, which the log extends.
+    pub(crate) checkpoint: Checkpoint,
+    /// The tree over all of the log.
+    pub(crate) tree: TreeHead,
+    /// A crash left an unacknowledged batch behind the end.
+    pub(crate) is_torn: bool,
+    log: LogArchive,
+    chains: Vec<ChainId>,
+    vault: VaultReader,
+    /// The registry after each leaf that changed it.
+    registries: Vec<(LeafIndex, Arc<Registry>)>,
+    _lock: Option<File>,
+}
+
+/// Why there is nothing to read: what is wrong, each with its place.
+#[derive(Debug)]
+pub(crate) struct Damage(pub(crate) Vec<String>);
+
+/// A chain as it was read.
+#[derive(Debug)]
+pub(crate) struct ReadChain {
+    /// The chain.
+    pub(crate) id: ChainId,
+    /// Its acts that count.
+    pub(crate) history: Vec<Recorded>,
+}
+
+/// What was read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Reading {
+    /// Entries.
+    pub(crate) entries: u64,
+    /// Chains.
+    pub(crate) chains: u64,
+    /// Signatures that were found good, of entries whose acts count.
+    pub(crate) signatures: u64,
+    /// Parts that were not opened: destroyed, or without a key.
+    pub(crate) withheld: u64,
+    /// Acts of which not even the kind could be read.
+    pub(crate) unread: u64,
+    /// Entries that do not count, by the code of the finding.
+    pub(crate) faulty: BTreeMap<&'static str, u64>,
+    /// The first of them, by leaf.
+    pub(crate) faults: BTreeMap<u64, String>,
+}
+
+impl Archive {
+    /// Opens a directory and reads its log once; `progress` is told how many entries are done.
+    ///
+    /// # Errors
+    /// The directory holds no ledger, or somebody serves it.
+    pub(crate) fn open(directory: &Path, progress: &dyn Fn(u64)) -> Result<Result<Self, Damage>> {
+        let layout = Layout::new(directory);
+        let bytes = fs::read(layout.manifest())
+            .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
+        let lock = unserved(directory)?;
+        let opened = Manifest::open(&bytes).context("the manifest is damaged").and_then(|manifest| {
+            let checkpoint = last_checkpoint(&layout, &manifest)?;
+            let vault = VaultReader::open(&RealDisk, &layout.vault(), manifest.origin.as_str())?;
+            Ok((manifest, checkpoint, vault))
+        });
+        match opened {
+            Ok((manifest, checkpoint, vault)) => Self::read(directory, manifest, checkpoint, vault, lock, progress),
+            Err(error) => Ok(Err(Damage(vec![format!("{error:#}")]))),
+        }
+    }
+
+    fn read(
+        directory: &Path,
+        manifest: Manifest,
+        checkpoint: Checkpoint,
+        vault: VaultReader,
+        lock: Option<File>,
+        progress: &dyn Fn(u64),
+    ) -> Result<Result<Self, Damage>> {
+        let disk: &dyn Disk = &RealDisk;
+        let origin = manifest.origin.as_str();
+        let expected = Expected { origin: origin.to_owned(), covered: Some((checkpoint.size, checkpoint.root)) };
+        let mut damage = Vec::new();
+        let mut fold = Fold::new(ChainId::registry(origin));
+        let mut registries: Vec<(LeafIndex, Arc<Registry>)> = Vec::new();
+        let (scan, log) = LogArchive::read(disk, directory, &expected, &mut |placed| {
+            if placed.leaf == LeafIndex(0) && placed.leaf_hash != manifest.genesis {
+                let (found, pinned) = (placed.leaf_hash, manifest.genesis);
+                damage
+                    .push(format!("the log does not begin with the pinned founding: leaf {found} instead of {pinned}"));
+            }
+            if placed.chain == fold.chain() {
+                let key = |digest| key(&vault, placed.chain, digest);
+                let known = registries.last().map(|(_, registry)| Arc::clone(registry)).unwrap_or_default();
+                // What does not count is told when the chain is read; it changes no registry.
+                drop(fold.place_record(origin, &known, placed.revision, placed.record, &key));
+                if let Some(registry) = fold.registry().filter(|registry| **registry != *known) {
+                    registries.push((placed.leaf, Arc::new(registry.clone())));
+                }
+            }
+            progress(placed.leaf.0 + 1);
+        })?;
+        damage.extend(scan.faults.iter().map(ToString::to_string));
+        let Some(log) = log.filter(|_| damage.is_empty()) else { return Ok(Err(Damage(damage))) };
+        Ok(Ok(Self {
+            chains: log.chains(),
+            tree: TreeHead { size: scan.size, root: scan.root },
+            is_torn: scan.torn_tail.is_some(),
+            manifest,
+            checkpoint,
+            log,
+            vault,
+            registries,
+            _lock: lock,
+        }))
+    }
+
+    /// How many chains there are.
+    pub(crate) fn chain_count(&self) -> u64 {
+        self.chains.len() as u64
+    }
+
+    /// The registry as the log leaves it.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        self.registries.last().map(|(_, registry)| Arc::clone(registry)).unwrap_or_default()
+    }
+
+    /// Reads every chain, each by one of as many threads as there are states; `take` is given the state of its thread.
+    ///
+    /// # Errors
+    /// The disk does not give what it gave before.
+    pub(crate) fn each<S: Send>(
+        &self,
+        states: Vec<S>,
+        take: &(dyn Fn(&mut S, &ReadChain) + Sync),
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<(Vec<S>, Reading)> {
+        let (next, done) = (AtomicUsize::new(0), AtomicU64::new(0));
+        let work = |mut state: S| {
+            let mut reading = Reading::default();
+            loop {
+                let from = next.fetch_add(CHAINS_AT_ONCE, Ordering::Relaxed);
+                let rest = self.chains.get(from..).unwrap_or_default();
+                if rest.is_empty() {
+                    return Ok((state, reading));
+                }
+                for chain in rest.iter().take(CHAINS_AT_ONCE) {
+                    take(&mut state, &self.chain(*chain, &mut reading)?);
+                    progress(done.fetch_add(1, Ordering::Relaxed) + 1);
+                }
+            }
+        };
+        let work = &work;
+        let finished: Vec<Result<(S, Reading)>> = thread::scope(|scope| {
+            let threads: Vec<_> = states.into_iter().map(|state| scope.spawn(move || work(state))).collect();
+            let joined = threads.into_iter().map(|thread| match thread.join() {
+                Ok(finished) => finished,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.collect()
+        });
+        let mut states = Vec::with_capacity(finished.len());
+        let mut readings = Reading::default();
+        for finished in finished {
+            let (state, reading) = finished?;
+            states.push(state);
+            readings.add(reading);
+        }
+        Ok((states, readings))
+    }
+
+    fn chain(&self, id: ChainId, reading: &mut Reading) -> Result<ReadChain> {
+        let mut fold = Fold::new(id);
+        let mut history = Vec::new();
+        reading.chains += 1;
+        loop {
+            let page = self.log.chain(id, fold.next(), PAGE)?;
+            let full = page.len() == PAGE;
+            for (leaf, stored) in page {
+                let registry = self.registry_before(leaf);
+                let key = |digest| key(&self.vault, id, digest);
+                let origin = self.manifest.origin.as_str();
+                let checked = fold.place_record(origin, &registry, stored.revision, &stored.record, &key);
+                reading.entries += 1;
+                reading.withheld += checked.withheld.len() as u64;
+                match checked.outcome {
+                    Ok(recorded) => {
+                        reading.signatures += 1;
+                        reading.unread += u64::from(recorded.act.event().is_none());
+                        history.push(recorded);
+                    }
+                    Err(fault) => {
+                        *reading.faulty.entry(fault.code()).or_default() += 1;
+                        reading
+                            .tell(leaf.0, format!("entry {leaf} (chain {id}, revision {}): {fault}", stored.revision));
+                    }
+                }
+            }
+            if !full {
+                return Ok(ReadChain { id, history });
+            }
+        }
+    }
+
+    /// The registry by which a leaf is judged: as the leaves before it left it.
+    fn registry_before(&self, leaf: LeafIndex) -> Arc<Registry> {
+        let before = self.registries.partition_point(|(changed, _)| *changed < leaf);
+        let last = before.checked_sub(1).and_then(|last| self.registries.get(last));
+        last.map(|(_, registry)| Arc::clone(registry)).unwrap_or_default()
+    }
+}
+
+impl Reading {
+    /// Entries that do not count.
+    pub(crate) fn faulty(&self) -> u64 {
+        self.faulty.values().sum()
+    }
+
+    fn tell(&mut self, leaf: u64, fault: String) {
+        self.faults.insert(leaf, fault);
+        if self.faults.len() > FAULTS_TOLD {
+            self.faults.pop_last();
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.chains += other.chains;
+        self.signatures += other.signatures;
+        self.withheld += other.withheld;
+        self.unread += other.unread;
+        for (code, count) in other.faulty {
+            *self.faulty.entry(code).or_default() += count;
+        }
+        for (leaf, fault) in other.faults {
+            self.tell(leaf, fault);
+        }
+    }
+}
+
+/// The key of a part; none when it was destroyed, was never kept, or does not open: then the part is withheld.
+fn key(vault: &VaultReader, chain: ChainId, digest: Hash) -> Option<DataKey> {
+    vault.key(chain, digest).ok().flatten()
+}
+
+/// The newest checkpoint that is signed. The one that was not synced may have been spoilt by a power cut.
+fn last_checkpoint(layout: &Layout, manifest: &Manifest) -> Result<Checkpoint> {
+    let open = |name: &str| -> Result<Checkpoint> {
+        let path = layout.root().join(name);
+        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+        let signed = Checkpoint::open(&bytes, &manifest.origin, std::slice::from_ref(&manifest.log_key));
+        Ok(signed.with_context(|| path.display().to_string())?.checkpoint)
+    };
+    let last = open(LAST)?;
+    Ok(open(NEW).ok().filter(|new| new.size > last.size).unwrap_or(last))
+}
