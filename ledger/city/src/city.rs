@@ -1,91 +1,230 @@
-//! The city: its agencies, and everything they do, in the order of recording.
+//! The city: its agencies, its chains, and all its acts in the order in which they were recorded.
 
-use mediation_domain::{case::Case, history::Recorded};
-use mediation_proto::mediation::types::v1::AgencyKind;
-use serde::Deserialize;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap},
+    vec,
+};
 
-use crate::scale::Scale;
+use mediation_domain::{calendar::Day, directory::Directory, history::Recorded};
 
-const AGENCIES: &str = include_str!("../../domain/data/agencies.json");
-const CASES: [&str; 2] = [include_str!("../../../tests/cases/G01.json"), include_str!("../../../tests/cases/G02.json")];
+use crate::{
+    agenda::agenda,
+    dispute::{Budget, Disputes},
+    matter::{Matter, Places},
+    member::{self, Member},
+    plan::Plan,
+    registry::registry,
+    scale::Scale,
+    story::Story,
+};
 
-/// Disputes of the whole city.
-const DISPUTES: u64 = 80_000;
+/// Identity of the ledger that the city's registry chains belong to.
+pub const ORIGIN: &str = "city.mediation.example/main";
 
-/// An agency of the city.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CityMember {
-    /// Id, such as `CT-ZS`.
-    pub id: String,
-    /// Kind.
-    pub kind: AgencyKind,
-    /// Public name.
-    pub name: String,
-    /// Administrative division code.
-    pub division: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Row {
-    id: String,
-    zh: String,
-    kind: String,
-    #[serde(default)]
-    division: String,
-}
-
-/// A city of one year.
+/// A city in a year, with what came before it for comparison.
 #[derive(Debug)]
 pub struct City {
-    year: i32,
+    year: i64,
     seed: u64,
-    scale: Scale,
+    plan: Plan,
+    members: Vec<Member>,
+    directory: Directory,
+}
+
+/// What the disputes share in of the figures that other chains make up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shares {
+    pub(crate) grid_events: u64,
+    pub(crate) petitions: u64,
+    pub(crate) warnings: u64,
 }
 
 impl City {
-    /// The city of a year.
+    /// The city of a year and a seed, at a scale.
     #[must_use]
-    pub fn new(year: i32, seed: u64, scale: Scale) -> Self {
-        Self { year, seed, scale }
+    pub fn new(year: i64, seed: u64, scale: Scale) -> Self {
+        let members = member::members();
+        let directory = member::directory(&members);
+        Self { year, seed, plan: Plan::new(scale), members, directory }
     }
 
-    /// Its agencies.
+    /// Its year.
     #[must_use]
-    pub fn members(&self) -> Vec<CityMember> {
-        let rows: Vec<Row> = serde_json::from_str(AGENCIES).unwrap_or_default();
-        let member = |row: Row| {
-            let kind = AgencyKind::from_str_name(&format!("AGENCY_KIND_{}", row.kind))?;
-            Some(CityMember { id: row.id, kind, name: row.zh, division: row.division })
-        };
-        rows.into_iter().filter_map(member).collect()
+    pub fn year(&self) -> i64 {
+        self.year
     }
 
-    /// Everything that is done, by chain, in the order of recording.
-    pub fn acts(&self) -> impl Iterator<Item = ([u8; 16], Recorded)> + Send + use<> {
-        let disputes = self.scale.of(DISPUTES).max(1);
-        let (year, seed) = (self.year, self.seed);
-        let mut steps: Vec<(u64, Recorded)> = Vec::new();
-        for (number, text) in (0..).zip(CASES) {
-            let history =
-                Case::parse(text).and_then(|case| case.history(&mediation_domain::case::StepNumber::event_id));
-            let mut recorded_at = 0;
-            for mut recorded in history.unwrap_or_default() {
-                recorded_at = (recorded.recorded_at + 60_000).max(recorded_at + 600_000);
-                recorded.recorded_at = recorded_at;
-                steps.push((number, recorded));
+    /// The agencies that record.
+    #[must_use]
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    /// The same, as the rules know them.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Every chain, by the day on which it begins, told when it is asked for.
+    #[must_use]
+    pub fn stories(&self) -> Stories<'_> {
+        let disputes = Disputes::new(&self.directory, self.year, self.seed, &self.budget());
+        let uses = disputes.uses();
+        let shares = Shares { grid_events: uses.grid_events, petitions: uses.petitions, warnings: uses.warnings };
+        let matters = agenda(&self.plan, self.year, &shares);
+        let places = Places::new(&self.directory, &matters);
+        let registry = registry(&self.plan, &self.members, self.year, self.seed);
+        Stories {
+            city: self,
+            registry: registry.into_iter(),
+            matters: matters.into_iter(),
+            places,
+            disputes,
+            dispute: 0,
+            end: Day::parse(&format!("{}-01-01", self.year + 1)).map_or(i64::MAX, |day| day.begin() * 1_000),
+        }
+    }
+
+    /// Every act of every chain, by the time of recording.
+    #[must_use]
+    pub fn acts(&self) -> Acts<'_> {
+        Acts { stories: self.stories(), ahead: None, open: BTreeMap::new(), next: BinaryHeap::new(), opened: 0 }
+    }
+
+    /// The integers that the figures of the year must come to, by their ids.
+    #[must_use]
+    pub fn expected(&self) -> BTreeMap<&'static str, u64> {
+        let plan = &self.plan;
+        let uses = Disputes::new(&self.directory, self.year, self.seed, &self.budget()).uses();
+        let reported = plan.scaled("P-24a", "count").max(uses.grid_events);
+        BTreeMap::from([
+            ("P-14", uses.settled),
+            ("P-15", uses.confirmations),
+            ("P-16", uses.sessions),
+            ("P-17a", uses.online),
+            ("P-17b", uses.online_settled),
+            ("P-18a", plan.scaled("P-18a", "count").max(plan.scaled_item("P-18b", 0))),
+            ("P-19", plan.scaled("P-19", "count")),
+            ("P-24a", reported),
+            ("P-24b", plan.scaled("P-24b", "count").clamp(uses.grid_events, reported)),
+            ("P-25", plan.fixed("P-25", "count")),
+            ("P-30", plan.scaled("P-30", "sum")),
+            ("P-31", plan.scaled("P-31", "count")),
+        ])
+    }
+
+    fn budget(&self) -> Budget {
+        Budget {
+            settled: self.plan.scaled("P-14", "count"),
+            confirmations: self.plan.scaled("P-15", "count"),
+            sessions: self.plan.scaled("P-16", "count"),
+            online: self.plan.scaled("P-17a", "count"),
+            online_settled: self.plan.scaled("P-17b", "count"),
+        }
+    }
+}
+
+/// The chains of a city. What would be recorded after its year is left out: nobody has recorded it yet.
+#[derive(Debug)]
+pub struct Stories<'a> {
+    city: &'a City,
+    registry: vec::IntoIter<Story>,
+    matters: vec::IntoIter<(Day, Matter)>,
+    places: Places<'a>,
+    disputes: Disputes<'a>,
+    /// The next dispute.
+    dispute: usize,
+    /// Milliseconds at which the year is over.
+    end: i64,
+}
+
+impl Stories<'_> {
+    /// The first chain that begins next: the registry, then disputes and other matters by day.
+    fn tell(&mut self) -> Option<Story> {
+        if let Some(story) = self.registry.next() {
+            return Some(story);
+        }
+        let City { seed, directory, .. } = self.city;
+        loop {
+            let matter = self.matters.as_slice().first().map(|(day, _)| *day);
+            let dispute = self.disputes.opened_on(self.dispute);
+            let told = match (matter, dispute) {
+                (None, None) => return None,
+                (Some(day), Some(other)) if day <= other => self.matter(directory, *seed),
+                (Some(_), None) => self.matter(directory, *seed),
+                (_, Some(_)) => {
+                    self.dispute += 1;
+                    self.disputes.story(self.dispute - 1)
+                }
+            };
+            if told.is_some() {
+                return told;
             }
         }
-        steps.sort_by_key(|(_, recorded)| recorded.recorded_at);
-        let kinds = CASES.len() as u64;
-        steps.into_iter().flat_map(move |(number, step)| {
-            (0..disputes).filter(move |dispute| dispute % kinds == number).map(move |dispute| {
-                let mut chain = [0; 16];
-                let id = (u128::from(dispute) << 64) | (u128::from(seed) << 8) | u128::from(year.unsigned_abs() % 256);
-                chain.copy_from_slice(&id.to_be_bytes());
-                let mut recorded = step.clone();
-                recorded.recorded_at += i64::try_from(dispute / 100).unwrap_or_default();
-                (chain, recorded)
-            })
-        })
+    }
+
+    fn matter(&mut self, directory: &Directory, seed: u64) -> Option<Story> {
+        let (day, matter) = self.matters.next()?;
+        matter.tell(directory, &self.places, seed, day)
+    }
+}
+
+impl Iterator for Stories<'_> {
+    type Item = Story;
+
+    fn next(&mut self) -> Option<Story> {
+        let mut story = self.tell()?;
+        story.acts.retain(|act| act.recorded_at < self.end);
+        Some(story)
+    }
+}
+
+/// The acts of a city. Only chains that have begun and are not over are in memory.
+#[derive(Debug)]
+pub struct Acts<'a> {
+    stories: Stories<'a>,
+    /// A chain that begins later than what is recorded next.
+    ahead: Option<Story>,
+    open: BTreeMap<u64, ([u8; 16], vec::IntoIter<Recorded>)>,
+    /// When the next act of each open chain is recorded.
+    next: BinaryHeap<Reverse<(i64, [u8; 16], u64)>>,
+    opened: u64,
+}
+
+impl Acts<'_> {
+    /// Opens every chain that may begin before the earliest act of those that are open. One that begins on a later day
+    /// shows that no other does.
+    fn open_due(&mut self) {
+        while let Some(story) = self.ahead.take().or_else(|| self.stories.next()) {
+            let Some(first) = story.acts.first() else { continue };
+            let begins = Day::of(first.occurred_at).begin() * 1_000;
+            if self.next.peek().is_some_and(|Reverse((earliest, ..))| begins > *earliest) {
+                self.ahead = Some(story);
+                return;
+            }
+            self.opened += 1;
+            self.next.push(Reverse((first.recorded_at, story.chain, self.opened)));
+            self.open.insert(self.opened, (story.chain, story.acts.into_iter()));
+        }
+    }
+}
+
+impl Iterator for Acts<'_> {
+    type Item = ([u8; 16], Recorded);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.open_due();
+        let Reverse((_, chain, number)) = self.next.pop()?;
+        let (_, acts) = self.open.get_mut(&number)?;
+        let act = acts.next()?;
+        match acts.as_slice().first() {
+            Some(later) => self.next.push(Reverse((later.recorded_at, chain, number))),
+            None => {
+                self.open.remove(&number);
+            }
+        }
+        Some((chain, act))
     }
 }

@@ -4,6 +4,22 @@
 //! The city serves tests, benches, demonstrations and the figures: how many of what there are stands in the `fixture`
 //! columns of `kpis.json`. Nobody in it exists.
 
-pub mod city;
+mod agenda;
+mod city;
+mod credit;
+pub mod defects;
+pub mod dispute;
+mod matter;
+mod member;
+mod plan;
+mod registry;
 pub mod scale;
 pub mod story;
+
+pub use self::{
+    city::{Acts, City, ORIGIN, Stories},
+    member::Member,
+};
+
+#[cfg(test)]
+mod tests;

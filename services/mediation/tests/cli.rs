@@ -15,7 +15,9 @@ mod cli {
     fn every_command_explains_itself_in_chinese_and_english() {
         let (code, help, _) = mediation(&["--help"]);
         assert_eq!(code, Some(0));
-        for command in ["init", "serve", "demo", "record", "chain", "replay", "clock", "city", "figures", "verify", "log"] {
+        for command in
+            ["init", "serve", "demo", "record", "chain", "replay", "clock", "city", "figures", "verify", "log"]
+        {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);
             assert_eq!(code, Some(0));

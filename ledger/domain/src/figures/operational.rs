@@ -169,7 +169,7 @@ impl<'a> Judged<'a> {
     fn run(&self, run: &ClockRun, anchor: Anchor) -> Option<Item> {
         let ending = self.act(run.ended_by);
         let limit = run.due.map(|due| due.day());
-        let done = matches!(run.state, ClockState::Met | ClockState::Late);
+        let done = matches!(run.state, ClockState::Met | ClockState::Late | ClockState::Early);
         let day = match anchor {
             Anchor::Start if is_recall(ending) => return None,
             Anchor::Start => run.start,
@@ -179,7 +179,7 @@ impl<'a> Judged<'a> {
         // What fell away after its limit was due all the same.
         let outlived = limit.zip(ending).is_some_and(|(limit, ending)| ending.day > limit);
         let state = match run.state {
-            ClockState::Met | ClockState::Late => "DONE",
+            ClockState::Met | ClockState::Late | ClockState::Early => "DONE",
             ClockState::Void if !outlived => "VOID",
             ClockState::Void | ClockState::Open | ClockState::Lapsed => "OPEN",
         };

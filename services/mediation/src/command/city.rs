@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
-use mediation_city::{city::City, scale::Scale};
+use mediation_city::{City, ORIGIN, scale::Scale};
 use mediation_domain::{admit::Caller, history::Recorded, rules::RuleSet};
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -139,9 +139,9 @@ async fn make(layout: &Layout, arguments: &Arguments) -> Result<Made> {
         .with_context(|| format!("规模 {scale} 的城市没有任何行为 · a city of scale {scale} does nothing"))?;
     let randomness = Randomness::Seeded(SeededEntropy::new(seed_of(year, seed, scale)));
     let clock = Arc::new(ScriptedClock::at(first.1.recorded_at - FOUNDED_BEFORE_MS));
-    let members = city.members().into_iter();
+    let members = city.members().iter().cloned();
     let founding = Founding {
-        origin: format!("jingdezhen.example/city-{year}").parse()?,
+        origin: ORIGIN.parse()?,
         rule_set,
         segment_bytes: SEGMENT_BYTES_DEFAULT,
         members: members

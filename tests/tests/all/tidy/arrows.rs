@@ -9,7 +9,7 @@ use crate::workspace::{manifests, package_name};
 const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-proto", &[]),
     ("mediation-domain", &["mediation-proto"]),
-    ("mediation-city", &["mediation-domain", "mediation-proto"]),
+    ("mediation-city", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-ledger", &["mediation-domain", "mediation-proto"]),
     ("mediation-log-embedded", &["mediation-ledger"]),
     ("mediation-projections", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
