@@ -349,8 +349,8 @@ impl Fold {
         self.places.insert(recorded.event_id, Revision(recorded.revision));
         if self.chain == ChainId::registry(origin) {
             match &mut self.registry {
-                Some(registry) => registry.apply(&recorded.agency, &recorded.act)?,
-                None => self.registry.insert(Registry::default()).found(leaf, &recorded.act)?,
+                Some(registry) => registry.apply(&recorded.agency, recorded.occurred_at, &recorded.act)?,
+                None => self.registry.insert(Registry::default()).found(origin, leaf, &recorded.act)?,
             }
         }
         self.standing.apply(recorded);
