@@ -7,6 +7,7 @@ mod administrative;
 mod court;
 mod family;
 mod flow;
+mod incident;
 mod labour;
 mod medical;
 mod people;

@@ -9,7 +9,7 @@ use mediation_proto::mediation::types::v1::AgencyKind::{
 };
 
 use super::{
-    Budget, Place, administrative, court, family, labour, medical, people, petition, police, procuratorate,
+    Budget, Place, administrative, court, family, incident, labour, medical, people, petition, police, procuratorate,
     script::{Chance, Script},
     stage::SESSIONS_PER_REFERRAL,
     telling::Telling,
@@ -241,16 +241,16 @@ pub static FLOWS: &[Flow] = &[
     },
     settled("in instalments", 300, 90, &[Mediation], people::in_instalments),
     settled("reopened", 50, 100, &[Mediation], people::reopened),
-    settled("recused", 60, 45, &[Mediation], people::recused),
-    settled("corrected", 60, 35, &[Mediation], people::corrected),
-    settled("joint", 300, 45, &[Mediation], people::joint),
+    settled("recused", 60, 45, &[Mediation], incident::recused),
+    settled("corrected", 60, 35, &[Mediation], incident::corrected),
+    settled("joint", 300, 45, &[Mediation], incident::joint),
     settled("waived", 60, 40, &[Mediation], people::waived),
-    settled("conflicted", 40, 35, &[Mediation], people::conflicted),
-    settled("recalled", 60, 40, &[Mediation], people::recalled),
-    settled("split", 40, 35, &[Mediation], people::split),
+    settled("conflicted", 40, 35, &[Mediation], incident::conflicted),
+    settled("recalled", 60, 40, &[Mediation], incident::recalled),
+    settled("split", 40, 35, &[Mediation], incident::split),
     Flow {
         uses: Uses { warnings: 1, ..SETTLED },
-        ..settled("threatening", 50, 35, &[Mediation, Police], people::threatening)
+        ..settled("threatening", 50, 35, &[Mediation, Police], incident::threatening)
     },
     settled("delegated", 1_000, 45, &[Court, Mediation], court::delegated),
     settled("returned", 80, 50, &[Court, Mediation], court::returned),
@@ -324,7 +324,7 @@ pub static FLOWS: &[Flow] = &[
     other("reconsidered and decided", 3, 70, &[Government], administrative::reconsidered_by_decision),
     other("withdrawn", 15, 15, &[Mediation], people::withdrawn),
     other("refused", 25, 15, &[Mediation], people::refused),
-    other("duplicate", 3, 5, &[], people::duplicate),
+    other("duplicate", 3, 5, &[], incident::duplicate),
     Flow { from: LATE_IN_THE_YEAR, ..other("under way", 8, 9, &[Mediation], people::under_way) },
     other("not competent", 8, 5, &[], administrative::not_competent),
 ];
