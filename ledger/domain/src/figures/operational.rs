@@ -169,7 +169,7 @@ impl<'a> Judged<'a> {
     fn run(&self, run: &ClockRun, anchor: Anchor) -> Option<Item> {
         let ending = self.act(run.ended_by);
         let limit = run.due.map(|due| due.day());
-        let done = matches!(run.state, ClockState::Met | ClockState::Late | ClockState::Early);
+        let done = run.done.is_some();
         let day = match anchor {
             Anchor::Start if is_recall(ending) => return None,
             Anchor::Start => run.start,
@@ -178,10 +178,12 @@ impl<'a> Judged<'a> {
         };
         // What fell away after its limit was due all the same.
         let outlived = limit.zip(ending).is_some_and(|(limit, ending)| ending.day > limit);
-        let state = match run.state {
-            ClockState::Met | ClockState::Late | ClockState::Early => "DONE",
-            ClockState::Void if !outlived => "VOID",
-            ClockState::Void | ClockState::Open | ClockState::Lapsed => "OPEN",
+        let state = if done {
+            "DONE"
+        } else if run.state == ClockState::Void && !outlived {
+            "VOID"
+        } else {
+            "OPEN"
         };
         // A limit of hours can be missed by less than a day.
         let days_late = run.days_late.max(u64::from(run.state == ClockState::Late));
@@ -191,7 +193,7 @@ impl<'a> Judged<'a> {
     /// From the proposal, or the opening of the office on the day of delivery when that is later, to the answer.
     fn answer(&self, run: &ClockRun) -> Option<Item> {
         let (proposal, answer) = (self.act(run.opened_by)?, self.act(run.ended_by)?);
-        let answered = matches!(run.state, ClockState::Met | ClockState::Late) && !is_recall(Some(answer));
+        let answered = run.done.is_some() && !is_recall(Some(answer));
         let delivered = proposal.date("delivered_on").map(opening);
         let from = delivered.map_or(proposal.occurred_at, |delivered| delivered.max(proposal.occurred_at));
         let number = seconds_between(self.calendar, from, answer.occurred_at);

@@ -13,8 +13,8 @@ use mediation_domain::{
 use serde_json::{Value, json};
 
 use crate::{
-    archive::{Archive, Damage, Reading},
     output::{self, line, note, table},
+    survey::{Damage, ReadChain, Reading, Survey},
 };
 
 /// `mediation figures`
@@ -43,10 +43,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let as_of = arguments.as_of.or_else(year_end);
     let as_of = as_of.with_context(|| format!("no act can lie in the year {}", arguments.year))?;
     let entries = output::progress(0, "读取日志 log");
-    let opened = Archive::open(&arguments.dir, &|done| entries.set_position(done))?;
+    let opened = Survey::open(&arguments.dir, &|done| entries.set_position(done))?;
     entries.finish_and_clear();
-    let archive = match opened {
-        Ok(archive) => archive,
+    let survey = match opened {
+        Ok(survey) => survey,
         Err(Damage(faults)) => {
             note(
                 "账本已损坏，不能据以统计；详见 mediation verify · the ledger is damaged, no figures are computed; see `mediation verify`",
@@ -55,11 +55,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             return Ok(false);
         }
     };
-    let name = archive.manifest.rule_set.as_str();
+    let name = survey.manifest.rule_set.as_str();
     let rules = RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))?;
     let plan = Plan::new(Figures::embedded(), arguments.year, as_of, rules, arguments.operational)?;
-    let (report, reading) = count(&archive, &plan, rules)?;
-    let result = Figured { archive: &archive, rules: rules.name(), report, reading };
+    let (report, reading) = count(&survey, &plan, rules)?;
+    let result = Figured { survey: &survey, rules: rules.name(), report, reading };
     if arguments.json {
         output::json(&result.to_json())?;
     } else {
@@ -69,17 +69,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// Feeds every chain to the tally of its thread, and puts the tallies together.
-fn count(archive: &Archive, plan: &Plan, rules: &'static RuleSet) -> Result<(Report, Reading)> {
-    let registry = archive.registry();
+fn count(survey: &Survey, plan: &Plan, rules: &'static RuleSet) -> Result<(Report, Reading)> {
+    let registry = survey.registry();
     let moment = Moment { as_of: plan.as_of(), known_at: None };
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let chains = output::progress(archive.chain_count(), "统计 figures");
-    let take = |tally: &mut Tally<'_>, chain: &crate::archive::ReadChain| {
+    let chains = output::progress(survey.chain_count(), "统计 figures");
+    let take = |tally: &mut Tally<'_>, chain: &ReadChain| {
         let directory = registry.directory();
         tally.take(chain.id.0, &chain.history, directory, || judge(&chain.history, directory, rules, moment));
     };
     let states: Vec<Tally<'_>> = (0..threads).map(|_| plan.tally()).collect();
-    let (tallies, reading) = archive.each(states, &take, &|done| chains.set_position(done))?;
+    let (tallies, reading) = survey.each(states, &take, &|done| chains.set_position(done))?;
     chains.finish_and_clear();
     let mut whole = plan.tally();
     for tally in tallies {
@@ -90,7 +90,7 @@ fn count(archive: &Archive, plan: &Plan, rules: &'static RuleSet) -> Result<(Rep
 
 /// What was computed, and from what.
 struct Figured<'a> {
-    archive: &'a Archive,
+    survey: &'a Survey,
     rules: &'static str,
     report: Report,
     reading: Reading,
@@ -103,7 +103,7 @@ impl Figured<'_> {
 
     fn print(&self) {
         let (report, reading) = (&self.report, &self.reading);
-        let (tree, checkpoint) = (&self.archive.tree, &self.archive.checkpoint);
+        let (tree, checkpoint) = (&self.survey.tree, &self.survey.checkpoint);
         line(format!(
             "指标 {} 年 · figures of {}，口径 table {}",
             report.year,
@@ -111,7 +111,7 @@ impl Figured<'_> {
             Figures::embedded().version()
         ));
         line(format!("  规则集 rule set {}，截至 as of {}", self.rules, format_instant(report.as_of)));
-        line(format!("  账本 ledger {}", self.archive.manifest.origin));
+        line(format!("  账本 ledger {}", self.survey.manifest.origin));
         line(format!(
             "  检查点 checkpoint 大小 size {}，根 root {}：日志与之相符 extended by the log",
             checkpoint.size, checkpoint.root
@@ -132,7 +132,7 @@ impl Figured<'_> {
             reading.withheld,
             reading.faulty()
         ));
-        if self.archive.is_torn {
+        if self.survey.is_torn {
             line("  注 崩溃留下的未确认批次不计 · what a crash left of an unacknowledged batch is not counted");
         }
         for fault in reading.faults.values() {
@@ -153,13 +153,13 @@ impl Figured<'_> {
     }
 
     fn to_json(&self) -> Value {
-        let (report, reading, archive) = (&self.report, &self.reading, self.archive);
+        let (report, reading, survey) = (&self.report, &self.reading, self.survey);
         json!({
             "good": self.is_good(), "agrees": report.agrees(), "table": Figures::embedded().version(),
             "year": report.year, "rule_set": self.rules, "as_of": format_instant(report.as_of),
-            "origin": archive.manifest.origin.as_str(),
-            "checkpoint": {"size": archive.checkpoint.size.0, "root": archive.checkpoint.root.to_string()},
-            "tree": {"size": archive.tree.size.0, "root": archive.tree.root.to_string()},
+            "origin": survey.manifest.origin.as_str(),
+            "checkpoint": {"size": survey.checkpoint.size.0, "root": survey.checkpoint.root.to_string()},
+            "tree": {"size": survey.tree.size.0, "root": survey.tree.root.to_string()},
             "entries": reading.entries, "chains": reading.chains, "signatures": reading.signatures,
             "counted": {"acts": report.counts.acts, "chains": report.counts.chains,
                 "withdrawn": report.counts.withdrawn, "later": report.counts.later},

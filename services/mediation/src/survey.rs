@@ -28,7 +28,7 @@ use mediation_ledger::{
     verify::TreeHead,
 };
 use mediation_log_embedded::{
-    archive::Archive as LogArchive,
+    archive::Archive,
     checkpoint::{LAST, NEW},
     disk::{Disk, RealDisk},
     scan::Expected,
@@ -48,7 +48,7 @@ const FAULTS_TOLD: usize = 20;
 
 /// A ledger's directory, to be read.
 #[derive(Debug)]
-pub(crate) struct Archive {
+pub(crate) struct Survey {
     /// What it is.
     pub(crate) manifest: Manifest,
     /// The last checkpoint, which the log extends.
@@ -57,7 +57,7 @@ pub(crate) struct Archive {
     pub(crate) tree: TreeHead,
     /// A crash left an unacknowledged batch behind the end.
     pub(crate) is_torn: bool,
-    log: LogArchive,
+    log: Archive,
     chains: Vec<ChainId>,
     vault: VaultReader,
     /// The registry after each leaf that changed it.
@@ -97,7 +97,7 @@ pub(crate) struct Reading {
     pub(crate) faults: BTreeMap<u64, String>,
 }
 
-impl Archive {
+impl Survey {
     /// Opens a directory and reads its log once; `progress` is told how many entries are done.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Archive {
         let mut damage = Vec::new();
         let mut fold = Fold::new(ChainId::registry(origin));
         let mut registries: Vec<(LeafIndex, Arc<Registry>)> = Vec::new();
-        let (scan, log) = LogArchive::read(disk, directory, &expected, &mut |placed| {
+        let (scan, log) = Archive::read(disk, directory, &expected, &mut |placed| {
             if placed.leaf == LeafIndex(0) && placed.leaf_hash != manifest.genesis {
                 let (found, pinned) = (placed.leaf_hash, manifest.genesis);
                 damage
