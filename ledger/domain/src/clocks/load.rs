@@ -14,15 +14,38 @@ use super::{
 use crate::{calendar::Day, catalogue, judge::chain::Kind};
 
 /// What a rule set may set differently from the data.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Deserialize)]
 pub(crate) struct Parameters {
     /// Units by clock, among those that the clock's `unit_parameter` allows.
-    pub(crate) units: BTreeMap<&'static str, Unit>,
-    /// Clocks that are enabled although the data do not enable them by default.
-    pub(crate) enabled: BTreeSet<&'static str>,
+    pub(crate) units: BTreeMap<String, Unit>,
+    /// Tags of rules that only advise: their findings are observations.
+    pub(crate) advisory: BTreeSet<String>,
+    /// Ids of clocks and invariants that are enabled although the data, or their tag, do not enable them.
+    pub(crate) enabled: BTreeSet<String>,
     /// Clocks that are judged from their start although the data let them only remind until they are ended.
-    pub(crate) judged_at_once: BTreeSet<&'static str>,
+    pub(crate) judged_at_once: BTreeSet<String>,
+    /// Whether a petition limit that ends on a rest day ends on the next working day (信访期限顺延); the Regulation is
+    /// silent.
+    petition_roll: Roll,
 }
+
+impl Parameters {
+    /// Whether a rule is enabled, by what the data say, its tag and its id.
+    pub(crate) fn enables(&self, by_default: bool, tag: &str, id: &str) -> bool {
+        self.enabled.contains(id) || (by_default && !self.advisory.contains(tag))
+    }
+
+    fn rolls(&self, data: &ClockData) -> bool {
+        match data.roll {
+            Roll::Yes => true,
+            Roll::No => matches!(self.petition_roll, Roll::Yes) && data.row.starts_with(PETITION_ROWS),
+            Roll::Nothing => false,
+        }
+    }
+}
+
+/// Rows of the limits of 信访工作条例.
+const PETITION_ROWS: &str = "XF-";
 
 impl Clocks {
     /// Compiles a table of clocks.
@@ -94,7 +117,7 @@ impl Loader<'_> {
             source: data.source.clone(),
             article: data.article.clone(),
             tag: data.tag.clone(),
-            enabled: data.enabled_by_default || self.parameters.enabled.contains(data.id.as_str()),
+            enabled: self.parameters.enables(data.enabled_by_default, &data.tag, &data.id),
             valid: (data.valid_from, data.valid_to),
             blocks_close: data.blocks_close,
             prose: data.prose.clone(),
@@ -131,7 +154,7 @@ impl Loader<'_> {
         Ok(Term {
             amount: data.amount,
             unit: unit.unwrap_or(data.unit),
-            rolls: matches!(data.roll, Roll::Yes),
+            rolls: self.parameters.rolls(data),
             backward: data.backward,
             extension: data.extension.as_ref().map(|extension| Extension {
                 amount_max: extension.max_amount,
@@ -354,10 +377,11 @@ struct FurtherData {
     max_amount: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
 enum Roll {
     #[serde(rename = "Y")]
     Yes,
+    #[default]
     #[serde(rename = "N")]
     No,
     #[serde(rename = "-")]

@@ -181,7 +181,10 @@ fn united(drafts: Vec<Draft<'_>>, severity: Severity) -> Vec<Draft<'_>> {
 }
 
 fn finding(chain: &Chain<'_>, invariant: &'static Invariant, draft: Draft<'_>) -> Finding {
-    let severity = draft.severity.unwrap_or(invariant.severity);
+    let severity = match draft.severity {
+        _ if !invariant.enabled => Severity::Observation,
+        stated => stated.unwrap_or(invariant.severity),
+    };
     let name = invariant.code.get(2..).unwrap_or_default();
     let revision = |at: Option<usize>| at.and_then(|at| chain.get(at)).map(|act| act.revision);
     let (clock, article) = match draft.clock {

@@ -1,6 +1,10 @@
 //! Invariants that the cases do not reach.
 
-use super::table::{findings, findings_of, handoffs, judged, leads};
+use super::{
+    directory,
+    table::{findings, findings_of, handoffs, judged, judged_by, leads},
+};
+use crate::rules::RuleSet;
 
 const REGISTERED: &str = r#"
     2024-03-04 ZC-ZS REG DisputeRegistered {"division": "360203", "dispute_type": "LABOUR", "parties": [
@@ -343,9 +347,28 @@ fn a_late_entry_and_an_act_out_of_order_are_found() {
         let act = history.first_mut().unwrap();
         act.recorded_at = act.occurred_at * 1_000 + days * day_ms;
         let moment = Moment { as_of: case.steps.first().unwrap().occurred_at(), known_at: None };
-        let judgement = judge(&history, &super::directory(), super::fixture(), moment);
+        let judgement = judge(&history, &directory(), super::fixture(), moment);
         assert_eq!(judgement.findings.len(), found, "{days}");
     }
     let judgement = judged("2024-03-30", &format!("2024-03-05 ZC-ZS REG FollowUpVisited {{}}\n{line}"));
     assert_eq!(findings(&judgement), ["F-BACKDATED 2 ZC-ZS M ORDER"]);
+}
+
+#[test]
+fn a_rule_that_nobody_adopted_only_advises() {
+    let acts = registered(
+        r#"
+        2024-03-05 TC-ZS-XC TCOM LeadAgencyAssigned {"new_lead": "TC-ZS-XC", "previous_released": false}
+        2024-03-06 ZC-ZS DIR HandoffProposed {"target": "PMC-ZS", "mode": "DELEGATION", "purpose": "MEDIATION", "delivered_on": "2024-03-06"}
+        "#,
+    );
+    let adopted = findings(&judged("2024-04-01", &acts));
+    let advised = findings(&judged_by(RuleSet::named("cn-2024").unwrap(), &directory(), "2024-04-01", &acts));
+    let by_law = ["F-NO-BASIS 3 ZC-ZS M", "F-NO-CONSENT 3 ZC-ZS C"];
+    assert!(by_law.iter().all(|line| adopted.contains(&(*line).to_owned()) && advised.contains(&(*line).to_owned())));
+    assert!(adopted.contains(&"F-DUAL-LEAD 2 TC-ZS-XC +27 M".to_owned()), "{adopted:?}");
+    assert!(advised.contains(&"O-DUAL-LEAD 2 TC-ZS-XC +27 O".to_owned()), "{advised:?}");
+    let timeout = |lines: &[String]| lines.iter().find(|line| line.contains("HANDOFF-TIMEOUT")).unwrap().clone();
+    assert!(timeout(&adopted).starts_with("F-") && timeout(&advised).starts_with("O-"), "{advised:?}");
+    assert_eq!(adopted.len(), advised.len());
 }

@@ -8,18 +8,24 @@ use crate::{
     case::{Case, StepNumber},
     directory::Directory,
     judge::{Judgement, Moment, judge},
+    rules::RuleSet,
 };
 
 /// Judges a history as of the end of a day.
 pub(super) fn judged(as_of: &str, acts: &str) -> Judgement {
-    judged_among(&directory(), as_of, acts)
+    judged_by(fixture(), &directory(), as_of, acts)
 }
 
 /// Judges a history as of the end of a day, with these agencies and signers.
 pub(super) fn judged_among(directory: &Directory, as_of: &str, acts: &str) -> Judgement {
+    judged_by(fixture(), directory, as_of, acts)
+}
+
+/// Judges a history by another rule set than that of the cases.
+pub(super) fn judged_by(rules: &'static RuleSet, directory: &Directory, as_of: &str, acts: &str) -> Judgement {
     let case = case(as_of, acts);
     let history = case.history(&StepNumber::event_id).unwrap();
-    judge(&history, directory, fixture(), Moment::end_of(Day::parse(as_of).unwrap()))
+    judge(&history, directory, rules, Moment::end_of(Day::parse(as_of).unwrap()))
 }
 
 /// Runs of clocks, one a line: `id start→due state days (opened…ended)`.
