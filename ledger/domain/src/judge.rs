@@ -14,6 +14,7 @@ mod leads;
 mod obligations;
 mod parties;
 mod report;
+mod surroundings;
 
 use self::{
     chain::{Chain, kind},
@@ -29,6 +30,7 @@ pub use self::{
     leads::Lead,
     obligations::{Obligation, ObligationState},
     report::ClockRun,
+    surroundings::{Around, ChainKey, Gathering, Surroundings},
 };
 use crate::{
     calendar::Day,
@@ -74,15 +76,28 @@ pub struct Judgement {
     pub outcome: Option<&'static str>,
 }
 
-/// Judges a chain. `history` holds the acts that count, in the order of their revisions.
+/// Judges a chain alone. `history` holds the acts that count, in the order of their revisions. What only other chains show
+/// is not found: that a number is taken there, or who read this chain.
 #[must_use]
 pub fn judge(history: &[Recorded], directory: &Directory, rules: &'static RuleSet, moment: Moment) -> Judgement {
+    judge_among(history, directory, rules, moment, Around::default())
+}
+
+/// Judges a chain among the others: as [`judge`], and with what they say of it as of the same moment.
+#[must_use]
+pub fn judge_among(
+    history: &[Recorded],
+    directory: &Directory,
+    rules: &'static RuleSet,
+    moment: Moment,
+    around: Around<'_>,
+) -> Judgement {
     let chain = Chain::new(history, directory, moment);
     let course = run(rules.clocks(), rules.calendar(), &chain);
     let leads = Leads::new(&chain);
     let dockings = handoffs::dockings(&chain, &course);
     let duties = obligations::duties(&chain, chain.all().len());
-    let matter = Matter { chain, rules, course, leads, dockings, duties };
+    let matter = Matter { chain, rules, moment, around, course, leads, dockings, duties };
     let findings = findings::find(&matter);
     let clocks = |usage| {
         let instances = matter.course.instances.iter().filter(move |instance| instance.usage() == usage);
@@ -104,6 +119,8 @@ pub fn judge(history: &[Recorded], directory: &Directory, rules: &'static RuleSe
 struct Matter<'a> {
     chain: Chain<'a>,
     rules: &'static RuleSet,
+    moment: Moment,
+    around: Around<'a>,
     course: Course<'a>,
     leads: Leads<'a>,
     dockings: Vec<Docking>,

@@ -106,10 +106,7 @@ impl<'a> Act<'a> {
 
     /// Texts of a list, or the single text of a field.
     pub(crate) fn texts(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        values(self.fields, name).filter_map(|value| match value {
-            Value::Text(text) => Some(text),
-            Value::Bool(_) | Value::Int(_) | Value::Enum(_) | Value::Message(_) => None,
-        })
+        texts(self.fields, name)
     }
 
     /// Codes of a list.
@@ -283,10 +280,19 @@ impl<'a> Chain<'a> {
 
     /// The earlier act that a reference names, also when it was withdrawn.
     pub(crate) fn referent(&self, reference: &dyn Fields, before: usize) -> Option<&Act<'a>> {
-        let id = EventId::parse(reference.text("event_id")?)?;
+        self.act_of(EventId::parse(reference.text("event_id")?)?, before)
+    }
+
+    /// The act of this event id among those before a position, also when it was withdrawn.
+    pub(crate) fn act_of(&self, id: EventId, before: usize) -> Option<&Act<'a>> {
         let found = self.ids.binary_search_by(|(other, _)| other.cmp(&id)).ok()?;
         let at = self.ids.get(found)?.1;
         self.acts.get(at).filter(|act| act.at < before)
+    }
+
+    /// Event id of the act at a position.
+    pub(crate) fn event_id(&self, at: usize) -> Option<EventId> {
+        self.ids.iter().find(|(_, other)| *other == at).map(|(id, _)| *id)
     }
 
     /// The proposal that an act answers, continues or is.
@@ -362,6 +368,14 @@ pub(crate) fn records<'a>(message: &'a dyn Fields, name: &str) -> impl Iterator<
     values(message, name).filter_map(|value| match value {
         Value::Message(message) => Some(message),
         Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Enum(_) => None,
+    })
+}
+
+/// Texts of a list, or the single text of a field.
+pub(crate) fn texts<'a>(message: &'a dyn Fields, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    values(message, name).filter_map(|value| match value {
+        Value::Text(text) => Some(text),
+        Value::Bool(_) | Value::Int(_) | Value::Enum(_) | Value::Message(_) => None,
     })
 }
 

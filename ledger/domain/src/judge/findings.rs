@@ -6,6 +6,7 @@ use super::{
     Matter,
     chain::{Act, Chain, Kind, kind},
     invariants,
+    surroundings::{ChainKey, Place, Reading},
 };
 use crate::{
     calendar::Day,
@@ -20,6 +21,8 @@ pub struct Finding {
     pub code: String,
     /// Revision of the act at which it stands.
     pub revision: Option<u64>,
+    /// Chain of that act, when it is another one than the chain that is judged: the access chain of a reading.
+    pub chain: Option<ChainKey>,
     /// Agency that is blamed; none when nobody is.
     pub agency: Option<String>,
     /// Id of the clock that is concerned.
@@ -36,8 +39,10 @@ pub struct Finding {
     pub reasons: Vec<String>,
     /// Whether it was made good.
     pub state: FindingState,
-    /// Revision of the act that cleared or cured it.
+    /// Revision of the act that cleared or cured it; none when it was cleared on another chain.
     pub cleared: Option<u64>,
+    /// Chain on which an auditor cleared it, when that is another one.
+    pub cleared_on: Option<ChainKey>,
     /// Number of the rule, `I-6`.
     pub rule: &'static str,
     /// Chinese text of the rule.
@@ -63,6 +68,8 @@ pub enum FindingState {
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     at: Option<usize>,
+    /// The act, when it stands on another chain.
+    elsewhere: Option<Place>,
     agency: Option<&'a str>,
     /// Clock, and what tells its instances apart.
     clock: Option<(String, String, Option<usize>)>,
@@ -84,7 +91,25 @@ impl<'a> Draft<'a> {
     pub(super) fn against(act: &Act<'a>, agency: Option<&'a str>) -> Self {
         Self {
             at: Some(act.at),
+            elsewhere: None,
             agency,
+            clock: None,
+            due: None,
+            on: None,
+            days: None,
+            severity: None,
+            reasons: Vec::new(),
+            cured_by: None,
+        }
+    }
+
+    /// A finding at a reading, against the agency of the reader.
+    pub(super) fn reading(read: &Reading<'a>) -> Self {
+        let at = if read.elsewhere.is_some() { None } else { Some(read.at) };
+        Self {
+            at,
+            elsewhere: read.elsewhere,
+            agency: read.reader,
             clock: None,
             due: None,
             on: None,
@@ -152,12 +177,10 @@ pub(super) fn find(matter: &Matter<'_>) -> Vec<Finding> {
         let Some(rule) = invariants::rule(&invariant.code) else { continue };
         let mut drafts = Vec::new();
         rule(matter, &mut drafts);
-        findings.extend(
-            united(drafts, invariant.severity).into_iter().map(|draft| finding(&matter.chain, invariant, draft)),
-        );
+        findings.extend(united(drafts, invariant.severity).into_iter().map(|draft| finding(matter, invariant, draft)));
     }
     clear(&matter.chain, &mut findings);
-    findings.sort_by(|a, b| (a.revision, &a.code).cmp(&(b.revision, &b.code)));
+    findings.sort_by(|a, b| (a.chain, a.revision, &a.code).cmp(&(b.chain, b.revision, &b.code)));
     findings
 }
 
@@ -167,7 +190,7 @@ fn united(drafts: Vec<Draft<'_>>, severity: Severity) -> Vec<Draft<'_>> {
     let mut places = BTreeMap::new();
     for mut draft in drafts {
         draft.severity = draft.severity.or(Some(severity));
-        let key = (draft.at, draft.agency, draft.clock.clone());
+        let key = (draft.at, draft.elsewhere, draft.agency, draft.clock.clone());
         let place = *places.entry(key).or_insert(united.len());
         match united.get_mut(place) {
             Some(same) => {
@@ -180,7 +203,8 @@ fn united(drafts: Vec<Draft<'_>>, severity: Severity) -> Vec<Draft<'_>> {
     united
 }
 
-fn finding(chain: &Chain<'_>, invariant: &'static Invariant, draft: Draft<'_>) -> Finding {
+fn finding(matter: &Matter<'_>, invariant: &'static Invariant, draft: Draft<'_>) -> Finding {
+    let chain = &matter.chain;
     let severity = match draft.severity {
         _ if !invariant.enabled => Severity::Observation,
         stated => stated.unwrap_or(invariant.severity),
@@ -192,9 +216,18 @@ fn finding(chain: &Chain<'_>, invariant: &'static Invariant, draft: Draft<'_>) -
         Some((clock, ..)) => (Some(clock), invariant.legal_source.clone()),
         None => (None, invariant.legal_source.clone()),
     };
+    let code = if severity == Severity::Observation { format!("O-{name}") } else { format!("F-{name}") };
+    let act = || draft.elsewhere.map(|place| place.event_id).or_else(|| chain.event_id(draft.at?));
+    let cleared_on = matter.around.cleared_on(&code, act, matter.moment);
+    let state = match (cleared_on, draft.cured_by) {
+        (Some(_), _) => FindingState::Cleared,
+        (None, Some(_)) => FindingState::Cured,
+        (None, None) => FindingState::Open,
+    };
     Finding {
-        code: if severity == Severity::Observation { format!("O-{name}") } else { format!("F-{name}") },
-        revision: revision(draft.at),
+        code,
+        revision: draft.elsewhere.map(|place| place.revision).or_else(|| revision(draft.at)),
+        chain: draft.elsewhere.map(|place| place.chain),
         agency: draft.agency.map(str::to_owned),
         clock,
         due: draft.due,
@@ -202,8 +235,9 @@ fn finding(chain: &Chain<'_>, invariant: &'static Invariant, draft: Draft<'_>) -
         days_late: draft.days,
         severity,
         reasons: draft.reasons,
-        state: if draft.cured_by.is_some() { FindingState::Cured } else { FindingState::Open },
-        cleared: revision(draft.cured_by),
+        state,
+        cleared: revision(draft.cured_by).filter(|_| cleared_on.is_none()),
+        cleared_on,
         rule: &invariant.id,
         zh: &invariant.zh,
         en: &invariant.en,
@@ -225,7 +259,7 @@ fn clear(chain: &Chain<'_>, findings: &mut [Finding]) {
             let is_meant = if names_no_step {
                 finding.agency.as_deref() == raised.text("against")
             } else {
-                finding.revision.is_some_and(|revision| revisions.contains(&revision))
+                finding.chain.is_none() && finding.revision.is_some_and(|revision| revisions.contains(&revision))
             };
             if is_meant && finding.state != FindingState::Cleared {
                 finding.state = FindingState::Cleared;

@@ -11,6 +11,7 @@ mod petition;
 mod record;
 mod secrecy;
 
+pub(super) use self::number::key as number_key;
 use super::{Matter, findings::Draft};
 
 /// Looks for breaches of one invariant.

@@ -93,7 +93,7 @@ impl Judgement {
         });
         let findings = self.findings.iter().map(|finding| ExpectedFinding {
             code: finding.code.clone(),
-            step: finding.revision.map(step),
+            step: finding.revision.filter(|_| finding.chain.is_none()).map(step),
             agency: finding.agency.clone(),
             clock: finding.clock.clone(),
             days_late: finding.days_late,

@@ -1,3 +1,4 @@
+mod among;
 mod arbitrary;
 mod clocks;
 mod coverage;

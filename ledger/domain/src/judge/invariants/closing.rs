@@ -127,7 +127,7 @@ pub(super) fn missing_step<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>)
 
 fn petitions_without_reply<'a>(matter: &Matter<'a>, closed: &Act<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
-    for accepted in chain.before(closed.at).filter(|act| act.is(ACCEPTED) && !super::petition::is_repeat(chain, act)) {
+    for accepted in chain.before(closed.at).filter(|act| act.is(ACCEPTED) && !super::petition::is_repeat(matter, act)) {
         let answered = chain.after(accepted.at).take_while(|act| act.at < closed.at).any(|act| {
             act.is(WITHDRAWN) || (act.agency == accepted.agency && act.is_any(&[REPLIED, DIVERTED, RETURNED]))
         });

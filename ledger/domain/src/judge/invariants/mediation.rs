@@ -169,8 +169,9 @@ pub(super) fn no_conflict_check<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<
     }
 }
 
-/// I-23: a mediator of the case turned up in another role.
+/// I-23: a mediator of the case, or of the one it was split from, turned up in another role.
 pub(super) fn role_conflict<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
+    let former = matter.around.former_mediators(&matter.chain, matter.moment);
     let mut mediators: BTreeSet<&'a str> = BTreeSet::new();
     for act in matter.chain.acts() {
         let fields: &[&str] = match act.kind {
@@ -179,7 +180,11 @@ pub(super) fn role_conflict<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>
             LAWYER => &["lawyer"],
             _ => &[],
         };
-        if fields.iter().flat_map(|field| act.texts(field)).any(|person| mediators.contains(person)) {
+        let mediated = |person: &str| {
+            mediators.contains(person)
+                || former.iter().any(|(mediator, since)| *mediator == person && *since < act.occurred_at)
+        };
+        if fields.iter().flat_map(|field| act.texts(field)).any(mediated) {
             drafts.push(Draft::at(act));
         }
         if act.is_any(MEDIATING) {

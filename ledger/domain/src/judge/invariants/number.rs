@@ -1,11 +1,15 @@
 //! The invariant about numbers of cases (案号) and files (文号).
 
-use mediation_proto::mediation::types::v1::AgencyKind;
+use mediation_proto::{fields::Fields, mediation::types::v1::AgencyKind};
 
-use crate::judge::{
-    Matter,
-    chain::{Act, Chain, Kind, kind},
-    findings::Draft,
+use crate::{
+    calendar::Day,
+    judge::{
+        Matter,
+        chain::{Act, Chain, Kind, kind},
+        findings::Draft,
+        surroundings::NumberKey,
+    },
 };
 
 /// I-37: a number is malformed, of another court or year, or given twice.
@@ -17,8 +21,12 @@ pub(super) fn bad_number<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
         if act.is_any(COURT) {
             reasons.extend(court_faults(chain, act, number));
         }
-        let opens = act.is_any(OPENING) || act.is_any(OTHERS);
-        if opens && chain.before(act.at).any(|earlier| is_duplicate(act, earlier, number)) {
+        let key = key(act.kind, act.agency, act.day, act.fields);
+        let is_taken = |key: &NumberKey| {
+            chain.before(act.at).any(|earlier| is_duplicate(act, earlier, number))
+                || matter.around.is_taken(act, key, matter.moment)
+        };
+        if key.as_ref().is_some_and(is_taken) {
             reasons.push("DUPLICATE");
         }
         if !reasons.is_empty() {
@@ -32,7 +40,22 @@ fn number<'a>(act: &Act<'a>) -> Option<&'a str> {
     if !act.is_any(COURT) && !act.is_any(OTHERS) {
         return None;
     }
-    ["case_number", "number", "file_number"].iter().find_map(|field| act.text(field))
+    number_in(act.fields)
+}
+
+fn number_in(fields: &dyn Fields) -> Option<&str> {
+    ["case_number", "number", "file_number"].iter().find_map(|field| fields.text(field))
+}
+
+/// What must be the number of one procedure only: the number that an act gives by which a procedure opens. One of a court
+/// names its year itself, others are unique within the year.
+pub(in crate::judge) fn key(kind: Kind, agency: &str, day: Day, fields: &dyn Fields) -> Option<NumberKey> {
+    let year = match kind {
+        _ if OPENING.contains(&kind) => None,
+        _ if OTHERS.contains(&kind) => Some(day.year()),
+        _ => return None,
+    };
+    Some(NumberKey { kind, agency: agency.to_owned(), year, number: number_in(fields)?.to_owned() })
 }
 
 fn is_duplicate(act: &Act<'_>, earlier: &Act<'_>, given: &str) -> bool {

@@ -27,14 +27,20 @@ pub(super) fn litigation_in_petition<'a>(matter: &Matter<'a>, drafts: &mut Vec<D
 
 /// I-26: a terminated petition was accepted again.
 pub(super) fn repeat_accepted<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
-    drafts.extend(matter.chain.of(ACCEPTED).filter(|act| is_repeat(&matter.chain, act)).map(Draft::at));
+    drafts.extend(matter.chain.of(ACCEPTED).filter(|act| is_repeat(matter, act)).map(Draft::at));
 }
 
-/// Whether an acceptance is of a petition that was received after the matter was terminated.
-pub(super) fn is_repeat<'a>(chain: &Chain<'a>, accepted: &Act<'a>) -> bool {
-    let received = petition(chain, accepted).map(|petition| petition.at);
+/// Whether an acceptance is of a petition that was received after the matter was terminated, here or on a chain of the
+/// same facts. The business time tells what came later on another chain; in the same second nothing did.
+pub(super) fn is_repeat<'a>(matter: &Matter<'a>, accepted: &Act<'a>) -> bool {
+    let chain = &matter.chain;
+    let Some(received) = petition(chain, accepted) else { return false };
     let terminated = chain.before(accepted.at).find(|act| act.is(const { kind("PetitionTerminated") }));
-    terminated.is_some_and(|terminated| received.is_some_and(|received| received > terminated.at))
+    terminated.is_some_and(|terminated| received.at > terminated.at)
+        || matter
+            .around
+            .terminated_at(chain, matter.moment)
+            .is_some_and(|instant| received.occurred_at > instant && accepted.occurred_at > instant)
 }
 
 /// I-31: a group came with more than five representatives.

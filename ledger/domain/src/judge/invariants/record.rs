@@ -166,7 +166,7 @@ pub(super) fn erasure<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
                 && hold.date("until_on").is_none_or(|until| until >= act.day)
                 && covers(hold)
         });
-        if held {
+        if held || matter.around.is_held(chain, act, &chains, matter.moment) {
             drafts.push(Draft::at(act));
         }
     }

@@ -4,11 +4,13 @@ use mediation_proto::mediation::types::v1::{AgencyKind, Role};
 
 use crate::{
     clocks::Severity,
+    history::EventId,
     judge::{
         Matter,
         chain::{Act, Chain, Kind, bool_of, code_of, kind},
         findings::Draft,
         parties::{Party, main_parties, parties},
+        surroundings::Reading,
     },
 };
 
@@ -21,12 +23,11 @@ pub(super) fn privilege_leak<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>
             drafts.push(Draft::at(act));
         }
     }
-    for read in sealed_reads(chain) {
-        let reader = read.text("reader_agency");
-        let on_bench = read.bool("trial_bench") == Some(true);
+    for read in readings(matter).iter().filter(|read| is_sealed(read)) {
         let mut sessions = read_steps(chain, read).filter(|act| act.is(const { kind("MediationSessionHeld") }));
-        if sessions.any(|session| on_bench || (reader != Some(session.agency) && !is_disclosed_twice(chain, read))) {
-            drafts.push(Draft::against(read, reader));
+        let leaks = |session: &Act<'a>| read.reader != Some(session.agency) && !is_disclosed_twice(chain, read);
+        if sessions.any(|session| read.what.trial_bench || leaks(session)) {
+            drafts.push(Draft::reading(read));
         }
     }
 }
@@ -40,11 +41,10 @@ pub(super) fn sealed_disclosed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'
             drafts.push(Draft::at(act).severity_if(concerns_minor(chain, act.at), Severity::Critical));
         }
     }
-    for read in sealed_reads(chain) {
-        let reader = read.text("reader_agency");
+    for read in readings(matter).iter().filter(|read| is_sealed(read)) {
         let mut sessions = read_steps(chain, read).filter(|act| act.is(const { kind("PsychSessionHeld") }));
-        if sessions.any(|session| reader != Some(session.agency)) {
-            let draft = Draft::against(read, reader);
+        if sessions.any(|session| read.reader != Some(session.agency)) {
+            let draft = Draft::reading(read);
             drafts.push(draft.severity_if(concerns_minor(chain, read.at), Severity::Critical));
         }
     }
@@ -55,12 +55,12 @@ pub(super) fn accuser_exposed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a
     let chain = &matter.chain;
     let is_accusation = |act: &&Act<'a>| act.is(PETITION) && act.code("kind") == Some("ACCUSATION");
     let Some(petition) = chain.acts().find(is_accusation) else { return };
-    for read in chain.of(ACCESSED).filter(|read| is_content(read)) {
-        let Some(reader) = read.text("reader_agency") else { continue };
+    for read in readings(matter).iter().filter(|read| read.what.content) {
+        let Some(reader) = read.reader else { continue };
         let kind = chain.directory().kind(reader);
         let is_supervisor = matches!(kind, Some(AgencyKind::Procuratorate | AgencyKind::Petition | AgencyKind::Audit));
         if reader != petition.agency && !is_supervisor && !handlers(matter, read.at).any(|handler| handler == reader) {
-            drafts.push(Draft::against(read, Some(reader)));
+            drafts.push(Draft::reading(read));
         }
     }
     for act in chain.acts().filter(|act| act.codes("sealed_attachments").any(|code| code == "ACCUSATION")) {
@@ -79,14 +79,14 @@ pub(super) fn accuser_exposed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a
 pub(super) fn no_basis<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
     drafts.extend(chain.acts().filter(|act| act.is_proposal() && act.lacks("legal_basis")).map(Draft::at));
-    for read in chain.of(ACCESSED) {
-        let approved = chain.referred(read, "disclosure").filter(|act| act.is(APPROVED));
+    for read in readings(matter) {
+        let approved = disclosure(chain, &read);
         let uncovered = approved.is_some_and(|approved| {
             let expired = approved.date("expires_on").is_some_and(|expires| expires < read.day);
-            expired || !covers(approved, read)
+            expired || !covers(approved, &read)
         });
-        if read.lacks("purpose") || uncovered {
-            drafts.push(Draft::against(read, read.text("reader_agency")));
+        if !read.what.purpose || uncovered {
+            drafts.push(Draft::reading(&read));
         }
     }
 }
@@ -105,13 +105,14 @@ pub(super) fn minor_exposed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>
                     named.any(|party| bool_of(party, "minor") == Some(true) && party.text("guardian").is_none());
                 (unguarded, Some(act.agency))
             }
-            ACCESSED => (is_identity_read_by_stranger(matter, act), act.text("reader_agency")),
             _ => continue,
         };
         if exposed {
             drafts.push(Draft::against(act, agency));
         }
     }
+    let readings = readings(matter);
+    drafts.extend(readings.iter().filter(|read| is_identity_read_by_stranger(matter, read)).map(Draft::reading));
 }
 
 fn is_unaccompanied(chain: &Chain<'_>, act: &Act<'_>) -> bool {
@@ -137,19 +138,17 @@ fn is_referred_without_guardian(chain: &Chain<'_>, act: &Act<'_>) -> bool {
     !consented && minors(chain, act.at).iter().any(|party| Some(party.subject) == subject)
 }
 
-fn is_identity_read_by_stranger(matter: &Matter<'_>, read: &Act<'_>) -> bool {
+fn is_identity_read_by_stranger(matter: &Matter<'_>, read: &Reading<'_>) -> bool {
     let chain = &matter.chain;
-    let identities = read.codes("parts").any(|part| part == "IDENTITIES") && read.code("grade") == Some("F");
-    if !identities || minors(chain, read.at).is_empty() {
+    if !read.what.identities || !read.what.full || minors(chain, read.at).is_empty() {
         return false;
     }
-    let reader = read.text("reader_agency");
     let joined = chain.before(read.at).filter(|act| act.is(const { kind("CoAgencyJoined") }));
     let mut insiders = joined
         .filter_map(|act| act.text("joined"))
         .chain(matter.leads.led_before(read.at))
         .chain(handlers(matter, read.at));
-    !insiders.any(|insider| Some(insider) == reader)
+    !insiders.any(|insider| Some(insider) == read.reader)
 }
 
 /// The agencies that accepted a handoff before a position.
@@ -188,44 +187,52 @@ fn minors<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
     parties(chain, before).into_iter().filter(|party| party.minor).collect()
 }
 
-/// Readings of sealed content, in full or redacted.
-fn sealed_reads<'c, 'a>(chain: &'c Chain<'a>) -> impl Iterator<Item = &'c Act<'a>> {
-    chain.of(ACCESSED).filter(|read| is_content(read) && read.codes("parts").any(|part| part == "SEALED"))
+/// The readings of a chain: those that stand on it, and those of access chains. One that stands here and is of another
+/// chain is judged with that one.
+fn readings<'a>(matter: &Matter<'a>) -> Vec<Reading<'a>> {
+    let chain = &matter.chain;
+    let here = chain.of(ACCESSED).filter(|read| !matter.around.is_elsewhere(chain, read, matter.moment));
+    let here = here.map(Reading::here);
+    here.chain(matter.around.readings(chain, matter.moment)).collect()
 }
 
-fn is_content(read: &Act<'_>) -> bool {
-    matches!(read.code("grade"), Some("F" | "R"))
+/// Whether sealed content was read, in full or redacted.
+fn is_sealed(read: &Reading<'_>) -> bool {
+    read.what.content && read.what.sealed
 }
 
 /// The acts that a reading is of: those it lists, else all before it.
-fn read_steps<'c, 'a>(chain: &'c Chain<'a>, read: &'c Act<'a>) -> impl Iterator<Item = &'c Act<'a>> {
-    let listed: Vec<usize> =
-        read.records("steps").filter_map(|step| chain.referent(step, read.at)).map(|act| act.at).collect();
-    let whole = read.records("steps").next().is_none();
+fn read_steps<'c, 'a>(chain: &'c Chain<'a>, read: &Reading<'_>) -> impl Iterator<Item = &'c Act<'a>> {
+    let steps = read.what.steps.iter();
+    let listed: Vec<usize> = steps.filter_map(|step| chain.act_of(*step, read.at)).map(|act| act.at).collect();
+    let whole = read.what.steps.is_empty();
     chain.before(read.at).filter(move |act| whole || listed.contains(&act.at))
 }
 
+/// The approval that a reading names.
+fn disclosure<'c, 'a>(chain: &'c Chain<'a>, read: &Reading<'_>) -> Option<&'c Act<'a>> {
+    let named = chain.act_of(read.what.disclosure?, read.at)?;
+    Some(named).filter(|act| act.withdrawn_by.is_none() && act.is(APPROVED))
+}
+
 /// Whether a disclosure of privileged content is named and in force; it takes the heads of two agencies.
-fn is_disclosed_twice(chain: &Chain<'_>, read: &Act<'_>) -> bool {
+fn is_disclosed_twice(chain: &Chain<'_>, read: &Reading<'_>) -> bool {
     let in_force = |act: &Act<'_>| {
         act.is(APPROVED)
             && act.role() == Role::Head
-            && act.text("recipient") == read.text("reader_agency")
+            && act.text("recipient") == read.reader
             && act.date("expires_on").is_none_or(|expires| expires >= read.day)
             && covers(act, read)
     };
-    let Some(named) = chain.referred(read, "disclosure").filter(|act| in_force(act)) else { return false };
+    let Some(named) = disclosure(chain, read).filter(|act| in_force(act)) else { return false };
     chain.before(read.at).any(|act| act.agency != named.agency && in_force(act))
 }
 
 /// Whether an approval names every act that a reading is of.
-fn covers(approved: &Act<'_>, read: &Act<'_>) -> bool {
-    let ids = |act: &Act<'_>| {
-        let steps = act.records("steps").filter_map(|step| step.text("event_id").map(str::to_owned));
-        steps.collect::<Vec<String>>()
-    };
-    let (approved, read) = (ids(approved), ids(read));
-    !read.is_empty() && read.iter().all(|step| approved.contains(step))
+fn covers(approved: &Act<'_>, read: &Reading<'_>) -> bool {
+    let ids = approved.records("steps").filter_map(|step| EventId::parse(step.text("event_id")?));
+    let approved: Vec<EventId> = ids.collect();
+    !read.what.steps.is_empty() && read.what.steps.iter().all(|step| approved.contains(step))
 }
 
 const HANDING_ON: &[Kind] = &[kind("HandoffProposed"), kind("HandoffOutcomeReported")];

@@ -89,7 +89,12 @@ fn step_of(revision: u64) -> Option<StepNumber> {
 }
 
 pub(crate) fn case(as_of: &str, acts: &str) -> Case {
-    let steps: Vec<Json> = acts.lines().map(str::trim).filter(|line| !line.is_empty()).zip(1..).map(step).collect();
+    numbered(1, as_of, acts)
+}
+
+/// A history whose acts are numbered from another number than 1, so that their event ids are theirs alone.
+pub(super) fn numbered(first: u32, as_of: &str, acts: &str) -> Case {
+    let steps: Vec<Json> = acts.lines().map(str::trim).filter(|line| !line.is_empty()).zip(first..).map(step).collect();
     let case = json!({
         "case": "T", "title_zh": "例", "title_en": "example", "chain": "JF3602032024030400017", "division": "360203",
         "rule_set": "cn-2024-fixture", "calendar": "calendar_cn.json", "as_of": as_of, "parties": [], "steps": steps,
