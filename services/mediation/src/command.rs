@@ -9,6 +9,7 @@ pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod record;
 pub(crate) mod replay;
+pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod verify;
 

@@ -53,6 +53,8 @@ enum Command {
     Chain(command::chain::Arguments),
     /// 经真实窗口重放案例并比对 · Replay case files through the real desks and compare
     Replay(command::replay::Arguments),
+    /// 规则集：期限、规则、条文、摘要 · Rule sets: clocks, rules, articles, digests
+    Rules(command::rules::Arguments),
     /// 计算法定期限 · Compute legal limits
     Clock(command::clock::Arguments),
     /// 生成虚构的城市一年：由种子逐字节再现的账本 · Make up a city's year: a ledger that a seed gives byte for byte
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
+            Command::Rules(arguments) => command::rules::run(&arguments),
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
             Command::Figures(arguments) => command::figures::run(&arguments),

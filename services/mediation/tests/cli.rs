@@ -16,7 +16,7 @@ mod cli {
         let (code, help, _) = mediation(&["--help"]);
         assert_eq!(code, Some(0));
         for command in
-            ["init", "serve", "demo", "record", "chain", "replay", "clock", "city", "figures", "verify", "log"]
+            ["init", "serve", "demo", "record", "chain", "replay", "rules", "clock", "city", "figures", "verify", "log"]
         {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);
@@ -32,6 +32,10 @@ mod cli {
         let (code, _, error) = mediation(&["replay", "/nonexistent/G01.json"]);
         assert_eq!(code, Some(5));
         assert!(error.contains("/nonexistent/G01.json"), "{error}");
+        let (code, _, error) = mediation(&["init", "--dir", "/nonexistent/ledger", "--rule-set", "cn-1999"]);
+        assert_eq!(code, Some(5));
+        assert!(error.contains("没有规则集“cn-1999”") && error.contains("there is no rule set `cn-1999`"), "{error}");
+        assert_eq!(mediation(&["rules", "cn-1999"]).0, Some(5));
         let (code, _, error) = mediation(&["serve", "--dir", "/nonexistent"]);
         assert_eq!(code, Some(5));
         assert!(error.contains("/nonexistent"), "{error}");

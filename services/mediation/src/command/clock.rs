@@ -4,13 +4,13 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use mediation_domain::{
-    clocks::vector::{Computed, Vectors, compute},
-    rules::RuleSet,
-};
+use mediation_domain::clocks::vector::{Computed, Vectors, compute};
 use serde_json::{Value, json};
 
-use crate::output::{self, line, table};
+use crate::{
+    command::rules::known,
+    output::{self, line, table},
+};
 
 /// `mediation clock`
 #[derive(Debug, Args)]
@@ -28,8 +28,7 @@ pub(crate) struct Arguments {
 
 /// Computes vectors, and compares with what they expect where they say so.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    let rules = RuleSet::named(&arguments.rule_set)
-        .with_context(|| format!("there is no rule set `{}`", arguments.rule_set))?;
+    let rules = known(&arguments.rule_set)?;
     let text = fs::read_to_string(&arguments.vectors)
         .with_context(|| format!("cannot read `{}`", arguments.vectors.display()))?;
     let file: Value = serde_json::from_str(&text).context("not a file of clock vectors")?;

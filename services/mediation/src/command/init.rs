@@ -4,12 +4,13 @@ use std::{fs, path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use mediation_domain::{calendar::Day, rules::RuleSet};
+use mediation_domain::calendar::Day;
 use mediation_ledger::clock::SystemClock;
 use mediation_log_embedded::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use serde_json::json;
 
 use crate::{
+    command::rules::known as known_rule_set,
     config::Config,
     founding::{Founding, found},
     member,
@@ -44,7 +45,7 @@ pub(crate) struct Arguments {
 
 /// Founds a ledger.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
-    ensure!(RuleSet::named(&arguments.rule_set).is_some(), "there is no rule set `{}`", arguments.rule_set);
+    known_rule_set(&arguments.rule_set)?;
     ensure!(Day::parse(&arguments.valid_from).is_some(), "`{}` is no day of the form YYYY-MM-DD", arguments.valid_from);
     ensure!(arguments.segment_bytes >= SEGMENT_BYTES_MIN, "a segment has at least {SEGMENT_BYTES_MIN} bytes");
     let members = match &arguments.agencies {
