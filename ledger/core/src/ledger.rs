@@ -128,6 +128,14 @@ pub struct CheckedEntry {
     pub outcome: Result<Recorded, Fault>,
 }
 
+/// Name of the rule set that a chain is judged by: the one that the first act that counts was recorded under. None for a
+/// chain without such an act.
+#[must_use]
+pub fn rule_set_of(entries: &[CheckedEntry]) -> Option<&str> {
+    let first = entries.iter().find(|entry| entry.outcome.is_ok())?;
+    first.statement.as_ref().map(|statement| statement.rule_set.as_str())
+}
+
 /// An entry taken apart, before anything is known about its place and signature.
 struct Opened {
     entry: Entry,

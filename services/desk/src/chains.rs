@@ -15,7 +15,7 @@ use mediation_domain::{
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
-    ledger::{CheckedEntry, Fold},
+    ledger::{CheckedEntry, Fold, rule_set_of},
     log::Log,
     recorder::Placed,
     registry::Registry,
@@ -84,13 +84,13 @@ impl<L: Log, V: Vault> Chains<L, V> {
     /// What the judge finds in the acts that count.
     fn judgement(&self, entries: &[CheckedEntry], registry: &Registry, as_of: Day) -> Result<Judgement, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
-        // The first act that counts decides, and a name that no rule set has decides nothing: else whoever can append
-        // could make a chain unreadable, or have it judged by rules of his choice.
-        let counting = entries.iter().filter(|entry| entry.outcome.is_ok());
-        let named = counting.filter_map(|entry| Some(entry.statement.as_ref()?.rule_set.as_str()));
-        let name = named.into_iter().find(|name| RuleSet::named(name).is_some());
-        let name = name.unwrap_or_else(|| self.node.ledger().rule_set());
-        let rules = RuleSet::named(name).ok_or_else(|| Refused::new(Reason::Internal).with("rule_set", name))?;
+        // The first act that counts decides: whoever only adds to a chain must not have it judged by rules of his choice.
+        let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
+        let rules = RuleSet::for_chain(name).map_err(|unknown| {
+            Refused::new(Reason::RuleSetUnknown)
+                .with("rule_set", name)
+                .detail(unknown.to_string(), format!("该链首个行为所用规则集为“{name}”"))
+        })?;
         let judged = judge(&history, registry.directory(), rules, Moment::end_of(as_of));
         let mut message = judgement::message(&judged, name, as_of);
         message.findings.extend(entries.iter().filter_map(|entry| fault_finding(entry, rules)));

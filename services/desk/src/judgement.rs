@@ -64,7 +64,7 @@ pub fn message(judgement: &Judgement, rule_set: &str, as_of: Day) -> proto::Judg
             .iter()
             .map(|finding| proto::Finding {
                 code: finding.code.clone(),
-                revision: finding.revision,
+                revision: finding.revision.filter(|_| finding.chain.is_none()),
                 agency: finding.agency.clone(),
                 clock: finding.clock.clone(),
                 days_late: finding.days_late,

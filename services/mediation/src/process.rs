@@ -28,7 +28,7 @@ use mediation_projections::{
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::{config::Config, keys, layout::Layout, manifest::Manifest};
+use crate::{command::rules::known, config::Config, keys, layout::Layout, manifest::Manifest};
 
 /// Options of the embedded log of a ledger.
 pub(crate) fn log_options(origin: &str, segment_bytes: u64, config: &Config, covered: Option<&Checkpoint>) -> Options {
@@ -67,6 +67,7 @@ impl Process {
             format!("`{}` holds no ledger (no manifest); found one with `mediation init`", directory.display())
         })?;
         let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+        known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
         let log_key = keys::read(&layout.log_key())?;
         ensure!(
             Manifest::verifier(&manifest.origin, &log_key)?.to_string() == manifest.log_key.to_string(),

@@ -277,6 +277,8 @@ fn judge_chain(chain: &VerifiedChain, registry: &Registry, case: &Case) -> Resul
         chain.entries.iter().filter_map(|(_, entry)| entry.outcome.as_ref().ok()).cloned().collect();
     let (rules, as_of) = rules_of(case)?;
     let judgement = judge(&history, registry.directory(), rules, Moment::end_of(as_of));
+    let named = &chain.judgement.rule_set;
+    ensure!(*named == case.rule_set, "the chain is judged by the rule set `{named}`, the case by `{}`", case.rule_set);
     let own = mediation_desk::judgement::message(&judgement, &case.rule_set, as_of);
     ensure!(own == chain.judgement, "the ledger judges the chain otherwise than its own entries say");
     Ok(judgement)
