@@ -5,6 +5,7 @@ pub(crate) mod city;
 pub(crate) mod clock;
 pub(crate) mod demo;
 pub(crate) mod figures;
+pub(crate) mod findings;
 pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod record;

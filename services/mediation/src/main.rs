@@ -1,6 +1,7 @@
 //! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
 
 mod access;
+mod archive;
 mod command;
 mod config;
 mod founding;
@@ -53,6 +54,8 @@ enum Command {
     Chain(command::chain::Arguments),
     /// 经真实窗口重放案例并比对 · Replay case files through the real desks and compare
     Replay(command::replay::Arguments),
+    /// 逐链审查账本目录，列出全部发现 · Judge every chain of a ledger's directory and list the findings
+    Findings(command::findings::Arguments),
     /// 规则集：期限、规则、条文、摘要 · Rule sets: clocks, rules, articles, digests
     Rules(command::rules::Arguments),
     /// 计算法定期限 · Compute legal limits
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
+            Command::Findings(arguments) => command::findings::run(&arguments),
             Command::Rules(arguments) => command::rules::run(&arguments),
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,

@@ -15,9 +15,10 @@ mod cli {
     fn every_command_explains_itself_in_chinese_and_english() {
         let (code, help, _) = mediation(&["--help"]);
         assert_eq!(code, Some(0));
-        for command in
-            ["init", "serve", "demo", "record", "chain", "replay", "rules", "clock", "city", "figures", "verify", "log"]
-        {
+        for command in [
+            "init", "serve", "demo", "record", "chain", "replay", "rules", "clock", "city", "figures", "findings",
+            "verify", "log",
+        ] {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);
             assert_eq!(code, Some(0));
@@ -36,6 +37,7 @@ mod cli {
         assert_eq!(code, Some(5));
         assert!(error.contains("没有规则集“cn-1999”") && error.contains("there is no rule set `cn-1999`"), "{error}");
         assert_eq!(mediation(&["rules", "cn-1999"]).0, Some(5));
+        assert_eq!(mediation(&["findings", "--dir", "/nonexistent"]).0, Some(5));
         let (code, _, error) = mediation(&["serve", "--dir", "/nonexistent"]);
         assert_eq!(code, Some(5));
         assert!(error.contains("/nonexistent"), "{error}");
