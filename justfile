@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents city-year test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -32,6 +32,14 @@ docs:
 # The one binary, as users build it but for the optimisation.
 binary:
     cargo build --locked
+
+# The year of a whole city: made twice, every figure as published, every signature verified.
+city-year: release
+    .ci/city-year
+
+# The one binary, as it is delivered.
+release:
+    cargo build --release --locked
 
 # Every test of every crate: the command of the README.
 test:
