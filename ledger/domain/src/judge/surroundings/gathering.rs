@@ -53,6 +53,17 @@ impl Gathering {
         }
     }
 
+    /// Puts in what another gathering took of other chains. A chain MUST NOT have come to both.
+    pub fn merge(&mut self, other: Self) {
+        let Self { facts, mut fed, mut read, mut accusations, mut raised, cleared } = other;
+        self.facts.merge(facts);
+        self.fed.append(&mut fed);
+        self.read.append(&mut read);
+        self.accusations.append(&mut accusations);
+        self.raised.append(&mut raised);
+        self.cleared.extend(cleared);
+    }
+
     fn name(&mut self, chain: ChainKey, number: &str, since: Instant) {
         match self.facts.names.get_mut(number) {
             Some(chains) => chains.entry(chain).or_default().add(since),
@@ -181,6 +192,36 @@ impl Gathering {
 }
 
 impl Surroundings {
+    fn merge(&mut self, other: Self) {
+        // `named` and `read` are worked out at the end.
+        let Self {
+            numbers,
+            terminations,
+            links,
+            splits,
+            mediators,
+            holds,
+            clearings,
+            readings,
+            names,
+            named: _,
+            read: _,
+            mut corrections,
+        } = other;
+        append(&mut self.numbers, numbers);
+        append(&mut self.terminations, terminations);
+        append(&mut self.links, links);
+        append(&mut self.splits, splits);
+        append(&mut self.mediators, mediators);
+        append(&mut self.clearings, clearings);
+        append(&mut self.readings, readings);
+        self.holds.extend(holds);
+        self.corrections.append(&mut corrections);
+        for (name, mut chains) in names {
+            self.names.entry(name).or_default().append(&mut chains);
+        }
+    }
+
     /// Puts every list into the one order that does not depend on that of feeding.
     fn sort(&mut self) {
         self.numbers.values_mut().for_each(|given| given.sort_by_key(Fact::order));
@@ -192,6 +233,12 @@ impl Surroundings {
         self.clearings.values_mut().for_each(|given| given.sort_by_key(|clearing| clearing.cleared.order()));
         self.readings.values_mut().for_each(|given| given.sort_by_key(|row| row.fact.order()));
         self.corrections.values_mut().for_each(|given| given.of.sort_by_key(|correction| correction.0.revision));
+    }
+}
+
+fn append<K: Ord, V>(own: &mut BTreeMap<K, Vec<V>>, other: BTreeMap<K, Vec<V>>) {
+    for (key, values) in other {
+        own.entry(key).or_default().extend(values);
     }
 }
 

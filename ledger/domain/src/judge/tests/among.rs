@@ -296,6 +296,21 @@ fn what_is_gathered_does_not_depend_on_the_order_of_feeding() {
 }
 
 #[test]
+fn what_several_gather_of_some_chains_each_is_what_one_gathers_of_all() {
+    let world = entangled();
+    let expected = world.surroundings();
+    for apart in 0..3 {
+        let mut gatherings = [Gathering::default(), Gathering::default()];
+        for (at, (chain, history)) in world.0.iter().enumerate() {
+            gatherings.get_mut(usize::from(at == apart)).unwrap().take(*chain, history);
+        }
+        let [mut whole, other] = gatherings;
+        whole.merge(other);
+        assert_eq!(whole.finish(), expected, "chain {apart} apart");
+    }
+}
+
+#[test]
 fn a_judgement_among_others_does_not_change_when_any_of_them_goes_on() {
     let world = entangled();
     for day in 3..10_i64 {
