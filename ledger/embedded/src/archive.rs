@@ -78,7 +78,10 @@ mod tests {
     use std::path::PathBuf;
 
     use bytes::Bytes;
-    use mediation_ledger::log::Log as _;
+    use mediation_ledger::{
+        log::Log as _,
+        merkle::{Hash, TreeSize},
+    };
 
     use super::*;
     use crate::{Embedded, Options, SEGMENT_BYTES_MIN, disk::SimulatedDisk};
@@ -135,6 +138,15 @@ mod tests {
         written(&disk, &dir).await;
         let other = Expected { origin: "ledger.example/other".to_owned(), covered: None };
         let (scan, archive) = Archive::read(&disk, &dir, &other, &mut |_| {}).unwrap();
+        assert!(!scan.faults.is_empty() && archive.is_none());
+    }
+
+    #[tokio::test]
+    async fn there_is_no_archive_of_a_log_that_lacks_what_a_checkpoint_covers() {
+        let (disk, dir) = (SimulatedDisk::new(), PathBuf::from("/ledger"));
+        written(&disk, &dir).await;
+        let covered = Some((TreeSize(121), Hash::ZERO));
+        let (scan, archive) = Archive::read(&disk, &dir, &Expected { covered, ..expected() }, &mut |_| {}).unwrap();
         assert!(!scan.faults.is_empty() && archive.is_none());
     }
 }

@@ -77,11 +77,6 @@ impl Index {
         Revision(self.chains.get(&chain).map_or(0, |leaves| leaves.len() as u64))
     }
 
-    /// The chains, by id.
-    pub(crate) fn chains(&self) -> impl Iterator<Item = ChainId> {
-        self.chains.keys().copied()
-    }
-
     /// Up to `limit` records of a chain, from a revision on.
     pub(crate) fn chain(&self, chain: ChainId, from: Revision, limit: usize) -> Vec<Located> {
         let Some(leaves) = self.chains.get(&chain) else { return Vec::new() };

@@ -12,7 +12,6 @@ pub mod disk;
 mod embedded;
 mod fatal;
 mod index;
-mod reader;
 pub mod scan;
 mod segment;
 mod spare;
@@ -24,6 +23,5 @@ pub use self::{
         OptionsError, QUEUE_CAPACITY_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
     },
     fatal::FatalHandler,
-    reader::{LogReader, ReaderError},
     segment::{Fault, Problem},
 };

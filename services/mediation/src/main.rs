@@ -1,7 +1,6 @@
 //! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
 
 mod access;
-mod archive;
 mod command;
 mod config;
 mod founding;

@@ -19,9 +19,9 @@ use std::{
 use anyhow::{Context as _, Result};
 use mediation_domain::history::Recorded;
 use mediation_ledger::{
-    chain::ChainId,
+    chain::{ChainId, Revision},
     checkpoint::Checkpoint,
-    ledger::Fold,
+    ledger::{CheckedEntry, Fault, Fold, rule_set_of},
     merkle::{Hash, LeafIndex},
     registry::Registry,
     vault::DataKey,
@@ -35,7 +35,12 @@ use mediation_log_embedded::{
     vault::VaultReader,
 };
 
-use crate::{command::verify::unserved, layout::Layout, manifest::Manifest};
+use crate::{
+    command::verify::unserved,
+    layout::Layout,
+    manifest::Manifest,
+    output::{self, note},
+};
 
 /// Records of a chain read at once.
 const PAGE: usize = 256;
@@ -65,6 +70,11 @@ pub(crate) struct Survey {
     _lock: Option<File>,
 }
 
+/// Threads that read a survey: one for each core.
+pub(crate) fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Why there is nothing to read: what is wrong, each with its place.
 #[derive(Debug)]
 pub(crate) struct Damage(pub(crate) Vec<String>);
@@ -74,8 +84,25 @@ pub(crate) struct Damage(pub(crate) Vec<String>);
 pub(crate) struct ReadChain {
     /// The chain.
     pub(crate) id: ChainId,
+    /// Its place among the chains, in the order in which they began: what threads find is put in order by it.
+    pub(crate) place: usize,
+    /// The rule set that its first act that counts names.
+    pub(crate) rule_set: Option<String>,
     /// Its acts that count.
     pub(crate) history: Vec<Recorded>,
+    /// Its entries that do not.
+    pub(crate) faulty: Vec<FaultyEntry>,
+}
+
+/// An entry that does not count.
+#[derive(Debug)]
+pub(crate) struct FaultyEntry {
+    /// Its place in the chain.
+    pub(crate) revision: Revision,
+    /// The agency that its statement names, when that can be read.
+    pub(crate) agency: Option<String>,
+    /// Why it does not count.
+    pub(crate) fault: Fault,
 }
 
 /// What was read.
@@ -98,6 +125,26 @@ pub(crate) struct Reading {
 }
 
 impl Survey {
+    /// Opens a directory for a command, with a bar for the progress. None when it is damaged, which the operator is told.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn begin(directory: &Path) -> Result<Option<Self>> {
+        let bar = output::progress(0, "读取日志 log");
+        let opened = Self::open(directory, &|done| bar.set_position(done))?;
+        bar.finish_and_clear();
+        match opened {
+            Ok(survey) => Ok(Some(survey)),
+            Err(Damage(faults)) => {
+                note(
+                    "账本已损坏，不能据以统计或评判；详见 mediation verify · the ledger is damaged, nothing is computed from it; see `mediation verify`",
+                );
+                faults.iter().for_each(|fault| note(format!("  ✗ {fault}")));
+                Ok(None)
+            }
+        }
+    }
+
     /// Opens a directory and reads its log once; `progress` is told how many entries are done.
     ///
     /// # Errors
@@ -193,8 +240,8 @@ impl Survey {
                 if rest.is_empty() {
                     return Ok((state, reading));
                 }
-                for chain in rest.iter().take(CHAINS_AT_ONCE) {
-                    take(&mut state, &self.chain(*chain, &mut reading)?);
+                for (place, chain) in (from..).zip(rest.iter().take(CHAINS_AT_ONCE)) {
+                    take(&mut state, &self.chain(*chain, place, &mut reading)?);
                     progress(done.fetch_add(1, Ordering::Relaxed) + 1);
                 }
             }
@@ -218,9 +265,9 @@ impl Survey {
         Ok((states, readings))
     }
 
-    fn chain(&self, id: ChainId, reading: &mut Reading) -> Result<ReadChain> {
+    fn chain(&self, id: ChainId, place: usize, reading: &mut Reading) -> Result<ReadChain> {
         let mut fold = Fold::new(id);
-        let mut history = Vec::new();
+        let mut read = ReadChain { id, place, rule_set: None, history: Vec::new(), faulty: Vec::new() };
         reading.chains += 1;
         loop {
             let page = self.log.chain(id, fold.next(), PAGE)?;
@@ -230,23 +277,11 @@ impl Survey {
                 let key = |digest| key(&self.vault, id, digest);
                 let origin = self.manifest.origin.as_str();
                 let checked = fold.place_record(origin, &registry, stored.revision, &stored.record, &key);
-                reading.entries += 1;
-                reading.withheld += checked.withheld.len() as u64;
-                match checked.outcome {
-                    Ok(recorded) => {
-                        reading.signatures += 1;
-                        reading.unread += u64::from(recorded.act.event().is_none());
-                        history.push(recorded);
-                    }
-                    Err(fault) => {
-                        *reading.faulty.entry(fault.code()).or_default() += 1;
-                        reading
-                            .tell(leaf.0, format!("entry {leaf} (chain {id}, revision {}): {fault}", stored.revision));
-                    }
-                }
+                reading.count(leaf, id, &checked);
+                read.push(checked);
             }
             if !full {
-                return Ok(ReadChain { id, history });
+                return Ok(read);
             }
         }
     }
@@ -259,10 +294,41 @@ impl Survey {
     }
 }
 
+impl ReadChain {
+    fn push(&mut self, checked: CheckedEntry) {
+        if self.rule_set.is_none() {
+            self.rule_set = rule_set_of(std::slice::from_ref(&checked)).map(str::to_owned);
+        }
+        match checked.outcome {
+            Ok(recorded) => self.history.push(recorded),
+            Err(fault) => self.faulty.push(FaultyEntry {
+                revision: checked.revision,
+                agency: checked.statement.map(|statement| statement.agency),
+                fault,
+            }),
+        }
+    }
+}
+
 impl Reading {
     /// Entries that do not count.
     pub(crate) fn faulty(&self) -> u64 {
         self.faulty.values().sum()
+    }
+
+    fn count(&mut self, leaf: LeafIndex, chain: ChainId, checked: &CheckedEntry) {
+        self.entries += 1;
+        self.withheld += checked.withheld.len() as u64;
+        match &checked.outcome {
+            Ok(recorded) => {
+                self.signatures += 1;
+                self.unread += u64::from(recorded.act.event().is_none());
+            }
+            Err(fault) => {
+                *self.faulty.entry(fault.code()).or_default() += 1;
+                self.tell(leaf.0, format!("entry {leaf} (chain {chain}, revision {}): {fault}", checked.revision));
+            }
+        }
     }
 
     fn tell(&mut self, leaf: u64, fault: String) {

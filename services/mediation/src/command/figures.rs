@@ -1,6 +1,6 @@
 //! `mediation figures`: the figures of a year, from the log alone.
 
-use std::{path::PathBuf, thread};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -13,8 +13,8 @@ use mediation_domain::{
 use serde_json::{Value, json};
 
 use crate::{
-    output::{self, line, note, table},
-    survey::{Damage, ReadChain, Reading, Survey},
+    output::{self, line, table},
+    survey::{self, ReadChain, Reading, Survey},
 };
 
 /// `mediation figures`
@@ -42,19 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let year_end = || Day::parse(&format!("{:04}-12-31", arguments.year)).map(Day::end);
     let as_of = arguments.as_of.or_else(year_end);
     let as_of = as_of.with_context(|| format!("no act can lie in the year {}", arguments.year))?;
-    let entries = output::progress(0, "读取日志 log");
-    let opened = Survey::open(&arguments.dir, &|done| entries.set_position(done))?;
-    entries.finish_and_clear();
-    let survey = match opened {
-        Ok(survey) => survey,
-        Err(Damage(faults)) => {
-            note(
-                "账本已损坏，不能据以统计；详见 mediation verify · the ledger is damaged, no figures are computed; see `mediation verify`",
-            );
-            faults.iter().for_each(|fault| note(format!("  ✗ {fault}")));
-            return Ok(false);
-        }
-    };
+    let Some(survey) = Survey::begin(&arguments.dir)? else { return Ok(false) };
     let name = survey.manifest.rule_set.as_str();
     let rules = RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))?;
     let plan = Plan::new(Figures::embedded(), arguments.year, as_of, rules, arguments.operational)?;
@@ -72,13 +60,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 fn count(survey: &Survey, plan: &Plan, rules: &'static RuleSet) -> Result<(Report, Reading)> {
     let registry = survey.registry();
     let moment = Moment { as_of: plan.as_of(), known_at: None };
-    let threads = thread::available_parallelism().map_or(1, usize::from);
     let chains = output::progress(survey.chain_count(), "统计 figures");
     let take = |tally: &mut Tally<'_>, chain: &ReadChain| {
         let directory = registry.directory();
         tally.take(chain.id.0, &chain.history, directory, || judge(&chain.history, directory, rules, moment));
     };
-    let states: Vec<Tally<'_>> = (0..threads).map(|_| plan.tally()).collect();
+    let states: Vec<Tally<'_>> = (0..survey::threads()).map(|_| plan.tally()).collect();
     let (tallies, reading) = survey.each(states, &take, &|done| chains.set_position(done))?;
     chains.finish_and_clear();
     let mut whole = plan.tally();

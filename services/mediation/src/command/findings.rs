@@ -2,25 +2,25 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
-use indicatif::ProgressBar;
 use mediation_domain::{
     calendar::Day,
-    history::Recorded,
     judge::{ChainKey, Gathering, Moment, Surroundings, judge_among},
     rules::{RuleSet, UnknownRuleSet},
 };
 use mediation_ledger::{
     chain::ChainId,
     clock::{Clock as _, SystemClock},
-    ledger::{CheckedEntry, rule_set_of},
 };
 
 use self::report::{Found, Report};
-use crate::{archive::Archive, output};
+use crate::{
+    output,
+    survey::{self, ReadChain, Reading, Survey},
+};
 
 /// `mediation findings`
 #[derive(Debug, Args)]
@@ -42,40 +42,35 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Judges every chain. A finding is no failure; a chain that cannot be judged is one.
+/// Judges every chain. A finding is no failure; a ledger that is damaged, or a chain that cannot be judged, is one.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let as_of = match &arguments.as_of {
         Some(text) => Day::parse(text)
             .with_context(|| format!("`{text}` is no day of the form YYYY-MM-DD · 日期格式应为 YYYY-MM-DD"))?,
         None => Day::of(SystemClock.now_ms().div_euclid(1_000)),
     };
-    let code = arguments.code.as_deref().map(pattern).transpose()?;
-    let archive = Archive::open(&arguments.dir)?;
+    let codes = arguments.code.as_deref().map(pattern).transpose()?;
+    let Some(survey) = Survey::begin(&arguments.dir)? else { return Ok(false) };
+    let registry = survey.registry();
     if let Some(agency) = &arguments.agency {
-        let known = archive.registry().directory().agency(agency).is_some();
+        let known = registry.directory().agency(agency).is_some();
         ensure!(known, "`{agency}` does not take part in this ledger · 该机构未参加本账本");
     }
-    let bar = output::progress(archive.log().size().0 * 2, "审查 findings");
-    let surroundings = gather(&archive, &bar)?;
-    let mut report = Report::begin(&archive, as_of, arguments.json);
-    for chain in archive.log().chains() {
-        let entries = archive.chain(chain)?;
-        match judged(&archive, chain, &entries, &surroundings, Moment::end_of(as_of)) {
-            Ok((rules, found)) => {
-                report.judged(rules);
-                let meant = found.into_iter().filter(|found| {
-                    code.as_ref().is_none_or(|code| code.contains(&found.code))
-                        && (arguments.agency.is_none() || found.agency == arguments.agency)
-                });
-                meant.for_each(|found| bar.suspend(|| report.found(&found)));
-            }
-            Err(unknown) => bar.suspend(|| report.unjudged(chain, &unknown)),
+    let is_meant = |found: &Found| {
+        codes.as_ref().is_none_or(|codes| codes.contains(&found.code))
+            && (arguments.agency.is_none() || found.agency == arguments.agency)
+    };
+    let threads = survey::threads();
+    let surroundings = gather(&survey, threads)?;
+    let (judged, reading) = judge(&survey, &surroundings, Moment::end_of(as_of), &is_meant, threads)?;
+    let mut report = Report::begin(&survey, &registry, as_of, arguments.json);
+    for told in judged.told.values() {
+        match told {
+            Told::Found(found) => found.iter().for_each(|found| report.found(found)),
+            Told::Unjudged(chain, unknown) => report.unjudged(*chain, unknown),
         }
-        report.withheld(&entries);
-        bar.inc(entries.len() as u64);
     }
-    bar.finish_and_clear();
-    Ok(report.end())
+    Ok(report.end(&judged.rule_sets, reading.withheld))
 }
 
 /// The codes that an argument means.
@@ -92,36 +87,75 @@ fn pattern(text: &str) -> Result<Vec<String>> {
 }
 
 /// The first pass: what the rules may ask of other chains.
-fn gather(archive: &Archive, bar: &ProgressBar) -> Result<Surroundings> {
-    let mut gathering = Gathering::default();
-    for chain in archive.log().chains() {
-        let entries = archive.chain(chain)?;
-        bar.inc(entries.len() as u64);
-        gathering.take(ChainKey(chain.0), &history(entries));
-    }
-    Ok(gathering.finish())
+fn gather(survey: &Survey, threads: usize) -> Result<Surroundings> {
+    let bar = output::progress(survey.chain_count(), "汇集 gather");
+    let take = |gathering: &mut Gathering, chain: &ReadChain| gathering.take(ChainKey(chain.id.0), &chain.history);
+    let states = (0..threads).map(|_| Gathering::default()).collect();
+    let (gatherings, _) = survey.each(states, &take, &|done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    let mut whole = Gathering::default();
+    gatherings.into_iter().for_each(|gathering| whole.merge(gathering));
+    Ok(whole.finish())
 }
 
-fn history(entries: Vec<CheckedEntry>) -> Vec<Recorded> {
-    entries.into_iter().filter_map(|entry| entry.outcome.ok()).collect()
+/// What judging chains comes to. It takes memory for what there is to tell, none for a chain without findings.
+#[derive(Debug, Default)]
+struct Judged {
+    /// By the place of the chain, so that it does not matter which thread judged it.
+    told: BTreeMap<usize, Told>,
+    /// Chains that were judged, by the rule set that they name.
+    rule_sets: BTreeMap<&'static str, u64>,
 }
 
-/// The second pass: one chain, by the rule set that it names.
-fn judged(
-    archive: &Archive,
-    chain: ChainId,
-    entries: &[CheckedEntry],
+/// What there is to tell of a chain.
+#[derive(Debug)]
+enum Told {
+    Found(Vec<Found>),
+    /// It names a rule set that this program does not have.
+    Unjudged(ChainId, UnknownRuleSet),
+}
+
+/// The second pass: every chain among the others, by the rule set that it names. Findings that are not meant are left out.
+fn judge(
+    survey: &Survey,
     surroundings: &Surroundings,
     moment: Moment,
-) -> Result<(&'static RuleSet, Vec<Found>), UnknownRuleSet> {
-    let rules = RuleSet::for_chain(rule_set_of(entries).unwrap_or(&archive.manifest().rule_set))?;
-    let history = history(entries.to_vec());
-    let number = history.iter().find_map(|recorded| recorded.act.header.as_ref()?.chain_no.clone());
-    let around = surroundings.around(ChainKey(chain.0));
-    let judgement = judge_among(&history, archive.registry().directory(), rules, moment, around);
-    let findings = judgement.findings.into_iter().map(|finding| Found::of(finding, chain, number.clone()));
-    let faults = entries.iter().filter_map(|entry| Found::fault(entry, rules, chain, number.clone()));
-    Ok((rules, findings.chain(faults).collect()))
+    is_meant: &(dyn Fn(&Found) -> bool + Sync),
+    threads: usize,
+) -> Result<(Judged, Reading)> {
+    let registry = survey.registry();
+    let bar = output::progress(survey.chain_count(), "评判 judge");
+    let take = |judged: &mut Judged, chain: &ReadChain| {
+        let named = chain.rule_set.as_deref().unwrap_or(&survey.manifest.rule_set);
+        let rules = match RuleSet::for_chain(named) {
+            Ok(rules) => rules,
+            Err(unknown) => {
+                judged.told.insert(chain.place, Told::Unjudged(chain.id, unknown));
+                return;
+            }
+        };
+        *judged.rule_sets.entry(rules.name()).or_default() += 1;
+        let around = surroundings.around(ChainKey(chain.id.0));
+        let judgement = judge_among(&chain.history, registry.directory(), rules, moment, around);
+        let number = chain.history.iter().find_map(|recorded| recorded.act.header.as_ref()?.chain_no.as_ref());
+        let findings = judgement.findings.into_iter().map(|finding| Found::of(finding, chain.id, number.cloned()));
+        let faults = chain.faulty.iter().filter_map(|entry| Found::fault(entry, rules, chain.id, number.cloned()));
+        let found: Vec<Found> = findings.chain(faults).filter(is_meant).collect();
+        if !found.is_empty() {
+            judged.told.insert(chain.place, Told::Found(found));
+        }
+    };
+    let states = (0..threads).map(|_| Judged::default()).collect();
+    let (parts, reading) = survey.each(states, &take, &|done| bar.set_position(done))?;
+    bar.finish_and_clear();
+    let mut whole = Judged::default();
+    for mut part in parts {
+        whole.told.append(&mut part.told);
+        for (name, chains) in part.rule_sets {
+            *whole.rule_sets.entry(name).or_default() += chains;
+        }
+    }
+    Ok((whole, reading))
 }
 
 #[cfg(test)]

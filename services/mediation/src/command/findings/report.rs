@@ -1,4 +1,4 @@
-//! What is printed of the findings: each as it comes, so that nothing grows with their number, and the sums at the end.
+//! What is printed of the findings: each with its place, and the sums at the end.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use mediation_domain::{
     judge::{Finding, FindingState},
     rules::{RuleSet, UnknownRuleSet},
 };
-use mediation_ledger::{chain::ChainId, ledger::CheckedEntry, registry::Registry};
+use mediation_ledger::{chain::ChainId, registry::Registry};
 use serde_json::{Value, json};
 
 use crate::{
-    archive::Archive,
     output::{line, table},
+    survey::{FaultyEntry, Survey},
     view::name,
 };
 
 /// One finding with its place.
 #[derive(Debug)]
 pub(super) struct Found {
-    chain: ChainId,
+    pub(super) chain: ChainId,
     /// 纠纷链号.
     number: Option<String>,
     pub(super) code: String,
     pub(super) agency: Option<String>,
     severity: Severity,
-    step: Option<u64>,
+    pub(super) step: Option<u64>,
     /// Chain of that step, when it is another one.
     stands_on: Option<String>,
-    clock: Option<String>,
+    pub(super) clock: Option<String>,
     due: Option<Day>,
     on: Option<Day>,
     days_late: Option<u64>,
@@ -64,18 +64,17 @@ impl Found {
 
     /// The finding that an entry is which does not count.
     pub(super) fn fault(
-        entry: &CheckedEntry,
+        entry: &FaultyEntry,
         rules: &'static RuleSet,
         chain: ChainId,
         number: Option<String>,
     ) -> Option<Self> {
-        let fault = entry.outcome.as_ref().err()?;
-        let rule = rules.invariant(fault.code())?;
+        let rule = rules.invariant(entry.fault.code())?;
         Some(Self {
             chain,
             number,
             code: rule.code.clone(),
-            agency: entry.statement.as_ref().map(|statement| statement.agency.clone()),
+            agency: entry.agency.clone(),
             severity: rule.severity,
             step: Some(entry.revision.0 + 1),
             stands_on: None,
@@ -83,7 +82,7 @@ impl Found {
             due: None,
             on: None,
             days_late: None,
-            reasons: vec![fault.to_string()],
+            reasons: vec![entry.fault.to_string()],
             state: FindingState::Open,
             zh: &rule.zh,
             en: &rule.en,
@@ -130,13 +129,11 @@ impl Found {
 
 /// The findings under way.
 pub(super) struct Report<'a> {
-    archive: &'a Archive,
+    registry: &'a Registry,
     json: bool,
     count: u64,
-    chains: BTreeMap<&'static str, u64>,
     sums: BTreeMap<(Option<String>, String), Sum>,
     unjudged: Vec<Value>,
-    withheld: u64,
 }
 
 #[derive(Debug, Default)]
@@ -147,37 +144,19 @@ struct Sum {
 }
 
 impl<'a> Report<'a> {
-    pub(super) fn begin(archive: &'a Archive, as_of: Day, json: bool) -> Self {
-        let (size, root) = (archive.log().size(), archive.log().root());
+    pub(super) fn begin(survey: &Survey, registry: &'a Registry, as_of: Day, json: bool) -> Self {
+        let (size, root) = (survey.tree.size, survey.tree.root);
         if json {
-            let origin = archive.manifest().origin.as_str();
+            let origin = survey.manifest.origin.as_str();
             line(format!(
                 "{{\"origin\": {}, \"as_of\": \"{as_of}\", \"tree_size\": {size}, \"root\": \"{root}\", \"findings\": [",
                 json!(origin)
             ));
         } else {
             line(format!("截至 {as_of} 终了 · as of the end of {as_of}"));
-            line(format!("  账本 {}，树大小 tree size {size}，根 root {root}", archive.manifest().origin));
+            line(format!("  账本 {}，树大小 tree size {size}，根 root {root}", survey.manifest.origin));
         }
-        Self {
-            archive,
-            json,
-            count: 0,
-            chains: BTreeMap::new(),
-            sums: BTreeMap::new(),
-            unjudged: Vec::new(),
-            withheld: 0,
-        }
-    }
-
-    /// A chain was judged by this rule set.
-    pub(super) fn judged(&mut self, rules: &'static RuleSet) {
-        *self.chains.entry(rules.name()).or_default() += 1;
-    }
-
-    /// Parts that the vault did not open: what they said is not judged.
-    pub(super) fn withheld(&mut self, entries: &[CheckedEntry]) {
-        self.withheld += entries.iter().map(|entry| entry.withheld.len() as u64).sum::<u64>();
+        Self { registry, json, count: 0, sums: BTreeMap::new(), unjudged: Vec::new() }
     }
 
     pub(super) fn found(&mut self, found: &Found) {
@@ -185,7 +164,7 @@ impl<'a> Report<'a> {
             let comma = if self.count == 0 { "" } else { "," };
             line(format!("{comma}{}", found.json()));
         } else {
-            found.print(self.archive.registry());
+            found.print(self.registry);
         }
         self.count += 1;
         let sum = self.sums.entry((found.agency.clone(), found.code.clone())).or_default();
@@ -203,49 +182,45 @@ impl<'a> Report<'a> {
         self.unjudged.push(json!({"chain": chain.to_string(), "rule_set": unknown.name}));
     }
 
-    /// Prints the sums. Whether every chain could be judged.
-    pub(super) fn end(self) -> bool {
+    /// Prints the sums, how many chains were judged by each rule set, and how many parts the vault did not open: what those
+    /// said is not judged. Whether every chain could be judged.
+    pub(super) fn end(self, chains: &BTreeMap<&'static str, u64>, withheld: u64) -> bool {
+        let used: Vec<_> = chains.iter().filter_map(|(name, chains)| Some((RuleSet::named(name)?, *chains))).collect();
         if self.json {
-            self.end_json()
+            self.end_json(&used, withheld)
         } else {
-            self.end_text()
+            self.end_text(&used, withheld)
         }
         self.unjudged.is_empty()
     }
 
-    fn end_json(&self) {
+    fn end_json(&self, used: &[(&RuleSet, u64)], withheld: u64) {
         let sums = self.sums.iter().map(|((agency, code), sum)| {
             json!({"agency": agency, "code": code, "count": sum.count, "open": sum.open, "worst_days": sum.worst_days})
         });
         let sums: Vec<Value> = sums.collect();
+        let sets = used.iter().map(|(rules, chains)| {
+            json!({"name": rules.name(), "version": rules.version(), "sha256": rules.digest().to_string(), "chains": chains})
+        });
+        let sets: Vec<Value> = sets.collect();
         line(format!(
-            "], \"summary\": {}, \"rule_sets\": {}, \"unjudged\": {}, \"withheld\": {}}}",
+            "], \"summary\": {}, \"rule_sets\": {}, \"unjudged\": {}, \"withheld\": {withheld}}}",
             json!(sums),
-            json!(self.rule_sets()),
+            json!(sets),
             json!(self.unjudged),
-            self.withheld
         ));
     }
 
-    fn rule_sets(&self) -> Vec<Value> {
-        let used = self.chains.iter().filter_map(|(name, chains)| Some((RuleSet::named(name)?, chains)));
-        let sets = used.map(|(rules, chains)| {
-            json!({"name": rules.name(), "version": rules.version(), "sha256": rules.digest().to_string(), "chains": chains})
-        });
-        sets.collect()
-    }
-
-    fn end_text(&self) {
+    fn end_text(&self, used: &[(&RuleSet, u64)], withheld: u64) {
         if self.count == 0 {
             line("没有发现 · no findings");
         } else {
             let titles = ["责任单位 agency", "名称 name", "代码 code", "件数 count", "未纠正 open", "最长天数 worst"];
             let mut rows = vec![titles.map(str::to_owned).to_vec()];
             rows.extend(self.sums.iter().map(|((agency, code), sum)| {
-                let registry = self.archive.registry();
                 vec![
                     agency.clone().unwrap_or_else(|| "—".to_owned()),
-                    agency.as_deref().map(|agency| name(agency, registry)).unwrap_or_default(),
+                    agency.as_deref().map(|agency| name(agency, self.registry)).unwrap_or_default(),
                     code.clone(),
                     sum.count.to_string(),
                     sum.open.to_string(),
@@ -256,14 +231,17 @@ impl<'a> Report<'a> {
             table(&rows).into_iter().for_each(line);
             line(format!("合计 {} 项发现 · findings", self.count));
         }
-        for (name, chains) in &self.chains {
-            let Some(rules) = RuleSet::named(name) else { continue };
-            line(format!("  规则集 {name} {}：{chains} 条链 chains，摘要 {}", rules.version(), rules.digest()));
-        }
-        if self.withheld > 0 {
+        for (rules, chains) in used {
             line(format!(
-                "  注 {} 个内容部分未能打开，其内容未经评判 · parts that did not open are not judged",
-                self.withheld
+                "  规则集 {} {}：{chains} 条链 chains，摘要 {}",
+                rules.name(),
+                rules.version(),
+                rules.digest()
+            ));
+        }
+        if withheld > 0 {
+            line(format!(
+                "  注 {withheld} 个内容部分未能打开，其内容未经评判 · parts that did not open are not judged"
             ));
         }
     }

@@ -1,10 +1,19 @@
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    sync::Arc,
+};
 
+use clap::Parser as _;
+use mediation_city::{City, story::Story};
 use mediation_client::ClientError;
 use mediation_domain::{admit::Caller, case::Case, history::EventId};
 use mediation_ledger::{
+    chain::Revision,
     key::{Ed25519Signer, Signer},
     ledger::Ledger,
+    log::Log as _,
     recorder::{Recorder, Request},
 };
 use mediation_log_embedded::{
@@ -16,6 +25,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
+    Cli, Command,
     access::Door,
     config::Config,
     keys,
@@ -39,21 +49,33 @@ async fn replayed(cases: &[&Case]) -> TempDir {
     ledger.stop().await.unwrap()
 }
 
-/// Codes of the findings of every chain of a directory, by number of the chain.
-fn found(directory: &Path, as_of: &str) -> Vec<(String, Result<Vec<String>, UnknownRuleSet>)> {
-    let archive = Archive::open(directory).unwrap();
-    let surroundings = gather(&archive, &ProgressBar::hidden()).unwrap();
+/// Every chain of a directory judged by so many threads.
+fn judged(directory: &Path, as_of: &str, threads: usize) -> Judged {
+    let survey = Survey::begin(directory).unwrap().unwrap();
+    let surroundings = gather(&survey, threads).unwrap();
     let moment = Moment::end_of(Day::parse(as_of).unwrap());
-    let mut found = Vec::new();
-    for chain in archive.log().chains() {
-        let entries = archive.chain(chain).unwrap();
-        let number = history(entries.clone()).iter().find_map(|act| act.act.header.as_ref()?.chain_no.clone());
-        let judged = judged(&archive, chain, &entries, &surroundings, moment);
-        let codes = judged.map(|(_, found)| found.into_iter().map(|found| found.code).collect());
-        found.push((number.unwrap_or_default(), codes));
-    }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    found
+    judge(&survey, &surroundings, moment, &|_| true, threads).unwrap().0
+}
+
+/// The findings, chain after chain.
+fn findings(judged: &Judged) -> impl Iterator<Item = &Found> {
+    judged.told.values().flat_map(|told| match told {
+        Told::Found(found) => found.as_slice(),
+        Told::Unjudged(chain, unknown) => panic!("{chain} names `{}`", unknown.name),
+    })
+}
+
+fn codes(judged: &Judged) -> Vec<&str> {
+    findings(judged).map(|found| found.code.as_str()).collect()
+}
+
+/// Appends a record that is none to a chain that there is not, as whoever holds write credentials can.
+async fn append_garbage(directory: &Path) {
+    let manifest = Manifest::open(&fs::read(Layout::new(directory).manifest()).unwrap()).unwrap();
+    let options = log_options(manifest.origin.as_str(), manifest.segment_bytes, &Config::default(), None);
+    let log = Embedded::open(Arc::new(RealDisk), directory, &options).unwrap();
+    log.append(ChainId([7; 16]), Revision::FIRST, "this is no record".into()).await.unwrap();
+    log.close().await;
 }
 
 /// Records the first step of a case under another rule set than the ledger's, as a later version of the program would.
@@ -90,15 +112,62 @@ async fn record_under(rule_set: &str, directory: &Path, case: &Case, chain: Chai
 async fn chains_of_a_directory_are_judged_among_each_other() {
     let (first, second) = (case("G01", "JF3602032024030400017"), case("G01", "JF3602032024030400025"));
     let alone = replayed(&[&first]).await;
-    assert_eq!(found(&alone.path().join("ledger"), &first.as_of).last().unwrap().1, Ok(Vec::new()));
+    assert!(codes(&judged(&alone.path().join("ledger"), &first.as_of, 1)).is_empty());
     let both = replayed(&[&first, &second]).await;
-    let both = found(&both.path().join("ledger"), &first.as_of);
-    let codes = |at: usize| both.get(at).unwrap().1.clone().unwrap();
-    // The registry chain has no number and comes first. Which of two acts of one instant has the number depends on the ids
-    // of the chains, which are random here.
-    assert!(codes(0).is_empty());
-    let doubled = [codes(1), codes(2)].concat();
-    assert!(!doubled.is_empty() && doubled.iter().all(|code| code == "F-BAD-NUMBER"), "{doubled:?}");
+    let both = judged(&both.path().join("ledger"), &first.as_of, 1);
+    // Which of two acts of one instant has the number depends on the ids of the chains, which are random here.
+    let doubled = codes(&both);
+    assert!(!doubled.is_empty() && doubled.iter().all(|code| *code == "F-BAD-NUMBER"), "{doubled:?}");
+}
+
+/// A finding as the city plants it: chain, code, step, agency, clock.
+type Placed = (ChainId, String, Option<u64>, Option<String>, Option<String>);
+
+fn placed(found: &Found) -> Placed {
+    (found.chain, found.code.clone(), found.step, found.agency.clone(), found.clock.clone())
+}
+
+fn planted(story: &Story) -> impl Iterator<Item = Placed> {
+    let chain = ChainId(story.chain);
+    story.planted.iter().map(move |planted| {
+        let step = planted.at.map(|revision| revision + 1);
+        (chain, planted.code.to_owned(), step, planted.agency.clone(), planted.clock.map(str::to_owned))
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn among_all_chains_of_a_city_exactly_what_was_planted_is_found_by_any_number_of_threads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("city");
+    let text = path.to_str().unwrap();
+    let line = ["mediation", "city", "--year", "2024", "--seed", "1", "--scale", "0.002", "--out", text];
+    let Command::City(city) = Cli::parse_from(line).command else { panic!("another command") };
+    assert!(crate::command::city::run(city).await.unwrap());
+    let city = City::new(2024, 1, "0.002".parse().unwrap());
+    let planted: BTreeSet<Placed> = city.stories().flat_map(|story| planted(&story).collect::<Vec<_>>()).collect();
+    assert!(!planted.is_empty());
+
+    let one = judged(&path, "2024-12-31", 1);
+    let found: Vec<Placed> = findings(&one).map(placed).collect();
+    assert_eq!(found.iter().cloned().collect::<BTreeSet<_>>(), planted);
+    assert_eq!(found.len(), planted.len());
+    assert_eq!(format!("{:?}", judged(&path, "2024-12-31", 3)), format!("{one:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_that_does_not_count_is_a_finding_and_of_a_damaged_log_there_are_none() {
+    let case = case("G01", "JF3602032024030400017");
+    let directory = replayed(&[&case]).await;
+    let path = directory.path().join("ledger");
+    append_garbage(&path).await;
+    assert_eq!(codes(&judged(&path, &case.as_of, 2)), ["F-INTEGRITY"]);
+
+    let segment = fs::read_dir(path.join("log")).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = fs::read(&segment).unwrap();
+    *bytes.get_mut(5_000).unwrap() ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let arguments = Arguments { dir: path, as_of: None, code: None, agency: None, json: false };
+    assert!(!run(&arguments).unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,9 +177,12 @@ async fn a_chain_under_a_rule_set_that_is_not_there_is_named_and_not_judged() {
     let path = directory.path().join("ledger");
     let chain = ChainId(*uuid::Uuid::new_v4().as_bytes());
     record_under("cn-1999", &path, &Case { chain: "JF3602032024030400025".to_owned(), ..case.clone() }, chain).await;
-    let unknown = Err(UnknownRuleSet { name: "cn-1999".to_owned() });
-    let judged: Vec<_> = found(&path, &case.as_of).into_iter().map(|(_, judged)| judged).collect();
-    assert_eq!(judged, [Ok(Vec::new()), Ok(Vec::new()), unknown]);
+    let judged = judged(&path, &case.as_of, 1);
+    let told: Vec<&Told> = judged.told.values().collect();
+    assert!(
+        matches!(told.as_slice(), [Told::Unjudged(named, unknown)] if *named == chain && unknown.name == "cn-1999")
+    );
+    assert_eq!(judged.rule_sets.values().copied().collect::<Vec<_>>(), [2]);
 
     let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     let process = Process::start(&path, &config, Arc::new(SystemClock)).await.unwrap();
