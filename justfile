@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents city-year test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke city-year test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -48,6 +48,14 @@ test:
 # Golden bytes and generated documents are what the code makes now.
 golden-unchanged:
     {{house}} golden
+
+# Acts and chains that the judge judges per second on one core, and what it does with chains of thousands of acts.
+bench-judge *options:
+    cargo bench --locked --package mediation-tests --bench judge -- {{options}}
+
+# Every bench once, without timing it: it runs, and what it asserts holds.
+bench-smoke:
+    cargo test --quiet --locked --package mediation-tests --benches
 
 # Writes the golden bytes and the generated documents anew. Look at the difference: bytes that were recorded must open for ever.
 golden:
