@@ -8,7 +8,7 @@ pub(crate) mod chain;
 mod comparison;
 mod findings;
 mod handoffs;
-mod invariants;
+pub(crate) mod invariants;
 mod lapses;
 mod leads;
 mod obligations;
@@ -128,7 +128,7 @@ struct Matter<'a> {
 }
 
 fn outcome(chain: &Chain<'_>) -> Option<&'static str> {
-    let last = chain.acts().rfind(|act| act.is_any(&const { [kind("DisputeClosed"), kind("DisputeReopened")] }))?;
+    let last = chain.of_any(const { &[kind("DisputeClosed"), kind("DisputeReopened")] }).next_back()?;
     last.code("outcome")
 }
 

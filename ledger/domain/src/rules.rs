@@ -13,6 +13,7 @@ pub use self::digest::{RulesDigest, Source};
 use crate::{
     calendar::{Calendar, Day},
     clocks::{Clocks, Parameters, Severity},
+    judge::invariants::Rulebook,
 };
 
 /// A rule set.
@@ -24,6 +25,7 @@ pub struct RuleSet {
     calendar: Calendar,
     clocks: Clocks,
     invariants: Vec<Invariant>,
+    rulebook: Rulebook,
 }
 
 impl RuleSet {
@@ -114,6 +116,11 @@ impl RuleSet {
         &self.invariants
     }
 
+    /// The functions of its invariants.
+    pub(crate) fn rulebook(&self) -> &Rulebook {
+        &self.rulebook
+    }
+
     /// The invariant whose findings carry a code, written with `F-` or `O-`.
     #[must_use]
     pub fn invariant(&self, code: &str) -> Option<&Invariant> {
@@ -148,7 +155,8 @@ impl RuleSet {
         sources.extend(TABLES.iter().map(|(name, text)| Source::new(name, text)));
         sources.sort_by(|a, b| a.name.cmp(&b.name));
         let digest = RulesDigest::over(&sources);
-        Ok(Self { data, sources, digest, calendar, clocks, invariants })
+        let rulebook = Rulebook::of(&invariants);
+        Ok(Self { data, sources, digest, calendar, clocks, invariants, rulebook })
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::{
     Matter,
     chain::{Act, Chain, Kind, kind},
-    invariants,
     surroundings::{ChainKey, Place, Reading},
 };
 use crate::{
@@ -173,11 +172,13 @@ impl<'a> Draft<'a> {
 /// Applies every rule to a chain.
 pub(super) fn find(matter: &Matter<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for invariant in matter.rules.invariants() {
-        let Some(rule) = invariants::rule(&invariant.code) else { continue };
-        let mut drafts = Vec::new();
+    let mut drafts = Vec::new();
+    for (invariant, rule) in matter.rules.rulebook().with(matter.rules.invariants()) {
         rule(matter, &mut drafts);
-        findings.extend(united(drafts, invariant.severity).into_iter().map(|draft| finding(matter, invariant, draft)));
+        if !drafts.is_empty() {
+            let united = united(drafts.drain(..), invariant.severity);
+            findings.extend(united.into_iter().map(|draft| finding(matter, invariant, draft)));
+        }
     }
     clear(&matter.chain, &mut findings);
     findings.sort_by(|a, b| (a.chain, a.revision, &a.code).cmp(&(b.chain, b.revision, &b.code)));
@@ -185,8 +186,8 @@ pub(super) fn find(matter: &Matter<'_>) -> Vec<Finding> {
 }
 
 /// One finding per act, agency and instance of a clock; several reasons are one finding with a list of them.
-fn united(drafts: Vec<Draft<'_>>, severity: Severity) -> Vec<Draft<'_>> {
-    let mut united: Vec<Draft<'_>> = Vec::new();
+fn united<'a>(drafts: impl Iterator<Item = Draft<'a>>, severity: Severity) -> Vec<Draft<'a>> {
+    let mut united: Vec<Draft<'a>> = Vec::new();
     let mut places = BTreeMap::new();
     for mut draft in drafts {
         draft.severity = draft.severity.or(Some(severity));

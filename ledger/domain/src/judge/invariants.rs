@@ -13,12 +13,29 @@ mod secrecy;
 
 pub(super) use self::number::key as number_key;
 use super::{Matter, findings::Draft};
+use crate::rules::Invariant;
+
+/// The functions of the invariants of a rule set, in the order of the data: looked up once, not for every chain.
+#[derive(Debug)]
+pub(crate) struct Rulebook(Vec<Option<Rule>>);
+
+impl Rulebook {
+    /// The functions of these invariants.
+    pub(crate) fn of(invariants: &[Invariant]) -> Self {
+        Self(invariants.iter().map(|invariant| rule(&invariant.code)).collect())
+    }
+
+    /// Each of the invariants with its function, without those that another part of the ledger judges.
+    pub(super) fn with<'r>(&'r self, invariants: &'r [Invariant]) -> impl Iterator<Item = (&'r Invariant, Rule)> {
+        invariants.iter().zip(&self.0).filter_map(|(invariant, rule)| Some((invariant, (*rule)?)))
+    }
+}
 
 /// Looks for breaches of one invariant.
-pub(super) type Rule = for<'a> fn(&Matter<'a>, &mut Vec<Draft<'a>>);
+type Rule = for<'a> fn(&Matter<'a>, &mut Vec<Draft<'a>>);
 
 /// The function of an invariant, by the code of its findings; none for those that another part of the ledger judges.
-pub(super) fn rule(code: &str) -> Option<Rule> {
+fn rule(code: &str) -> Option<Rule> {
     let name = code.get(2..)?;
     RULES.iter().find(|(function, _)| is_named(function, name)).map(|(_, rule)| *rule)
 }
