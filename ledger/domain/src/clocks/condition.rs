@@ -174,7 +174,7 @@ impl Path {
             Self::LatestDay(kind) => Some(Scalar::Day(chain.latest(*kind, act.at)?.day)),
             Self::Obligation(field) => {
                 let id = act.texts("obligation_ids").next()?;
-                let mut terms = chain.before(act.at).rev().filter(|earlier| earlier.is(RECORDED));
+                let mut terms = chain.of_before(RECORDED, act.at).rev();
                 let term = terms
                     .find_map(|earlier| earlier.records("terms").find(|term| term.text("obligation_id") == Some(id)))?;
                 scalar(term, term.info().field(field)?.number)

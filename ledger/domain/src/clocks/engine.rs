@@ -1,12 +1,12 @@
 //! Runs the clocks of a rule set over a chain, act by act.
 
 mod matching;
+mod open;
 mod starting;
-
-use std::collections::BTreeMap;
 
 use mediation_proto::fields::Value;
 
+use self::open::Open;
 use super::{
     Clock, Clocks, EndKind, Instance, Use,
     arithmetic::{Approver, ExtensionFault, Grant, Interval},
@@ -27,8 +27,8 @@ pub(crate) struct Course<'a> {
     pub(crate) extensions: Vec<Extended>,
     /// One for each `ClockSuspended`.
     pub(crate) suspensions: Vec<Suspended>,
-    /// Places of the instances that an act ended or voided, by position of the act.
-    touched: BTreeMap<usize, Vec<usize>>,
+    /// Position of each act that ended or voided an instance, and place of the instance, in the order of the acts.
+    touched: Vec<(usize, usize)>,
 }
 
 impl<'a> Course<'a> {
@@ -39,8 +39,9 @@ impl<'a> Course<'a> {
 
     /// The instances that an act ended or voided.
     pub(crate) fn touched(&self, at: usize) -> impl Iterator<Item = &Instance<'a>> {
-        let places = self.touched.get(&at).map(Vec::as_slice).unwrap_or_default();
-        places.iter().filter_map(|place| self.instances.get(*place))
+        let from = self.touched.partition_point(|(by, _)| *by < at);
+        let touched = self.touched.get(from..).unwrap_or_default().iter().take_while(move |(by, _)| *by == at);
+        touched.filter_map(|(_, place)| self.instances.get(*place))
     }
 }
 
@@ -68,9 +69,8 @@ pub(crate) struct Suspended {
 
 /// Runs the clocks over the acts of a chain that count.
 pub(crate) fn run<'a>(clocks: &'static Clocks, calendar: &'static Calendar, chain: &Chain<'a>) -> Course<'a> {
-    let course =
-        Course { instances: Vec::new(), extensions: Vec::new(), suspensions: Vec::new(), touched: BTreeMap::new() };
-    let mut engine = Engine { clocks, calendar, chain, course, open: Vec::new() };
+    let course = Course { instances: Vec::new(), extensions: Vec::new(), suspensions: Vec::new(), touched: Vec::new() };
+    let mut engine = Engine { clocks, calendar, chain, course, open: Open::default(), lapsing: Vec::new() };
     for act in chain.acts() {
         engine.lapse(act.day, act.at);
         engine.act(act);
@@ -84,8 +84,9 @@ struct Engine<'c, 'a> {
     calendar: &'static Calendar,
     chain: &'c Chain<'a>,
     course: Course<'a>,
-    /// Places of the open instances, oldest first.
-    open: Vec<usize>,
+    open: Open,
+    /// Places of the open instances whose lapse will open another clock by itself.
+    lapsing: Vec<usize>,
 }
 
 impl<'a> Engine<'_, 'a> {
@@ -126,13 +127,13 @@ impl<'a> Engine<'_, 'a> {
 
     /// Ends one instance, or every one that fits; whether the act, standing alone, opened and ended one.
     fn end(&mut self, act: &Act<'a>, place: usize, at: usize) -> bool {
-        let Some(clock) = self.clocks.clocks.get(place) else { return false };
+        let Some(clock) = self.clocks.clocks.get(place).filter(|clock| !clock.term.backward) else { return false };
+        if clock.retro.is_none() && !self.open.has(place) {
+            return false;
+        }
         let Some(end) = clock.ends.get(at).filter(|end| !end.own && self.holds(act, end.entry.when.as_ref())) else {
             return false;
         };
-        if clock.term.backward {
-            return false;
-        }
         let day = self.day(act, end.from_field.as_ref());
         let ended = self.ending(act, clock, place);
         for instance in &ended {
@@ -149,6 +150,9 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn end_own(&mut self, act: &Act<'a>, place: usize, at: usize, before: usize) {
+        if before == self.course.instances.len() {
+            return;
+        }
         let Some(clock) = self.clocks.clocks.get(place) else { return };
         let Some(end) = clock.ends.get(at).filter(|end| end.own && self.holds(act, end.entry.when.as_ref())) else {
             return;
@@ -163,7 +167,7 @@ impl<'a> Engine<'_, 'a> {
 
     fn void(&mut self, act: &Act<'a>, place: usize, at: usize) {
         let Some(clock) = self.clocks.clocks.get(place) else { return };
-        let Some(entry) = clock.voids.get(at) else { return };
+        let Some(entry) = clock.voids.get(at).filter(|_| self.open.has(place)) else { return };
         if self.holds(act, entry.when.as_ref()) {
             for instance in self.voided(act, place) {
                 self.finish(instance, act, act.day, EndKind::Voided);
@@ -172,7 +176,7 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn close(&mut self, act: &Act<'a>) {
-        for place in self.open.clone() {
+        for place in self.open.all() {
             let voids = self.instance(place).is_some_and(|open| open.is_duty() && !open.clock.survives_close);
             if voids {
                 self.finish(place, act, act.day, EndKind::Voided);
@@ -181,9 +185,10 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn finish(&mut self, place: usize, act: &Act<'a>, day: Day, kind: EndKind) {
-        self.open.retain(|open| *open != place);
-        self.course.touched.entry(act.at).or_default().push(place);
+        self.course.touched.push((act.at, place));
         if let Some(instance) = self.course.instances.get_mut(place) {
+            self.open.remove(instance.place, place);
+            self.lapsing.retain(|lapsing| *lapsing != place);
             instance.end = Some(End { by: act.at, day, instant: act.occurred_at, kind });
         }
     }
@@ -227,14 +232,14 @@ impl<'a> Engine<'_, 'a> {
 
     fn suspend(&mut self, act: &Act<'a>) {
         let given = act.text("clock_id").unwrap_or_default();
-        let named = || self.clocks.iter().filter(|clock| clock.is_called(given));
-        let allowed = named().any(|clock| clock.suspension_grounds.is_some());
+        let named = || self.clocks.called(given);
+        let allowed = named().any(|(_, clock)| clock.suspension_grounds.is_some());
         let ground = act.code("ground").unwrap_or_default();
-        let grounded = |clock: &Clock| {
+        let grounded = |(_, clock): &(usize, &Clock)| {
             clock.suspension_grounds.as_ref().is_some_and(|grounds| grounds.iter().any(|code| code == ground))
         };
-        let suspended = Suspended { by: act.at, allowed, grounded: named().any(grounded) };
-        let place = self.suspendable(act, |clock| clock.is_called(given) && grounded(clock));
+        let suspended = Suspended { by: act.at, allowed, grounded: named().any(|clock| grounded(&clock)) };
+        let place = self.suspendable(act, named().filter(grounded).map(|(place, _)| place));
         self.course.suspensions.push(suspended);
         if let Some(place) = place {
             self.interrupt(place, act, Interval { from: act.day, to: None });
@@ -254,8 +259,7 @@ impl<'a> Engine<'_, 'a> {
                 Interval { from, to: Some(to) }
             }
         };
-        let instance =
-            self.suspendable(act, |clock| self.clocks.clocks.get(place).is_some_and(|own| std::ptr::eq(own, clock)));
+        let instance = self.suspendable(act, [place]);
         if let Some(instance) = instance {
             self.interrupt(instance, act, interval);
         }
@@ -272,8 +276,8 @@ impl<'a> Engine<'_, 'a> {
 
     fn resume(&mut self, act: &Act<'a>) {
         let Some(suspension) = self.chain.referred(act, "suspension").map(|act| act.at) else { return };
-        for place in &self.open {
-            let Some(instance) = self.course.instances.get_mut(*place) else { continue };
+        for place in self.open.all() {
+            let Some(instance) = self.course.instances.get_mut(place) else { continue };
             if instance.suspended_by == Some(suspension) {
                 instance.suspended_by = None;
                 instance.period.resume(act.day);
@@ -288,11 +292,9 @@ impl<'a> Engine<'_, 'a> {
             let Some(clock) = self.clocks.clocks.get(*place) else { continue };
             let Some(deemed) = &clock.deemed else { continue };
             let mut due: Vec<(Day, usize)> = Vec::new();
-            for at in &self.open {
-                let Some(open) = self.instance(*at).filter(|open| deemed.lapse_of.contains(&open.place)) else {
-                    continue;
-                };
-                let Some(limit) = open.limit.filter(|_| !open.lapsed) else { continue };
+            for at in &self.lapsing {
+                let open = self.instance(*at).filter(|open| deemed.lapse_of.contains(&open.place));
+                let Some(limit) = open.and_then(|open| open.limit) else { continue };
                 let start = limit.due.day().plus(deemed.plus_days);
                 if start <= day && is_past(limit, start.begin()) {
                     due.push((start, *at));
@@ -300,9 +302,8 @@ impl<'a> Engine<'_, 'a> {
             }
             due.sort_unstable();
             for (start, at) in due {
-                let Some(instance) = self.course.instances.get_mut(at) else { continue };
-                instance.lapsed = true;
-                let proposal = instance.proposal;
+                self.lapsing.retain(|lapsing| *lapsing != at);
+                let proposal = self.instance(at).and_then(|instance| instance.proposal);
                 if clock.holds_on(start) {
                     self.open_by_lapse(clock, *place, start, proposal, upto);
                 }
@@ -311,10 +312,7 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn holds(&self, act: &Act<'a>, when: Option<&super::Condition>) -> bool {
-        let is_open = |clock: usize| {
-            self.open.iter().any(|at| self.instance(*at).is_some_and(|instance| instance.place == clock))
-        };
-        when.is_none_or(|condition| condition.holds(self.chain, act, &is_open))
+        when.is_none_or(|condition| condition.holds(self.chain, act, &|clock| self.open.has(clock)))
     }
 
     /// The day in a field, when the act carries it, else the day of the act.
@@ -324,6 +322,19 @@ impl<'a> Engine<'_, 'a> {
 
     fn instance(&self, place: usize) -> Option<&Instance<'a>> {
         self.course.instances.get(place)
+    }
+}
+
+impl Clocks {
+    /// Whether another clock opens by the lapse of this one alone.
+    fn is_followed(&self, clock: usize) -> bool {
+        let deemed = self.deemed.iter().filter_map(|place| self.clocks.get(*place)?.deemed.as_ref());
+        deemed.into_iter().any(|deemed| deemed.lapse_of.contains(&clock))
+    }
+
+    /// The clocks that an act means by a name, with their places.
+    fn called<'n>(&self, name: &'n str) -> impl Iterator<Item = (usize, &Clock)> + use<'_, 'n> {
+        self.clocks.iter().enumerate().filter(move |(_, clock)| clock.is_called(name))
     }
 }
 

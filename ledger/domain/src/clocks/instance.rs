@@ -31,8 +31,6 @@ pub struct Instance<'a> {
     pub(crate) obligations: Vec<&'a str>,
     /// Position of the act that began the running suspension.
     pub(crate) suspended_by: Option<usize>,
-    /// A clock that opens by lapse has opened for it.
-    pub(crate) lapsed: bool,
     /// How it ended; none while it is open.
     pub(crate) end: Option<End>,
 }

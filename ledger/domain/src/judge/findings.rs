@@ -218,7 +218,7 @@ fn finding(matter: &Matter<'_>, invariant: &'static Invariant, draft: Draft<'_>)
         None => (None, invariant.legal_source.clone()),
     };
     let code = if severity == Severity::Observation { format!("O-{name}") } else { format!("F-{name}") };
-    let act = || draft.elsewhere.map(|place| place.event_id).or_else(|| chain.event_id(draft.at?));
+    let act = || draft.elsewhere.map(|place| place.event_id).or_else(|| Some(chain.get(draft.at?)?.event_id));
     let cleared_on = matter.around.cleared_on(&code, act, matter.moment);
     let state = match (cleared_on, draft.cured_by) {
         (Some(_), _) => FindingState::Cleared,

@@ -126,41 +126,60 @@ impl Docking {
 
 /// The proposals of a chain, in order.
 pub(super) fn dockings(chain: &Chain<'_>, course: &Course<'_>) -> Vec<Docking> {
-    chain.acts().filter(|act| act.is_proposal()).map(|proposal| docking(chain, course, proposal)).collect()
-}
-
-fn docking(chain: &Chain<'_>, course: &Course<'_>, proposal: &Act<'_>) -> Docking {
-    let window = course.instances.iter().position(|instance| {
-        instance.opened_by == Some(proposal.at) && instance.clock.finding.as_deref() == Some(WINDOW_FINDING)
-    });
-    let mut docking = Docking {
-        proposal: proposal.at,
-        mode: proposal.mode(),
-        window,
-        answer: None,
-        settled: None,
-        accepted: None,
-        outcome: None,
-        reports: Vec::new(),
-    };
-    let answers = chain.after(proposal.at).filter(|act| act.row.handoff.is_some());
-    for act in answers.filter(|act| chain.proposal(act).map(|answered| answered.at) == Some(proposal.at)) {
-        match act.row.handoff {
-            Some(HandoffRole::Answer | HandoffRole::Recall) => docking.settle(act),
-            Some(HandoffRole::Outcome) => {
-                docking.outcome.get_or_insert(act.at);
-                if act.is(REPORTED) {
-                    docking.reports.push((act.at, None));
-                }
-            }
-            Some(HandoffRole::Ack) => docking.acknowledge(chain, act),
-            Some(HandoffRole::Proposal | HandoffRole::Timeout | HandoffRole::Escalation) | None => {}
+    let proposals = chain.acts().filter(|act| act.is_proposal());
+    let mut dockings: Vec<Docking> = proposals.map(Docking::new).collect();
+    if dockings.is_empty() {
+        return dockings;
+    }
+    for (place, instance) in course.instances.iter().enumerate() {
+        let window = instance.opened_by.filter(|_| instance.clock.finding.as_deref() == Some(WINDOW_FINDING));
+        if let Some(docking) = window.and_then(|proposal| of_proposal(&mut dockings, proposal)) {
+            docking.window.get_or_insert(place);
         }
     }
-    docking
+    for act in chain.acts().filter(|act| act.row.handoff.is_some()) {
+        let proposal = chain.proposal(act).map(|proposal| proposal.at);
+        if let Some(docking) = proposal.and_then(|proposal| of_proposal(&mut dockings, proposal)) {
+            docking.follow(chain, act);
+        }
+    }
+    dockings
+}
+
+fn of_proposal(dockings: &mut [Docking], proposal: usize) -> Option<&mut Docking> {
+    let place = dockings.binary_search_by_key(&proposal, |docking| docking.proposal).ok()?;
+    dockings.get_mut(place)
 }
 
 impl Docking {
+    fn new(proposal: &Act<'_>) -> Self {
+        Self {
+            proposal: proposal.at,
+            mode: proposal.mode(),
+            window: None,
+            answer: None,
+            settled: None,
+            accepted: None,
+            outcome: None,
+            reports: Vec::new(),
+        }
+    }
+
+    /// Takes in the next act that answers or continues the proposal.
+    fn follow(&mut self, chain: &Chain<'_>, act: &Act<'_>) {
+        match act.row.handoff {
+            Some(HandoffRole::Answer | HandoffRole::Recall) => self.settle(act),
+            Some(HandoffRole::Outcome) => {
+                self.outcome.get_or_insert(act.at);
+                if act.is(REPORTED) {
+                    self.reports.push((act.at, None));
+                }
+            }
+            Some(HandoffRole::Ack) => self.acknowledge(chain, act),
+            Some(HandoffRole::Proposal | HandoffRole::Timeout | HandoffRole::Escalation) | None => {}
+        }
+    }
+
     fn settle(&mut self, act: &Act<'_>) {
         self.answer.get_or_insert(act.at);
         if !act.is(OBJECTED) && self.settled.is_none() {

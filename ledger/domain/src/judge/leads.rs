@@ -1,5 +1,7 @@
 //! First responsibility (首办责任): who leads a dispute, and when it moves.
 
+use std::collections::BTreeSet;
+
 use mediation_proto::mediation::types::v1::{HandoffMode, Role};
 
 use super::chain::{Act, Chain, Kind, kind};
@@ -21,8 +23,8 @@ pub(super) struct Leads<'a> {
     intervals: Vec<Interval<'a>>,
     /// Assignments that released nobody: they moved nothing.
     pub(super) unreleased: Vec<usize>,
-    /// Assignments that moved the lead.
-    pub(super) moving: Vec<usize>,
+    /// Assignments that moved the lead, in order.
+    moving: Vec<usize>,
     /// Reopenings that restored no lead, with the act that set one later.
     pub(super) leaderless: Vec<(usize, Option<usize>)>,
     registered: bool,
@@ -33,6 +35,8 @@ pub(super) struct Leads<'a> {
     awaiting: bool,
     /// The acts that set the present lead and those before it, whose leads a correction can restore.
     set_by: Vec<(usize, &'a str)>,
+    /// Proposals that were accepted, returned or recalled.
+    answered: BTreeSet<usize>,
 }
 
 #[derive(Debug)]
@@ -54,6 +58,7 @@ impl<'a> Leads<'a> {
                 }
                 ASSIGNED => leads.assign(act),
                 ACCEPTED | REFERRAL_ACCEPTED => leads.accept(chain, act),
+                RETURNED | RECALLED => leads.answer(chain, act),
                 REOPENED if leads.closed => leads.reopen(act),
                 CLOSED if act.withdrawn_by.is_none() => leads.close(act),
                 CORRECTED => leads.correct(chain, act),
@@ -75,6 +80,12 @@ impl<'a> Leads<'a> {
     /// The agencies that led at any time before a position.
     pub(super) fn led_before(&self, at: usize) -> impl Iterator<Item = &'a str> {
         self.intervals.iter().filter(move |interval| interval.from < at).map(|interval| interval.agency)
+    }
+
+    /// The assignments after a position that moved the lead.
+    pub(super) fn moved_after(&self, at: usize) -> impl Iterator<Item = usize> {
+        let from = self.moving.partition_point(|moving| *moving <= at);
+        self.moving.iter().skip(from).copied()
     }
 
     /// The agency that leads after the last act.
@@ -106,14 +117,16 @@ impl<'a> Leads<'a> {
 
     fn accept(&mut self, chain: &Chain<'a>, act: &Act<'a>) {
         let Some(proposal) = chain.proposal(act) else { return };
-        let first = chain.before(act.at).all(|earlier| {
-            let answers = matches!(earlier.kind, ACCEPTED | REFERRAL_ACCEPTED | RETURNED | RECALLED);
-            !answers || chain.proposal(earlier).map(|other| other.at) != Some(proposal.at)
-        });
+        let first = !self.answered.contains(&proposal.at);
+        self.answer(chain, act);
         let moves = proposal.mode() == Some(HandoffMode::Transfer) && self.current() == Some(proposal.agency);
         if first && moves && proposal.agency != act.agency {
             self.set(act, Some(act.agency));
         }
+    }
+
+    fn answer(&mut self, chain: &Chain<'a>, act: &Act<'a>) {
+        self.answered.extend(chain.proposal(act).filter(|_| act.withdrawn_by.is_none()).map(|proposal| proposal.at));
     }
 
     fn reopen(&mut self, act: &Act<'a>) {

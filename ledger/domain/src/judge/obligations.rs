@@ -1,5 +1,7 @@
 //! Obligations (履行义务): what was agreed or ordered, and whether it was done.
 
+use std::collections::{BTreeMap, btree_map::Entry};
+
 use mediation_proto::fields::Fields;
 
 use super::chain::{Act, Chain, Kind, kind};
@@ -96,31 +98,44 @@ impl<'a> Duty<'a> {
 /// The obligations of a chain as they stand before a position, in the order of recording. An id that is recorded twice is
 /// the obligation that was recorded first.
 pub(super) fn duties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Duty<'a>> {
-    let mut duties: Vec<Duty<'a>> = Vec::new();
-    for act in chain.before(before) {
+    let mut duties = Duties::default();
+    for act in chain.of_any_before(&[RECORDED, PERFORMED, WAIVED, DEFAULTED], before) {
         match act.kind {
             RECORDED => {
-                change(&mut duties, act, "replaces", ObligationState::Replaced);
-                for term in act.records("terms") {
-                    let new = Duty::new(act, term).filter(|new| duties.iter().all(|duty| duty.id != new.id));
-                    duties.extend(new);
-                }
+                duties.change(act, "replaces", ObligationState::Replaced);
+                act.records("terms").filter_map(|term| Duty::new(act, term)).for_each(|new| duties.add(new));
             }
             PERFORMED if act.bool("in_full") == Some(true) => {
-                change(&mut duties, act, "obligation_ids", ObligationState::Performed);
+                duties.change(act, "obligation_ids", ObligationState::Performed);
             }
-            WAIVED => change(&mut duties, act, "obligation_ids", ObligationState::Waived),
-            DEFAULTED => change(&mut duties, act, "obligation_ids", ObligationState::Defaulted),
+            WAIVED => duties.change(act, "obligation_ids", ObligationState::Waived),
+            DEFAULTED => duties.change(act, "obligation_ids", ObligationState::Defaulted),
             _ => {}
         }
     }
-    duties
+    duties.duties
 }
 
-fn change(duties: &mut [Duty<'_>], act: &Act<'_>, field: &str, state: ObligationState) {
-    for id in act.texts(field) {
-        for duty in duties.iter_mut().filter(|duty| duty.id == id && !duty.state.is_final()) {
-            if duty.state != state {
+/// Obligations under way.
+#[derive(Debug, Default)]
+struct Duties<'a> {
+    duties: Vec<Duty<'a>>,
+    /// Their places, by id.
+    places: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Duties<'a> {
+    fn add(&mut self, new: Duty<'a>) {
+        if let Entry::Vacant(place) = self.places.entry(new.id) {
+            place.insert(self.duties.len());
+            self.duties.push(new);
+        }
+    }
+
+    fn change(&mut self, act: &Act<'a>, field: &str, state: ObligationState) {
+        for id in act.texts(field) {
+            let duty = self.places.get(id).and_then(|place| self.duties.get_mut(*place));
+            if let Some(duty) = duty.filter(|duty| !duty.state.is_final() && duty.state != state) {
                 duty.state = state;
                 duty.by = Some(act.at);
             }

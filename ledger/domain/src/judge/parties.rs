@@ -1,5 +1,7 @@
 //! The parties of a dispute, and who acts for them.
 
+use std::collections::BTreeMap;
+
 use super::chain::{Chain, Kind, bool_of, code_of, kind};
 
 /// One party.
@@ -23,25 +25,57 @@ impl Party<'_> {
     }
 }
 
-/// The parties that the acts before a position name.
-pub(super) fn parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
-    let mut parties: Vec<Party<'a>> = Vec::new();
-    for act in chain.before(before).filter(|act| act.is_any(NAMING)) {
-        for record in act.records("parties").chain(act.records("party")) {
-            let Some(subject) = record.text("subject") else { continue };
-            let party = Party {
-                subject,
-                side: code_of(record, "side"),
-                minor: bool_of(record, "minor") == Some(true),
-                guardian: record.text("guardian"),
-            };
-            match parties.iter_mut().find(|known| known.subject == subject) {
-                Some(known) => *known = party,
-                None => parties.push(party),
+/// What the acts of a chain say of its parties, in the order of the acts.
+#[derive(Debug, Default)]
+pub(super) struct Roster<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+/// What one act says of a party. A later entry replaces an earlier one of the same party.
+#[derive(Debug)]
+struct Entry<'a> {
+    /// Position of the act.
+    at: usize,
+    /// Place of the party among all, by the order of their first entries.
+    place: usize,
+    party: Party<'a>,
+}
+
+impl<'a> Roster<'a> {
+    pub(super) fn of(chain: &Chain<'a>) -> Self {
+        let mut entries = Vec::new();
+        let mut places = BTreeMap::new();
+        for act in chain.of_any(NAMING) {
+            for record in act.records("parties").chain(act.records("party")) {
+                let Some(subject) = record.text("subject") else { continue };
+                let party = Party {
+                    subject,
+                    side: code_of(record, "side"),
+                    minor: bool_of(record, "minor") == Some(true),
+                    guardian: record.text("guardian"),
+                };
+                let next = places.len();
+                entries.push(Entry { at: act.at, place: *places.entry(subject).or_insert(next), party });
             }
         }
+        Self { entries }
     }
-    parties
+
+    fn before(&self, at: usize) -> Vec<Party<'a>> {
+        let mut parties: Vec<Party<'a>> = Vec::new();
+        for entry in self.entries.iter().take_while(|entry| entry.at < at) {
+            match parties.get_mut(entry.place) {
+                Some(known) => *known = entry.party,
+                None => parties.push(entry.party),
+            }
+        }
+        parties
+    }
+}
+
+/// The parties that the acts before a position name.
+pub(super) fn parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
+    chain.roster().before(before)
 }
 
 /// The main parties that the acts before a position name.
@@ -51,7 +85,7 @@ pub(super) fn main_parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a
 
 /// The representatives elected before a position.
 pub(super) fn representatives<'a>(chain: &Chain<'a>, before: usize) -> Vec<&'a str> {
-    chain.before(before).filter(|act| act.is(ELECTED)).flat_map(|act| act.texts("representatives")).collect()
+    chain.of_before(ELECTED, before).flat_map(|act| act.texts("representatives")).collect()
 }
 
 /// Codes of the sides that are main parties.

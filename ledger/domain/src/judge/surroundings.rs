@@ -124,9 +124,10 @@ pub struct Around<'a> {
 impl<'a> Around<'a> {
     /// Whether an act of another chain, earlier by business time, gives this number. Of acts of the same instant the one
     /// on the chain with the smaller id is the first.
-    pub(super) fn is_taken(&self, act: &Act<'_>, number: &NumberKey, moment: Moment) -> bool {
-        let Some((facts, own)) = self.facts else { return false };
-        let mut others = facts.numbers.get(number).into_iter().flatten().filter(|fact| fact.chain != own);
+    pub(super) fn is_taken(&self, act: &Act<'_>, number: impl FnOnce() -> Option<NumberKey>, moment: Moment) -> bool {
+        let Some((facts, own)) = self.facts.filter(|(facts, _)| !facts.numbers.is_empty()) else { return false };
+        let given = number().and_then(|number| facts.numbers.get(&number));
+        let mut others = given.into_iter().flatten().filter(|fact| fact.chain != own);
         others.any(|fact| (fact.since.occurred_at, fact.chain) < (act.occurred_at, own) && facts.counts(fact, moment))
     }
 

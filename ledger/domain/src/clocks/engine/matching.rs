@@ -9,7 +9,7 @@ use crate::{
 impl<'a> Engine<'_, 'a> {
     /// The instances that an act ends: one, or every one that fits where the rule says so.
     pub(super) fn ending(&self, act: &Act<'a>, clock: &Clock, place: usize) -> Vec<usize> {
-        let fits = self.fitting(|instance| instance.place == place && self.fits(act, instance, false));
+        let fits = self.fitting(self.open.of(place), |instance| self.fits(act, instance, false));
         if clock.matching == Matching::Obligation || matches!(clock.obliged, Obliged::Each(_)) {
             fits
         } else {
@@ -21,36 +21,26 @@ impl<'a> Engine<'_, 'a> {
     /// that proposals have opened only those of that proposal.
     pub(super) fn voided(&self, act: &Act<'a>, place: usize) -> Vec<usize> {
         let proposal = self.chain.proposal(act).map(|act| act.at);
-        self.fitting(|instance| {
-            instance.place == place
-                && self.fits(act, instance, true)
+        self.fitting(self.open.of(place), |instance| {
+            self.fits(act, instance, true)
                 && (proposal.is_none() || !instance.opened_by_proposal || instance.opened_by == proposal)
         })
     }
 
     /// The instance that an act restarts.
     pub(super) fn restarted(&self, act: &Act<'a>, clock: &Clock) -> Option<usize> {
-        let fits = self.fitting(|instance| clock.editions.contains(&instance.place) && self.fits(act, instance, false));
+        let open = self.open.of_any(clock.editions.iter().copied());
+        let fits = self.fitting(open, |instance| self.fits(act, instance, false));
         self.preferred(act, clock.kind, &fits)
     }
 
-    /// The instance that a suspension means: chosen as for an ending act, `opened_by` deciding when given.
-    pub(super) fn suspendable(&self, act: &Act<'a>, of: impl Fn(&Clock) -> bool) -> Option<usize> {
+    /// The instance of these clocks that a suspension means: chosen as for an ending act, `opened_by` deciding when given.
+    pub(super) fn suspendable(&self, act: &Act<'a>, clocks: impl IntoIterator<Item = usize>) -> Option<usize> {
         let opened_by = act.has("opened_by").then(|| self.chain.referred(act, "opened_by").map(|act| act.at));
-        let fits: Vec<usize> = self
-            .open
-            .iter()
-            .copied()
-            .filter(|at| {
-                self.instance(*at).is_some_and(|instance| {
-                    of(instance.clock)
-                        && match opened_by {
-                            Some(opened_by) => opened_by.is_some() && instance.opened_by == opened_by,
-                            None => self.fits(act, instance, false),
-                        }
-                })
-            })
-            .collect();
+        let fits = self.fitting(self.open.of_any(clocks), |instance| match opened_by {
+            Some(opened_by) => opened_by.is_some() && instance.opened_by == opened_by,
+            None => self.fits(act, instance, false),
+        });
         let kind = self.instance(*fits.first()?)?.clock.kind;
         self.preferred(act, kind, &fits)
     }
@@ -58,8 +48,7 @@ impl<'a> Engine<'_, 'a> {
     /// The instance that an extension means, whoever records it.
     pub(super) fn named_instance(&self, act: &Act<'a>, name: &str) -> Option<usize> {
         let opened_by = self.chain.referred(act, "opened_by").map(|act| act.at);
-        let called = |at: &usize| self.instance(*at).is_some_and(|instance| instance.clock.is_called(name));
-        let mut fits: Vec<usize> = self.open.iter().copied().filter(called).collect();
+        let mut fits = self.open.of_any(self.clocks.called(name).map(|(place, _)| place));
         if act.has("opened_by") {
             fits.retain(|at| {
                 opened_by.is_some() && self.instance(*at).is_some_and(|instance| instance.opened_by == opened_by)
@@ -69,14 +58,14 @@ impl<'a> Engine<'_, 'a> {
         self.preferred(act, kind, &fits)
     }
 
-    fn fitting(&self, fits: impl Fn(&Instance<'a>) -> bool) -> Vec<usize> {
-        self.open.iter().copied().filter(|at| self.instance(*at).is_some_and(&fits)).collect()
+    fn fitting(&self, open: impl IntoIterator<Item = usize>, fits: impl Fn(&Instance<'a>) -> bool) -> Vec<usize> {
+        open.into_iter().filter(|at| self.instance(*at).is_some_and(&fits)).collect()
     }
 
     /// Of several, those whose starting act is named; of these the oldest for duties and the newest for rights.
     fn preferred(&self, act: &Act<'a>, kind: ClockKind, fits: &[usize]) -> Option<usize> {
         let opened_by = |at: usize| self.instance(at).and_then(|instance| instance.opened_by);
-        let is_named = |at: &usize| opened_by(*at).is_some_and(|opened_by| act.names.contains(&opened_by));
+        let is_named = |at: &usize| opened_by(*at).is_some_and(|opened_by| self.is_named(act, opened_by));
         let named: Vec<usize> = fits.iter().copied().filter(is_named).collect();
         let left = if named.is_empty() { fits } else { &named };
         match kind {
@@ -109,7 +98,7 @@ impl<'a> Engine<'_, 'a> {
             }
         }
         let proposal = self.chain.proposal(act).map(|act| act.at);
-        let names_start = instance.opened_by.is_some_and(|opened_by| act.names.contains(&opened_by));
+        let names_start = instance.opened_by.is_some_and(|opened_by| self.is_named(act, opened_by));
         if names_start || (proposal.is_some() && proposal == instance.proposal) {
             return true;
         }
@@ -118,14 +107,19 @@ impl<'a> Engine<'_, 'a> {
     }
 
     fn names_or_none(&self, act: &Act<'a>, instance: &Instance<'a>) -> bool {
-        let names_start = instance.opened_by.is_some_and(|opened_by| act.names.contains(&opened_by));
+        let names_start = instance.opened_by.is_some_and(|opened_by| self.is_named(act, opened_by));
         names_start || !self.names_a_start(act, instance.clock)
     }
 
     /// Whether an act names any act that could have opened an instance of a clock.
     fn names_a_start(&self, act: &Act<'a>, clock: &Clock) -> bool {
-        let named = act.names.iter().filter_map(|at| self.chain.get(*at)).filter(|act| act.withdrawn_by.is_none());
-        named.into_iter().any(|named| clock.starts.iter().any(|start| named.is(start.entry.kind)))
+        let mut named =
+            self.chain.names(act).filter_map(|at| self.chain.get(at)).filter(|act| act.withdrawn_by.is_none());
+        named.any(|named| clock.starts.iter().any(|start| named.is(start.entry.kind)))
+    }
+
+    fn is_named(&self, act: &Act<'a>, other: usize) -> bool {
+        self.chain.names(act).any(|named| named == other)
     }
 }
 

@@ -75,11 +75,9 @@ impl<'a> Engine<'_, 'a> {
         proposal: Option<usize>,
         upto: usize,
     ) {
-        let notes = |act: &&Act<'a>| {
-            let is_start = clock.starts.iter().any(|start| act.is(start.entry.kind));
-            is_start && proposal.is_some() && self.chain.proposal(act).map(|act| act.at) == proposal
-        };
-        let noted = self.chain.before(upto).find(notes);
+        let notes = |act: &&Act<'a>| self.chain.proposal(act).map(|act| act.at) == proposal;
+        let first = |start: &Start| self.chain.of_before(start.entry.kind, upto).find(notes);
+        let noted = proposal.and_then(|_| clock.starts.iter().filter_map(first).min_by_key(|act| act.at));
         let opened_by = noted.map(|act| act.at);
         let obliged = noted.map(|act| act.agency).or_else(|| self.center_before(start, upto));
         let period = Period::new(start, start.begin(), None);
@@ -105,13 +103,15 @@ impl<'a> Engine<'_, 'a> {
         let kept = self.instance(old).and_then(|instance| instance.obliged);
         let kind_of = |agency: &str| self.chain.directory().kind(agency);
         let keeps = kept.is_some_and(|kept| kind_of(kept) != act.agency_kind);
-        let obliged = if keeps { kept } else { self.obliged(act, clock).into_iter().next().flatten() };
+        let obliged = if keeps { kept } else { self.obliged(act, clock).next().flatten() };
         self.finish(old, act, act.day, EndKind::Restarted);
         self.open(act, clock, place, day, obliged);
     }
 
     fn start_day(&self, act: &Act<'a>, start: &Start) -> Day {
-        let from_clock = self.course.instances.iter().rfind(|instance| start.from_clock.contains(&instance.place));
+        let is_meant = |instance: &&Instance<'a>| start.from_clock.contains(&instance.place);
+        let known = if start.from_clock.is_empty() { &[] } else { self.course.instances.as_slice() };
+        let from_clock = known.iter().rfind(is_meant);
         from_clock.map_or_else(|| self.day(act, start.from_field.as_ref()), Instance::start)
     }
 
@@ -131,28 +131,27 @@ impl<'a> Engine<'_, 'a> {
         if clock.kind == ClockKind::Right {
             return false;
         }
-        self.open.iter().filter_map(|at| self.instance(*at)).any(|open| {
-            clock.editions.contains(&open.place)
-                && match clock.matching {
-                    Matching::Chain => true,
-                    Matching::Agency | Matching::Procedure => {
-                        open.obliged == obliged && is_same_procedure(act, open.procedure_no)
-                    }
-                    Matching::Answer | Matching::Agreement | Matching::Obligation => false,
-                }
-        })
+        let open = || clock.editions.iter().flat_map(|place| self.open.of(*place));
+        match clock.matching {
+            Matching::Chain => open().next().is_some(),
+            Matching::Agency | Matching::Procedure => open()
+                .filter_map(|at| self.instance(at))
+                .any(|open| open.obliged == obliged && is_same_procedure(act, open.procedure_no)),
+            Matching::Answer | Matching::Agreement | Matching::Obligation => false,
+        }
     }
 
     /// Who is bound; one instance opens for each.
-    fn obliged(&self, act: &Act<'a>, clock: &Clock) -> Vec<Option<&'a str>> {
-        match &clock.obliged {
-            Obliged::Recorder | Obliged::RecorderOrCenter => vec![Some(act.agency)],
-            Obliged::Field(field) => vec![act.text(field)],
-            Obliged::TargetOrRecorder => vec![Some(act.text("target").unwrap_or(act.agency))],
-            Obliged::Each(field) => agencies(act, field).into_iter().map(Some).collect(),
-            Obliged::Proposer => vec![self.chain.proposal(act).map(|proposal| proposal.agency)],
-            Obliged::Party => vec![None],
-        }
+    fn obliged(&self, act: &Act<'a>, clock: &Clock) -> impl Iterator<Item = Option<&'a str>> + use<'a> {
+        let (one, each) = match &clock.obliged {
+            Obliged::Recorder | Obliged::RecorderOrCenter => (Some(Some(act.agency)), Vec::new()),
+            Obliged::Field(field) => (Some(act.text(field)), Vec::new()),
+            Obliged::TargetOrRecorder => (Some(Some(act.text("target").unwrap_or(act.agency))), Vec::new()),
+            Obliged::Each(field) => (None, agencies(act, field)),
+            Obliged::Proposer => (Some(self.chain.proposal(act).map(|proposal| proposal.agency)), Vec::new()),
+            Obliged::Party => (Some(None), Vec::new()),
+        };
+        one.into_iter().chain(each.into_iter().map(Some))
     }
 
     /// The last governance or township center that recorded before a day, else the registering agency.
@@ -160,7 +159,7 @@ impl<'a> Engine<'_, 'a> {
         let is_center =
             |act: &Act<'a>| matches!(act.agency_kind, Some(AgencyKind::GovernanceCenter | AgencyKind::TownshipCenter));
         let center = self.chain.before(upto).rfind(|act| act.day < day && is_center(act));
-        let registering = || self.chain.before(upto).find(|act| act.is(REGISTERED));
+        let registering = || self.chain.of_before(REGISTERED, upto).next();
         center.or_else(registering).map(|act| act.agency)
     }
 
@@ -185,7 +184,6 @@ impl<'a> Engine<'_, 'a> {
             procedure_no: None,
             obligations: Vec::new(),
             suspended_by: None,
-            lapsed: false,
             end: None,
         }
     }
@@ -199,7 +197,10 @@ impl<'a> Engine<'_, 'a> {
     fn push(&mut self, instance: Instance<'a>) -> usize {
         let place = self.course.instances.len();
         if instance.clock.usage != Use::Reference {
-            self.open.push(place);
+            self.open.insert(instance.place, place);
+            if self.clocks.is_followed(instance.place) {
+                self.lapsing.push(place);
+            }
         }
         self.course.instances.push(instance);
         place

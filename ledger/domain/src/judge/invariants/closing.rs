@@ -4,7 +4,7 @@ use crate::{
     clocks::{ClockKind, EndKind, Instance},
     judge::{
         Matter,
-        chain::{Act, Kind, kind},
+        chain::{Act, Chain, Kind, kind},
         findings::Draft,
         obligations::{Duty, ObligationState, duties},
     },
@@ -78,14 +78,16 @@ fn bars_closing(matter: &Matter<'_>, duty: &Duty<'_>, closed: &Act<'_>) -> bool 
 
 /// I-11: closed while a party's time to object, appeal or ask for review runs.
 pub(super) fn closed_right_running<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
-    for closed in matter.chain.of(CLOSED) {
+    let barring = |instance: &&Instance<'a>| instance.clock.kind == ClockKind::Right && instance.clock.blocks_close;
+    let rights: Vec<&Instance<'a>> = matter.course.judged().filter(barring).collect();
+    for closed in matter.chain.of(CLOSED).filter(|_| !rights.is_empty()) {
         let then = duties(&matter.chain, closed.at);
         let performed = !then.is_empty() && then.iter().all(|duty| duty.state.is_final());
         let lifted = closed.code("ground").is_some_and(|ground| LIFTING_GROUNDS.contains(&ground));
         if performed || lifted || closed.has("waivers") {
             continue;
         }
-        let running = matter.course.judged().filter(|instance| is_running_right(instance, closed));
+        let running = rights.iter().filter(|instance| is_running(instance, closed));
         let running: Vec<&str> = running.map(|instance| instance.clock.id.as_str()).collect();
         if !running.is_empty() {
             drafts.push(Draft::at(closed).reasons(running));
@@ -93,10 +95,8 @@ pub(super) fn closed_right_running<'a>(matter: &Matter<'a>, drafts: &mut Vec<Dra
     }
 }
 
-fn is_running_right(instance: &Instance<'_>, closed: &Act<'_>) -> bool {
-    instance.clock.kind == ClockKind::Right
-        && instance.clock.blocks_close
-        && instance.opened_by.is_none_or(|opened_by| opened_by < closed.at)
+fn is_running(instance: &Instance<'_>, closed: &Act<'_>) -> bool {
+    instance.opened_by.is_none_or(|opened_by| opened_by < closed.at)
         && instance.start() <= closed.day
         && instance.end.is_none_or(|end| end.by > closed.at)
         && instance.due().is_none_or(|due| due >= closed.day)
@@ -104,19 +104,20 @@ fn is_running_right(instance: &Instance<'_>, closed: &Act<'_>) -> bool {
 
 /// I-33: a step that must be there is missing.
 pub(super) fn missing_step<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
-    for act in matter.chain.acts() {
+    let chain = &matter.chain;
+    if chain.has_any(&[CLOSED]) {
+        petitions_without_reply(matter, drafts);
+        applications_without_reply(matter, drafts);
+    }
+    if chain.has_any(&[GRID_CLOSED]) {
+        dispatches_without_feedback(matter, drafts);
+    }
+    for act in chain.of_any(&[REPLIED, TERMINATED, RECONCILED]) {
         match act.kind {
-            CLOSED => {
-                petitions_without_reply(matter, act, drafts);
-                applications_without_reply(matter, act, drafts);
-            }
-            REPLIED
-                if !matter.chain.before(act.at).any(|earlier| earlier.is(ACCEPTED) && earlier.agency == act.agency) =>
-            {
+            REPLIED if !chain.of_before(ACCEPTED, act.at).any(|accepted| accepted.agency == act.agency) => {
                 drafts.push(Draft::at(act).reason("S2"));
             }
-            GRID_CLOSED => dispatches_without_feedback(matter, act, drafts),
-            TERMINATED if OPINIONS.iter().any(|opinion| !matter.chain.has_before(&[*opinion], act.at)) => {
+            TERMINATED if OPINIONS.iter().any(|opinion| !chain.has_before(&[*opinion], act.at)) => {
                 drafts.push(Draft::at(act).reason("S5"));
             }
             RECONCILED if !is_reviewed(matter, act) => drafts.push(Draft::at(act).reason("S6")),
@@ -125,62 +126,87 @@ pub(super) fn missing_step<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>)
     }
 }
 
-fn petitions_without_reply<'a>(matter: &Matter<'a>, closed: &Act<'a>, drafts: &mut Vec<Draft<'a>>) {
+fn petitions_without_reply<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
-    for accepted in chain.before(closed.at).filter(|act| act.is(ACCEPTED) && !super::petition::is_repeat(matter, act)) {
-        let answered = chain.after(accepted.at).take_while(|act| act.at < closed.at).any(|act| {
-            act.is(WITHDRAWN) || (act.agency == accepted.agency && act.is_any(&[REPLIED, DIVERTED, RETURNED]))
-        });
-        if !answered {
-            drafts.push(Draft::against(closed, Some(accepted.agency)).reason("S1"));
+    let answers: Vec<&Act<'a>> = chain.of_any(&[WITHDRAWN, REPLIED, DIVERTED, RETURNED]).collect();
+    for accepted in chain.of(ACCEPTED) {
+        let is_answer = |act: &&&Act<'a>| act.is(WITHDRAWN) || act.agency == accepted.agency;
+        let mut later = answers.iter().skip(answers.partition_point(|act| act.at < accepted.at));
+        let answered = later.find(is_answer).map(|act| act.at);
+        let mut open = unanswered(chain, accepted, answered).peekable();
+        if open.peek().is_some() && !super::petition::is_repeat(matter, accepted) {
+            drafts.extend(open.map(|closed| Draft::against(closed, Some(accepted.agency)).reason("S1")));
         }
     }
 }
 
-fn applications_without_reply<'a>(matter: &Matter<'a>, closed: &Act<'a>, drafts: &mut Vec<Draft<'a>>) {
+fn applications_without_reply<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
-    for received in chain.before(closed.at).filter(|act| act.is_any(PROCURATORIAL)) {
-        let answered = |kinds: &[Kind]| {
-            let mut later = chain.after(received.at).take_while(|act| act.at < closed.at);
-            later.any(|act| act.agency == received.agency && act.is_any(kinds))
+    for received in chain.of_any(PROCURATORIAL) {
+        let first = |kinds: &[Kind]| {
+            let own = |kind: &Kind| chain.of_after(*kind, received.at).find(|act| act.agency == received.agency);
+            kinds.iter().filter_map(own).map(|act| act.at).min()
         };
-        if !answered(&[PROCEDURAL_REPLY]) || !answered(SUBSTANTIVE) {
-            drafts.push(Draft::against(closed, Some(received.agency)).reason("S3"));
-        }
+        let answered = first(&[PROCEDURAL_REPLY]).zip(first(SUBSTANTIVE)).map(|(formal, real)| formal.max(real));
+        let open = unanswered(chain, received, answered);
+        drafts.extend(open.map(|closed| Draft::against(closed, Some(received.agency)).reason("S3")));
     }
 }
 
-fn dispatches_without_feedback<'a>(matter: &Matter<'a>, closed: &Act<'a>, drafts: &mut Vec<Draft<'a>>) {
+/// The closings after an act and before the act that answered it.
+fn unanswered<'c, 'a>(
+    chain: &'c Chain<'a>,
+    asked: &Act<'a>,
+    answered: Option<usize>,
+) -> impl Iterator<Item = &'c Act<'a>> {
+    chain.of_after(CLOSED, asked.at).take_while(move |closed| answered.is_none_or(|answered| answered > closed.at))
+}
+
+fn dispatches_without_feedback<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
     let report = |act: &Act<'a>| chain.referred(act, "report").map(|report| report.at);
-    let is_same_event = |act: &Act<'a>| report(act) == report(closed);
-    for dispatch in chain.before(closed.at).filter(|act| act.is(DISPATCHED) && is_same_event(act)) {
-        let mut between = chain.after(dispatch.at).take_while(|act| act.at < closed.at);
-        if between.any(|act| act.is(FEEDBACK) && is_same_event(act)) {
-            continue;
-        }
-        let accepted = chain.after(dispatch.at).find(|act| {
-            act.is(GRID_ACCEPTED) && chain.referred(act, "dispatch").map(|act| act.at) == Some(dispatch.at)
-        });
-        let taken_over = matter.course.judged().any(|instance| {
-            instance.clock.row == GRID_CLOCK
-                && accepted.is_some_and(|accepted| instance.opened_by == Some(accepted.at))
-                && instance.is_ended(EndKind::Voided)
-                && instance.end.and_then(|end| chain.get(end.by)).is_some_and(|act| !act.is(CLOSED))
-        });
-        if !taken_over {
-            let agency = accepted.map(|act| act.agency).or_else(|| dispatch.text("target"));
-            drafts.push(Draft::against(closed, agency).reason("S4"));
+    let by_report = |kind: Kind| {
+        let mut places: Vec<_> = chain.of(kind).map(|act| (report(act), act.at)).collect();
+        places.sort_unstable();
+        places
+    };
+    let (dispatches, feedback) = (by_report(DISPATCHED), by_report(FEEDBACK));
+    for closed in chain.of(GRID_CLOSED) {
+        let event = report(closed);
+        let from = dispatches.partition_point(|place| *place < (event, 0));
+        let upto = dispatches.partition_point(|place| *place < (event, closed.at));
+        let own = dispatches.get(from..upto).unwrap_or_default();
+        for dispatch in own.iter().filter_map(|(_, at)| chain.get(*at)) {
+            let next = feedback.get(feedback.partition_point(|place| *place <= (event, dispatch.at)));
+            let is_given = next.is_some_and(|(other, at)| *other == event && *at < closed.at);
+            if !is_given && !is_taken_over(matter, dispatch) {
+                let agency = accepted(chain, dispatch).map(|act| act.agency).or_else(|| dispatch.text("target"));
+                drafts.push(Draft::against(closed, agency).reason("S4"));
+            }
         }
     }
+}
+
+/// Whether somebody else than the agency that a matter was dispatched to took it on, so that it owes no feedback.
+fn is_taken_over(matter: &Matter<'_>, dispatch: &Act<'_>) -> bool {
+    let Some(accepted) = accepted(&matter.chain, dispatch) else { return false };
+    matter.course.judged().any(|instance| {
+        instance.clock.row == GRID_CLOCK
+            && instance.opened_by == Some(accepted.at)
+            && instance.is_ended(EndKind::Voided)
+            && instance.end.and_then(|end| matter.chain.get(end.by)).is_some_and(|act| !act.is(CLOSED))
+    })
+}
+
+/// The acceptance of a matter that was dispatched.
+fn accepted<'c, 'a>(chain: &'c Chain<'a>, dispatch: &Act<'a>) -> Option<&'c Act<'a>> {
+    let mut accepted = chain.of_after(GRID_ACCEPTED, dispatch.at);
+    accepted.find(|act| chain.referred(act, "dispatch").map(|act| act.at) == Some(dispatch.at))
 }
 
 fn is_reviewed(matter: &Matter<'_>, act: &Act<'_>) -> bool {
     let is_good = |review: &Act<'_>| review.bool("voluntary") == Some(true) && review.bool("lawful") == Some(true);
-    matter
-        .chain
-        .before(act.at)
-        .any(|earlier| earlier.is(const { kind("CriminalReconciliationReviewed") }) && is_good(earlier))
+    matter.chain.of_before(const { kind("CriminalReconciliationReviewed") }, act.at).any(is_good)
 }
 
 /// Position of an act in its chain, counted from 1, as reasons give it.

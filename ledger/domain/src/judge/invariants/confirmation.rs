@@ -82,7 +82,7 @@ fn application<'c, 'a>(chain: &'c Chain<'a>, act: &Act<'a>) -> Option<&'c Act<'a
 }
 
 fn is_accepted<'a>(chain: &Chain<'a>, applied: &Act<'a>, before: &Act<'a>) -> bool {
-    let mut accepted = chain.before(before.at).filter(|act| act.is(ACCEPTED));
+    let mut accepted = chain.of_before(ACCEPTED, before.at);
     accepted.any(|act| application(chain, act).map(|application| application.at) == Some(applied.at))
 }
 
@@ -91,7 +91,7 @@ pub(super) fn agreement<'c, 'a>(chain: &'c Chain<'a>, application: &Act<'a>) -> 
     let is_agreement = |act: &&Act<'a>| act.is_any(AGREEMENTS);
     chain.referred(application, "agreement").filter(is_agreement).or_else(|| {
         let digest = application.text("agreement_digest")?;
-        chain.before(application.at).filter(is_agreement).find(|act| {
+        chain.of_any_before(AGREEMENTS, application.at).find(|act| {
             let mut documents = act.records("agreement").chain(act.records("record"));
             documents.any(|document| document.text("digest") == Some(digest))
         })
@@ -122,14 +122,14 @@ fn is_joint(chain: &Chain<'_>, application: &Act<'_>, agreement: Option<&Act<'_>
 /// Whether the agreement is the court's to confirm: reached on its delegation, else in its division.
 fn has_jurisdiction<'a>(chain: &Chain<'a>, court: &str, agreement: &Act<'a>) -> bool {
     let directory = chain.directory();
-    let accepted = chain.before(agreement.at).filter(|act| act.is(HANDOFF_ACCEPTED) && act.agency == agreement.agency);
+    let accepted = chain.of_before(HANDOFF_ACCEPTED, agreement.at).filter(|act| act.agency == agreement.agency);
     let mut delegations = accepted.filter_map(|act| chain.proposal(act));
     let latest = delegations.rfind(|proposal| proposal.mode() == Some(HandoffMode::Delegation));
     if let Some(sender) = latest.filter(|proposal| proposal.agency_kind == Some(AgencyKind::Court)) {
         return sender.agency == court;
     }
     let division = |agency: &str| directory.agency(agency).map(|agency| agency.division.as_str());
-    let registered = chain.before(agreement.at).find(|act| act.is(const { kind("DisputeRegistered") }));
+    let registered = chain.of_before(REGISTERED, agreement.at).next();
     let places = [division(agreement.agency), registered.and_then(|act| act.text("division"))];
     match division(court).filter(|division| !division.is_empty()) {
         Some(court) => places.into_iter().flatten().any(|place| is_same_place(court, place)),
@@ -154,17 +154,16 @@ fn is_same_place(left: &str, right: &str) -> bool {
 /// Whether an earlier act of the chain is the title, or the number is that of the judgment which the dispute is about.
 fn has_title(chain: &Chain<'_>, act: &Act<'_>) -> bool {
     let code = act.code("title").unwrap_or_default();
-    let is_title = |title: &Act<'_>| {
-        let kinds = TITLES.iter().find(|row| row.0 == code).map(|row| row.1).unwrap_or_default();
-        title.is_any(kinds) && (!title.is(DEED) || title.bool("enforceable") == Some(true))
-    };
+    let kinds = TITLES.iter().find(|row| row.0 == code).map(|row| row.1).unwrap_or_default();
+    let is_title =
+        |title: &Act<'_>| title.is_any(kinds) && (!title.is(DEED) || title.bool("enforceable") == Some(true));
     let on_chain = if act.has("title_step") {
         chain.referred(act, "title_step").is_some_and(is_title)
     } else {
-        chain.before(act.at).any(is_title)
+        chain.of_any_before(kinds, act.at).any(is_title)
     };
     let number = act.text("title_number");
-    let registered = chain.before(act.at).find(|act| act.is(const { kind("DisputeRegistered") }));
+    let registered = chain.of_before(REGISTERED, act.at).next();
     let related = registered.and_then(|act| act.text("related_number"));
     on_chain || (number.is_some() && number == related)
 }
@@ -172,6 +171,7 @@ fn has_title(chain: &Chain<'_>, act: &Act<'_>) -> bool {
 /// The right clock of the joint application.
 const PERIOD: &str = "SF-1";
 
+const REGISTERED: Kind = kind("DisputeRegistered");
 const APPLIED: Kind = kind("JudicialConfirmationApplied");
 const ACCEPTED: Kind = kind("JudicialConfirmationAccepted");
 const GRANTED: Kind = kind("JudicialConfirmationGranted");

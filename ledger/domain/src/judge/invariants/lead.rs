@@ -20,7 +20,7 @@ pub(super) fn no_lead<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
             drafts.push(Draft::at(reopened).cured_by(cured_by));
         }
     }
-    if chain.acts().any(|act| act.is_proposal() || act.is_any(DISPUTE)) {
+    if !matter.dockings.is_empty() || chain.of_any(DISPUTE).next().is_some() {
         let early = chain.acts().take_while(|act| !act.is(REGISTERED));
         let mut unled = early.filter(|act| !act.row.opening && !matches!(act.row.family, "grid" | "registry"));
         drafts.extend(unled.next().map(Draft::at));
@@ -31,12 +31,11 @@ pub(super) fn no_lead<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
 pub(super) fn dual_lead<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
     for assignment in matter.leads.unreleased.iter().filter_map(|at| chain.get(*at)) {
-        let ends = |act: &&Act<'a>| {
-            assignment.withdrawn_by == Some(act.at)
-                || (act.withdrawn_by.is_none() && (act.is(CLOSED) || matter.leads.moving.contains(&act.at)))
-        };
-        let later = chain.all().get(assignment.at + 1..).unwrap_or_default();
-        let end = later.iter().find(ends);
+        let counts = |act: &&Act<'a>| act.withdrawn_by.is_none();
+        let moved = matter.leads.moved_after(assignment.at).filter_map(|at| chain.get(at)).find(counts);
+        let closed = chain.of_after(CLOSED, assignment.at).next();
+        let withdrawn = assignment.withdrawn_by.and_then(|at| chain.get(at));
+        let end = [moved, closed, withdrawn].into_iter().flatten().min_by_key(|act| act.at);
         let to = end.map_or_else(|| chain.today(), |act| act.day);
         let draft = Draft::at(assignment).days(assignment.day, to).cured_by(end.map(|act| act.at));
         drafts.push(draft);
@@ -83,7 +82,9 @@ fn is_allowed_after(matter: &Matter<'_>, act: &Act<'_>, closed_at: usize) -> boo
 
 fn was_answered(chain: &Chain<'_>, matter: &Matter<'_>, act: &Act<'_>, before: usize) -> bool {
     let proposal = chain.proposal(act).map(|act| act.at);
-    let docking = matter.dockings.iter().find(|docking| Some(docking.proposal) == proposal);
+    let place = proposal.map(|at| matter.dockings.partition_point(|docking| docking.proposal < at));
+    let docking = place.and_then(|place| matter.dockings.get(place));
+    let docking = docking.filter(|docking| Some(docking.proposal) == proposal);
     docking.is_some_and(|docking| docking.settled.is_some_and(|settled| settled < before))
 }
 

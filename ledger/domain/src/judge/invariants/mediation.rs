@@ -90,8 +90,7 @@ pub(super) fn unsigned<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
 /// Whether an agreement lacks a signature, or an oral one a party.
 pub(super) fn is_unsigned(chain: &Chain<'_>, act: &Act<'_>) -> bool {
     let split: BTreeSet<&str> = chain
-        .before(act.at)
-        .filter(|earlier| earlier.is(const { kind("DisputeSplit") }))
+        .of_before(const { kind("DisputeSplit") }, act.at)
         .flat_map(|earlier| {
             let own = earlier.header.and_then(|header| header.chain_no.as_deref());
             earlier.records("mapping").filter(move |mapping| mapping.text("chain") != own)
@@ -137,10 +136,12 @@ fn is_covered(party: &Party<'_>, signers: &[(&str, Option<&str>)], elected: &[&s
 pub(super) fn recused_acted<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let mut recused: BTreeSet<&'a str> = BTreeSet::new();
     let mut tainted = BTreeSet::new();
+    // Whoever fell out did so by one of these: without them nobody can go on.
+    if !matter.chain.has_any(&[RECUSAL_DECIDED, CONFLICT]) {
+        return;
+    }
     for act in matter.chain.acts() {
-        let signs = act.records("document_signers").filter_map(|signer| signer.text("person"));
-        let mut persons = act.signer().into_iter().chain(act.text("mediator")).chain(signs);
-        if !recused.is_empty() && persons.any(|person| recused.contains(person)) {
+        if !recused.is_empty() && persons(act).any(|person| recused.contains(person)) {
             tainted.insert(act.at);
             let grave = GRAVE.contains(&act.kind);
             drafts.push(Draft::at(act).severity_if(grave, Severity::Critical));
@@ -154,8 +155,16 @@ pub(super) fn recused_acted<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>
             CONFLICT => act.bool("parties_accept") != Some(true),
             _ => false,
         };
-        recused.extend(act.text("target").filter(|_| falls_out));
+        if falls_out {
+            recused.extend(act.text("target"));
+        }
     }
+}
+
+/// Who acts: the signer, the mediator, and those who signed the document.
+fn persons<'a>(act: &Act<'a>) -> impl Iterator<Item = &'a str> {
+    let signs = act.records("document_signers").filter_map(|signer| signer.text("person"));
+    act.signer().into_iter().chain(act.text("mediator")).chain(signs)
 }
 
 /// I-20: somebody was appointed without a look into the register of conflicts.

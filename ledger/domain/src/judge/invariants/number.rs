@@ -1,5 +1,7 @@
 //! The invariant about numbers of cases (案号) and files (文号).
 
+use std::collections::BTreeSet;
+
 use mediation_proto::{fields::Fields, mediation::types::v1::AgencyKind};
 
 use crate::{
@@ -15,19 +17,19 @@ use crate::{
 /// I-37: a number is malformed, of another court or year, or given twice.
 pub(super) fn bad_number<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
+    let mut given = BTreeSet::new();
     for act in chain.acts() {
         let Some(number) = number(act) else { continue };
         let mut reasons = Vec::new();
         if act.is_any(COURT) {
             reasons.extend(court_faults(chain, act, number));
         }
-        let key = key(act.kind, act.agency, act.day, act.fields);
-        let is_taken = |key: &NumberKey| {
-            chain.before(act.at).any(|earlier| is_duplicate(act, earlier, number))
-                || matter.around.is_taken(act, key, matter.moment)
-        };
-        if key.as_ref().is_some_and(is_taken) {
-            reasons.push("DUPLICATE");
+        if let Some(year) = unique_within(act.kind, act.day) {
+            let is_first = given.insert((act.kind, act.agency, year, number));
+            let key = || key(act.kind, act.agency, act.day, act.fields);
+            if !is_first || matter.around.is_taken(act, key, matter.moment) {
+                reasons.push("DUPLICATE");
+            }
         }
         if !reasons.is_empty() {
             drafts.push(Draft::at(act).reasons(reasons));
@@ -47,22 +49,19 @@ fn number_in(fields: &dyn Fields) -> Option<&str> {
     ["case_number", "number", "file_number"].iter().find_map(|field| fields.text(field))
 }
 
-/// What must be the number of one procedure only: the number that an act gives by which a procedure opens. One of a court
-/// names its year itself, others are unique within the year.
+/// What must be the number of one procedure only: the number that an act gives by which a procedure opens.
 pub(in crate::judge) fn key(kind: Kind, agency: &str, day: Day, fields: &dyn Fields) -> Option<NumberKey> {
-    let year = match kind {
-        _ if OPENING.contains(&kind) => None,
-        _ if OTHERS.contains(&kind) => Some(day.year()),
-        _ => return None,
-    };
+    let year = unique_within(kind, day)?;
     Some(NumberKey { kind, agency: agency.to_owned(), year, number: number_in(fields)?.to_owned() })
 }
 
-fn is_duplicate(act: &Act<'_>, earlier: &Act<'_>, given: &str) -> bool {
-    earlier.kind == act.kind
-        && earlier.agency == act.agency
-        && number(earlier) == Some(given)
-        && (act.is_any(COURT) || earlier.day.year() == act.day.year())
+/// Within which year the number that an act gives must be unique, when it must. One of a court names its year itself.
+fn unique_within(kind: Kind, day: Day) -> Option<Option<i64>> {
+    match kind {
+        _ if OPENING.contains(&kind) => Some(None),
+        _ if OTHERS.contains(&kind) => Some(Some(day.year())),
+        _ => None,
+    }
 }
 
 fn court_faults(chain: &Chain<'_>, act: &Act<'_>, number: &str) -> Vec<&'static str> {

@@ -34,11 +34,9 @@ fn is_supervised_too_early(matter: &Matter<'_>, act: &Act<'_>) -> bool {
         Some("RETRIAL_REJECTED") => !chain.has_before(&[kind("RetrialRejected")], act.at),
         Some("RETRIAL_OVERDUE") => !is_past_limit(matter, act, &["SS-10"]),
         Some("RETRIAL_PLAINLY_WRONG") => {
-            let retried = chain.before(act.at).find(|earlier| earlier.is(const { kind("RetrialOrdered") }));
-            let decided = |retried: &Act<'_>| {
-                let mut later = chain.after(retried.at).take_while(|later| later.at < act.at);
-                later.any(|later| later.is_any(DECISIONS))
-            };
+            let retried = chain.of_before(const { kind("RetrialOrdered") }, act.at).next();
+            let decided =
+                |retried: &Act<'_>| chain.of_any_before(DECISIONS, act.at).any(|decision| decision.at > retried.at);
             !retried.is_some_and(decided)
         }
         Some(_) | None => false,
@@ -48,7 +46,7 @@ fn is_supervised_too_early(matter: &Matter<'_>, act: &Act<'_>) -> bool {
 
 fn is_sued_before_arbitration(matter: &Matter<'_>, act: &Act<'_>) -> bool {
     let chain = &matter.chain;
-    let registered = chain.before(act.at).find(|earlier| earlier.is(const { kind("DisputeRegistered") }));
+    let registered = chain.of_before(const { kind("DisputeRegistered") }, act.at).next();
     let is_labour = registered.is_some_and(|registered| registered.code("dispute_type") == Some("LABOUR"));
     let is_civil = act.code("procedure").is_some_and(|procedure| CIVIL.contains(&procedure));
     if !is_labour || !is_civil {
@@ -63,16 +61,16 @@ fn is_sued_before_arbitration(matter: &Matter<'_>, act: &Act<'_>) -> bool {
 }
 
 fn has_running_reconsideration(matter: &Matter<'_>, act: &Act<'_>) -> bool {
-    let last = matter.chain.before(act.at).rfind(|earlier| earlier.is(RECONSIDERATION) || earlier.is_any(RECONSIDERED));
-    last.is_some_and(|last| last.is(RECONSIDERATION))
+    let begun = matter.chain.latest(RECONSIDERATION, act.at);
+    begun.is_some_and(|begun| matter.chain.of_any_before(RECONSIDERED, act.at).all(|ended| ended.at < begun.at))
 }
 
 fn has_running_suit(matter: &Matter<'_>, act: &Act<'_>) -> bool {
     let chain = &matter.chain;
-    let mut suits = chain.before(act.at).filter(|earlier| earlier.is(CASE_FILED) && is_administrative(earlier));
+    let mut suits = chain.of_before(CASE_FILED, act.at).filter(|suit| is_administrative(suit));
     suits.any(|suit| {
-        let mut later = chain.after(suit.at).take_while(|later| later.at < act.at);
-        !later.any(|later| later.agency == suit.agency && later.is_any(SUIT_ENDED))
+        let mut ended = chain.of_any_before(SUIT_ENDED, act.at);
+        !ended.any(|ended| ended.at > suit.at && ended.agency == suit.agency)
     })
 }
 
@@ -85,7 +83,7 @@ fn is_reconciliation_unperformed(matter: &Matter<'_>, act: &Act<'_>) -> bool {
     let Some(agreement) = chain.latest(const { kind("CriminalReconciliationAgreementSigned") }, act.at) else {
         return false;
     };
-    let suggested = chain.before(act.at).find(|earlier| earlier.is(const { kind("CriminalReconciliationSuggested") }));
+    let suggested = chain.of_before(const { kind("CriminalReconciliationSuggested") }, act.at).next();
     let since = suggested.map_or(0, |suggested| suggested.at);
     let open = duties(chain, act.at).iter().any(|duty| duty.recorded >= since && !duty.state.is_final());
     open && agreement.bool("guarantee") != Some(true)

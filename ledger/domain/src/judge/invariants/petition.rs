@@ -35,7 +35,7 @@ pub(super) fn repeat_accepted<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a
 pub(super) fn is_repeat<'a>(matter: &Matter<'a>, accepted: &Act<'a>) -> bool {
     let chain = &matter.chain;
     let Some(received) = petition(chain, accepted) else { return false };
-    let terminated = chain.before(accepted.at).find(|act| act.is(const { kind("PetitionTerminated") }));
+    let terminated = chain.of_before(const { kind("PetitionTerminated") }, accepted.at).next();
     terminated.is_some_and(|terminated| received.at > terminated.at)
         || matter
             .around
@@ -49,9 +49,8 @@ pub(super) fn group_reps<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let too_many =
         |act: &&Act<'a>| act.int("representatives_presented").is_some_and(|count| count > REPRESENTATIVES_MAX);
     if let Some(presented) = chain.of_any(PRESENTING).find(too_many) {
-        let elected = chain.after(presented.at).find(|act| {
-            act.is(ELECTED)
-                && u64::try_from(act.texts("representatives").count()).is_ok_and(|n| n <= REPRESENTATIVES_MAX)
+        let elected = chain.of_after(ELECTED, presented.at).find(|act| {
+            u64::try_from(act.texts("representatives").count()).is_ok_and(|count| count <= REPRESENTATIVES_MAX)
         });
         let draft = Draft::at(presented).severity(Severity::Observation);
         drafts.push(draft.cured_by(elected.map(|act| act.at)));

@@ -1,12 +1,16 @@
 //! Invariants about the record itself: times, numbers, signers, what was told, what may not be stored.
 
+use std::{collections::BTreeMap, sync::LazyLock};
+
 use mediation_proto::{
-    fields::{Fields, Shape, Value},
-    mediation::types::v1::{AgencyKind, Role},
+    derived::KINDS,
+    fields::{Fields, MessageInfo, Shape, Value},
+    mediation::types::v1::{AgencyKind, Role, Sensitivity},
 };
 
 use crate::{
     calendar::Day,
+    catalogue::{self, Row},
     judge::{
         Matter,
         chain::{Act, Chain, Kind, code_of, kind},
@@ -46,9 +50,9 @@ pub(super) fn signer_forbidden<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'
 /// I-32: a right or a route was not told.
 pub(super) fn not_informed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     for act in matter.chain.acts() {
-        let told = act.row.fields.iter().filter(|field| field.missing.as_deref() == Some("F-NOT-INFORMED"));
-        let missing = told.filter(|field| act.lacks(field.name)).map(|field| field.name);
-        let missing: Vec<&str> = missing.filter(|field| is_expected(&matter.chain, act, field)).collect();
+        let told = TOLD.get(act.kind.0).map(Vec::as_slice).unwrap_or_default().iter().copied();
+        let missing = told.filter(|field| act.lacks(field) && is_expected(&matter.chain, act, field));
+        let missing: Vec<&str> = missing.collect();
         if !missing.is_empty() {
             drafts.push(Draft::at(act).reasons(missing));
         }
@@ -74,7 +78,7 @@ pub(super) fn risk_unreported<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a
     };
     for act in chain.of(RISK) {
         let violent = act.code("risk").is_some_and(|risk| POLICE_RISKS.contains(&risk));
-        let mut later = chain.after(act.at).filter(|later| later.is(RISK) && later.day == act.day);
+        let mut later = chain.of_after(RISK, act.at).filter(|later| later.day == act.day);
         if violent && !to_police(act) && !later.any(|later| later.agency == act.agency && to_police(later)) {
             drafts.push(Draft::at(act));
         }
@@ -84,6 +88,8 @@ pub(super) fn risk_unreported<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a
 /// I-34: entered late without a reason, dated into the future, or out of order.
 pub(super) fn backdated<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
+    let mut books = Books::default();
+    let mut latest = chain.acts().next().map_or_else(|| chain.today(), |first| first.day);
     for act in chain.acts() {
         let mut reasons = Vec::new();
         let recorded_s = act.recorded_at.div_euclid(1_000);
@@ -94,9 +100,11 @@ pub(super) fn backdated<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
         if act.occurred_at > recorded_s + FUTURE_S {
             reasons.push("FUTURE");
         }
-        let ordered = !act.is(CORRECTED) && !act.event_id.is_keepers();
-        if ordered && preceding(chain, act).is_some_and(|preceding| act.day < preceding.day) {
-            reasons.push("ORDER");
+        if is_entry(act) {
+            if act.day < latest && books.preceding(chain, act).is_some_and(|preceding| act.day < preceding) {
+                reasons.push("ORDER");
+            }
+            latest = latest.max(act.day);
         }
         if !reasons.is_empty() {
             drafts.push(Draft::at(act).reasons(reasons));
@@ -104,17 +112,37 @@ pub(super) fn backdated<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     }
 }
 
-/// The preceding act of the same agency in the same procedure; without a number, in the same family. What the clock
-/// keeper noted under the agency's key stands where it came to be noted: it is no entry in the agency's own book.
-fn preceding<'c, 'a>(chain: &'c Chain<'a>, act: &Act<'a>) -> Option<&'c Act<'a>> {
-    let number = act.procedure_no();
-    chain.before(act.at).rfind(|earlier| {
-        let is_same = match number {
-            Some(number) => earlier.procedure_no() == Some(number),
-            None => earlier.row.family == act.row.family,
-        };
-        is_same && earlier.agency == act.agency && !earlier.is(CORRECTED) && !earlier.event_id.is_keepers()
-    })
+/// The days of the last acts that each agency entered, in each procedure and in each family. They are written up only when
+/// an act is earlier than another one before it, which on most chains none is.
+#[derive(Debug, Default)]
+struct Books<'a> {
+    procedures: BTreeMap<(&'a str, &'a str), Day>,
+    families: BTreeMap<(&'a str, &'a str), Day>,
+    /// Position up to which they are written.
+    written: usize,
+}
+
+impl<'a> Books<'a> {
+    /// Day of the preceding act of the same agency in the same procedure; without a number, in the same family.
+    fn preceding(&mut self, chain: &Chain<'a>, act: &Act<'a>) -> Option<Day> {
+        for earlier in chain.all().get(self.written..act.at).unwrap_or_default().iter().filter(|act| is_entry(act)) {
+            self.families.insert((earlier.agency, earlier.row.family), earlier.day);
+            if let Some(number) = earlier.procedure_no() {
+                self.procedures.insert((earlier.agency, number), earlier.day);
+            }
+        }
+        self.written = act.at;
+        match act.procedure_no() {
+            Some(number) => self.procedures.get(&(act.agency, number)).copied(),
+            None => self.families.get(&(act.agency, act.row.family)).copied(),
+        }
+    }
+}
+
+/// Whether an act stands in its agency's own book. What the clock keeper noted under the agency's key does not: it stands
+/// where it came to be noted.
+fn is_entry(act: &Act<'_>) -> bool {
+    act.withdrawn_by.is_none() && !act.is(CORRECTED) && !act.event_id.is_keepers()
 }
 
 /// I-41: a figure did not come out again.
@@ -129,23 +157,44 @@ pub(super) fn kpi_mismatch<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>)
 /// I-42: a state secret is on the chain.
 pub(super) fn secret<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let is_secret = |act: &&Act<'a>| {
-        let header = act.header.is_some_and(|header| holds_secret(header));
-        header || holds_secret(act.fields)
+        let header = act.header.is_some_and(|header| HEADER_GRADES.mark(header));
+        header || GRADES.get(act.kind.0).is_some_and(|grades| grades.mark(act.fields))
     };
     drafts.extend(matter.chain.acts().filter(is_secret).map(Draft::at));
 }
 
-fn holds_secret(message: &dyn Fields) -> bool {
-    message.info().fields.iter().any(|field| {
-        let values = || (0..message.count(field.number)).filter_map(|at| message.value(field.number, at));
-        match field.shape {
-            Shape::Enum(list) if list.name == "Sensitivity" => {
-                values().any(|value| matches!(value, Value::Enum(code) if list.code(code) == Some("S9")))
+/// Where a message can be marked with a class of secrecy: most can nowhere, and need not be searched.
+#[derive(Debug)]
+struct Grades {
+    /// Numbers of its fields that hold a class.
+    own: Vec<u32>,
+    /// Numbers of its fields that hold composites with classes.
+    inner: Vec<(u32, Self)>,
+}
+
+impl Grades {
+    fn of(info: &MessageInfo) -> Self {
+        let mut grades = Self { own: Vec::new(), inner: Vec::new() };
+        for field in info.fields {
+            match field.shape {
+                Shape::Enum(list) if list.name == "Sensitivity" => grades.own.push(field.number),
+                Shape::Message(info) => grades.inner.push((field.number, Self::of(info))),
+                Shape::Bool | Shape::Int | Shape::Text | Shape::Enum(_) => {}
             }
-            Shape::Message(_) => values().any(|value| matches!(value, Value::Message(inner) if holds_secret(inner))),
-            Shape::Bool | Shape::Int | Shape::Text | Shape::Enum(_) => false,
         }
-    })
+        grades.inner.retain(|(_, inner)| !inner.own.is_empty() || !inner.inner.is_empty());
+        grades
+    }
+
+    /// Whether a message is marked as a state secret (S9).
+    fn mark(&self, message: &dyn Fields) -> bool {
+        let values = |number: u32| (0..message.count(number)).filter_map(move |at| message.value(number, at));
+        let is_marked = |value| matches!(value, Value::Enum(code) if code == Sensitivity::S9 as i32);
+        self.own.iter().any(|number| values(*number).any(is_marked))
+            || self.inner.iter().any(|(number, inner)| {
+                values(*number).any(|value| matches!(value, Value::Message(message) if inner.mark(message)))
+            })
+    }
 }
 
 /// I-43: keys were destroyed although a hold was in force. Whether they are gone is the vault's to say.
@@ -161,16 +210,28 @@ pub(super) fn erasure<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
             hold.texts("chains").any(|chain| chains.contains(&chain))
                 || hold.texts("subjects").any(|subject| Some(subject) == act.text("subject"))
         };
-        let held = chain.before(act.at).any(|hold| {
-            hold.is(const { kind("LegalHoldPlaced") })
-                && hold.date("until_on").is_none_or(|until| until >= act.day)
-                && covers(hold)
-        });
+        let mut holds = chain.of_before(const { kind("LegalHoldPlaced") }, act.at);
+        let held = holds.any(|hold| hold.date("until_on").is_none_or(|until| until >= act.day) && covers(hold));
         if held || matter.around.is_held(chain, act, &chains, matter.moment) {
             drafts.push(Draft::at(act));
         }
     }
 }
+
+/// Fields by kind of act whose absence is the finding of I-32.
+static TOLD: LazyLock<Vec<Vec<&'static str>>> = LazyLock::new(|| {
+    let told = |row: &Row| {
+        let told = row.fields.iter().filter(|field| field.missing.as_deref() == Some("F-NOT-INFORMED"));
+        told.map(|field| field.name).collect()
+    };
+    catalogue::rows().iter().map(told).collect()
+});
+
+/// Classes of secrecy by kind of act.
+static GRADES: LazyLock<Vec<Grades>> = LazyLock::new(|| KINDS.iter().map(|kind| Grades::of(kind.info)).collect());
+
+/// Classes of secrecy in the header.
+static HEADER_GRADES: LazyLock<Grades> = LazyLock::new(|| Grades::of(catalogue::header().info));
 
 /// Working days within which an act is entered.
 const ENTRY_WORKING_DAYS: u32 = 3;

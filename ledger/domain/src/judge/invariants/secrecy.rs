@@ -24,7 +24,7 @@ pub(super) fn privilege_leak<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>
         }
     }
     for read in readings(matter).iter().filter(|read| is_sealed(read)) {
-        let mut sessions = read_steps(chain, read).filter(|act| act.is(const { kind("MediationSessionHeld") }));
+        let mut sessions = read_steps(chain, read, SESSION);
         let leaks = |session: &Act<'a>| read.reader != Some(session.agency) && !is_disclosed_twice(chain, read);
         if sessions.any(|session| read.what.trial_bench || leaks(session)) {
             drafts.push(Draft::reading(read));
@@ -42,7 +42,7 @@ pub(super) fn sealed_disclosed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'
         }
     }
     for read in readings(matter).iter().filter(|read| is_sealed(read)) {
-        let mut sessions = read_steps(chain, read).filter(|act| act.is(const { kind("PsychSessionHeld") }));
+        let mut sessions = read_steps(chain, read, const { kind("PsychSessionHeld") });
         if sessions.any(|session| read.reader != Some(session.agency)) {
             let draft = Draft::reading(read);
             drafts.push(draft.severity_if(concerns_minor(chain, read.at), Severity::Critical));
@@ -53,8 +53,8 @@ pub(super) fn sealed_disclosed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'
 /// I-29: an accusation reached somebody whom it must not reach.
 pub(super) fn accuser_exposed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
-    let is_accusation = |act: &&Act<'a>| act.is(PETITION) && act.code("kind") == Some("ACCUSATION");
-    let Some(petition) = chain.acts().find(is_accusation) else { return };
+    let is_accusation = |act: &&Act<'a>| act.code("kind") == Some("ACCUSATION");
+    let Some(petition) = chain.of(PETITION).find(is_accusation) else { return };
     for read in readings(matter).iter().filter(|read| read.what.content) {
         let Some(reader) = read.reader else { continue };
         let kind = chain.directory().kind(reader);
@@ -116,13 +116,17 @@ pub(super) fn minor_exposed<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>
 }
 
 fn is_unaccompanied(chain: &Chain<'_>, act: &Act<'_>) -> bool {
+    let minors = minors(chain, act.at);
+    if minors.is_empty() {
+        return false;
+    }
     let attendees: Vec<&str> = act.texts("attendees").collect();
     let guardians: Vec<&str> = act.texts("guardians_present").collect();
     let present = |party: &Party<'_>| match party.guardian {
         Some(guardian) => guardians.contains(&guardian),
         None => false,
     };
-    minors(chain, act.at).iter().any(|party| attendees.contains(&party.subject) && !present(party))
+    minors.iter().any(|party| attendees.contains(&party.subject) && !present(party))
 }
 
 fn is_signed_without_guardian(chain: &Chain<'_>, act: &Act<'_>) -> bool {
@@ -143,7 +147,7 @@ fn is_identity_read_by_stranger(matter: &Matter<'_>, read: &Reading<'_>) -> bool
     if !read.what.identities || !read.what.full || minors(chain, read.at).is_empty() {
         return false;
     }
-    let joined = chain.before(read.at).filter(|act| act.is(const { kind("CoAgencyJoined") }));
+    let joined = chain.of_before(const { kind("CoAgencyJoined") }, read.at);
     let mut insiders = joined
         .filter_map(|act| act.text("joined"))
         .chain(matter.leads.led_before(read.at))
@@ -169,7 +173,7 @@ fn all_consent(act: &Act<'_>, persons: &[Party<'_>]) -> bool {
 /// Whom the referrals of a chain concern; without a referral, its main parties.
 fn counselled<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
     let known = parties(chain, before);
-    let referred = chain.before(before).filter(|act| act.is(REFERRAL)).filter_map(|act| act.text("subject"));
+    let referred = chain.of_before(REFERRAL, before).filter_map(|act| act.text("subject"));
     let subjects: Vec<Party<'a>> = referred
         .map(|subject| {
             let party = known.iter().find(|party| party.subject == subject).copied();
@@ -201,12 +205,12 @@ fn is_sealed(read: &Reading<'_>) -> bool {
     read.what.content && read.what.sealed
 }
 
-/// The acts that a reading is of: those it lists, else all before it.
-fn read_steps<'c, 'a>(chain: &'c Chain<'a>, read: &Reading<'_>) -> impl Iterator<Item = &'c Act<'a>> {
+/// The acts of a kind that a reading is of: those that it lists, else all before it.
+fn read_steps<'c, 'a>(chain: &'c Chain<'a>, read: &Reading<'_>, kind: Kind) -> impl Iterator<Item = &'c Act<'a>> {
     let steps = read.what.steps.iter();
     let listed: Vec<usize> = steps.filter_map(|step| chain.act_of(*step, read.at)).map(|act| act.at).collect();
     let whole = read.what.steps.is_empty();
-    chain.before(read.at).filter(move |act| whole || listed.contains(&act.at))
+    chain.of_before(kind, read.at).filter(move |act| whole || listed.contains(&act.at))
 }
 
 /// The approval that a reading names.
@@ -218,14 +222,13 @@ fn disclosure<'c, 'a>(chain: &'c Chain<'a>, read: &Reading<'_>) -> Option<&'c Ac
 /// Whether a disclosure of privileged content is named and in force; it takes the heads of two agencies.
 fn is_disclosed_twice(chain: &Chain<'_>, read: &Reading<'_>) -> bool {
     let in_force = |act: &Act<'_>| {
-        act.is(APPROVED)
-            && act.role() == Role::Head
+        act.role() == Role::Head
             && act.text("recipient") == read.reader
             && act.date("expires_on").is_none_or(|expires| expires >= read.day)
             && covers(act, read)
     };
     let Some(named) = disclosure(chain, read).filter(|act| in_force(act)) else { return false };
-    chain.before(read.at).any(|act| act.agency != named.agency && in_force(act))
+    chain.of_before(APPROVED, read.at).any(|act| act.agency != named.agency && in_force(act))
 }
 
 /// Whether an approval names every act that a reading is of.
