@@ -27,7 +27,8 @@ pub(super) struct Leads<'a> {
     moving: Vec<usize>,
     /// Reopenings that restored no lead, with the act that set one later.
     pub(super) leaderless: Vec<(usize, Option<usize>)>,
-    registered: bool,
+    /// Position of the registration; none before it, and once it was withdrawn.
+    registered_by: Option<usize>,
     closed: bool,
     /// Position of the act that reopened the chain; none while it is closed or was never closed.
     reopened_by: Option<usize>,
@@ -52,8 +53,8 @@ impl<'a> Leads<'a> {
         let mut leads = Self::default();
         for act in chain.all() {
             match act.kind {
-                REGISTERED if !leads.registered => {
-                    leads.registered = true;
+                REGISTERED if leads.registered_by.is_none() => {
+                    leads.registered_by = Some(act.at);
                     leads.set(act, Some(act.agency));
                 }
                 ASSIGNED => leads.assign(act),
@@ -154,6 +155,7 @@ impl<'a> Leads<'a> {
         if self.reopened_by.is_some_and(withdrawn) {
             return self.close(act);
         }
+        self.registered_by = self.registered_by.filter(|at| !withdrawn(*at));
         let holds = self.set_by.last().is_some_and(|setter| withdrawn(setter.0));
         self.set_by.retain(|setter| !withdrawn(setter.0));
         if holds {

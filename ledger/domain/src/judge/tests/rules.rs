@@ -100,6 +100,20 @@ fn a_withdrawn_reopening_leaves_the_chain_closed_until_it_is_reopened_again() {
 }
 
 #[test]
+fn a_registration_in_the_place_of_a_withdrawn_one_makes_its_recorder_the_lead() {
+    let judgement = judged(
+        "2024-03-30",
+        &registered(
+            r#"
+            2024-03-05 ZC-ZS DIR RecordCorrected {"target": {"step": 1}, "withdrawn": true}
+            2024-03-06 ZC-CJ REG DisputeRegistered {"division": "360202", "parties": [{"subject": "a", "side": "APPLICANT"}]}
+            "#,
+        ),
+    );
+    assert_eq!(leads(&judgement), ["ZC-ZS 1…2", "ZC-CJ 3…"]);
+}
+
+#[test]
 fn a_closing_with_an_open_handoff_is_cured_by_the_last_answer() {
     let judgement = judged(
         "2024-04-01",
