@@ -4,6 +4,7 @@ mod clocks;
 mod coverage;
 mod extra;
 mod lapses;
+mod parallel;
 mod rules;
 mod signers;
 pub(crate) mod table;

@@ -61,16 +61,21 @@ fn is_sued_before_arbitration(matter: &Matter<'_>, act: &Act<'_>) -> bool {
 }
 
 fn has_running_reconsideration(matter: &Matter<'_>, act: &Act<'_>) -> bool {
-    let begun = matter.chain.latest(RECONSIDERATION, act.at);
-    begun.is_some_and(|begun| matter.chain.of_any_before(RECONSIDERED, act.at).all(|ended| ended.at < begun.at))
+    let mut begun = matter.chain.of_before(RECONSIDERATION, act.at);
+    begun.any(|begun| runs(matter, begun, RECONSIDERED, act))
 }
 
 fn has_running_suit(matter: &Matter<'_>, act: &Act<'_>) -> bool {
-    let chain = &matter.chain;
-    let mut suits = chain.of_before(CASE_FILED, act.at).filter(|suit| is_administrative(suit));
-    suits.any(|suit| {
-        let mut ended = chain.of_any_before(SUIT_ENDED, act.at);
-        !ended.any(|ended| ended.at > suit.at && ended.agency == suit.agency)
+    let mut suits = matter.chain.of_before(CASE_FILED, act.at).filter(|suit| is_administrative(suit));
+    suits.any(|suit| runs(matter, suit, SUIT_ENDED, act))
+}
+
+/// Whether a procedure has not ended before an act. It ends with its own agency; of two there the numbers tell which.
+fn runs(matter: &Matter<'_>, begun: &Act<'_>, ends: &[Kind], act: &Act<'_>) -> bool {
+    let mut later = matter.chain.of_any_before(ends, act.at).filter(|later| later.at > begun.at);
+    !later.any(|later| {
+        let is_same = begun.procedure_no().zip(later.procedure_no()).is_none_or(|(own, other)| own == other);
+        later.agency == begun.agency && is_same
     })
 }
 
