@@ -129,9 +129,15 @@ fn is_unaccompanied(chain: &Chain<'_>, act: &Act<'_>) -> bool {
     minors.iter().any(|party| attendees.contains(&party.subject) && !present(party))
 }
 
+/// Whether a minor main party has no guardian among the signers: its own, where it is known who that is.
 fn is_signed_without_guardian(chain: &Chain<'_>, act: &Act<'_>) -> bool {
-    let signed = act.records("document_signers").any(|signer| code_of(signer, "kind") == Some("GUARDIAN"));
-    !signed && minors(chain, act.at).iter().any(Party::is_main)
+    let signed = |party: &Party<'_>| {
+        act.records("document_signers").filter(|signer| code_of(*signer, "kind") == Some("GUARDIAN")).any(|signer| {
+            let person = signer.text("person");
+            person.is_none() || party.guardian.is_none_or(|guardian| person == Some(guardian))
+        })
+    };
+    minors(chain, act.at).iter().any(|party| party.is_main() && !signed(party))
 }
 
 fn is_referred_without_guardian(chain: &Chain<'_>, act: &Act<'_>) -> bool {
