@@ -2,6 +2,7 @@
 
 use super::{Engine, agencies};
 use crate::{
+    catalogue::HandoffRole,
     clocks::{Clock, ClockKind, Instance, Matching, Obliged},
     judge::chain::Act,
 };
@@ -18,11 +19,17 @@ impl<'a> Engine<'_, 'a> {
     }
 
     /// The instances that an act voids: every one that fits, whoever records it. When it answers a proposal, of those
-    /// that proposals have opened only those of that proposal.
+    /// that proposals have opened only those of that proposal; and a return or a recall frees only the target of the
+    /// proposal from what an agency owes, not another agency to which the matter went as well (rule 11 of §4.1).
     pub(super) fn voided(&self, act: &Act<'a>, place: usize) -> Vec<usize> {
-        let proposal = self.chain.proposal(act).map(|act| act.at);
+        let proposal = self.chain.proposal(act);
+        let settles = matches!(act.row.handoff, Some(HandoffRole::Answer | HandoffRole::Recall));
+        let freed = proposal.filter(|_| settles).and_then(|proposal| proposal.text("target"));
+        let proposal = proposal.map(|act| act.at);
         self.fitting(self.open.of(place), |instance| {
+            let is_freed = instance.clock.matching != Matching::Agency || freed.is_none() || instance.obliged == freed;
             self.fits(act, instance, true)
+                && is_freed
                 && (proposal.is_none() || !instance.opened_by_proposal || instance.opened_by == proposal)
         })
     }
