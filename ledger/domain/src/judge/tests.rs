@@ -1,8 +1,10 @@
 mod among;
 mod arbitrary;
 mod clocks;
+mod comparison;
 mod coverage;
 mod extra;
+mod histories;
 mod lapses;
 mod parallel;
 mod rules;
