@@ -3,6 +3,7 @@
 //! A case is read strictly: a key that the format does not have is an error, so that a slip is not judged as if it
 //! were not there.
 
+mod days;
 mod edit;
 mod expect;
 mod number;
@@ -141,6 +142,16 @@ impl Case {
         acts.collect()
     }
 
+    /// As [`Self::history`], for a judge who relies on it: no admission has looked at the data.
+    ///
+    /// # Errors
+    /// The data of a step are not those of its event, or a day in them does not exist.
+    pub fn checked_history(&self, event_ids: &dyn Fn(&StepNumber) -> EventId) -> Result<Vec<Recorded>, CaseError> {
+        let history = self.history(event_ids)?;
+        self.steps.iter().zip(&history).try_for_each(|(step, recorded)| days::check(step, &recorded.act))?;
+        Ok(history)
+    }
+
     /// Position of a step in the history, which is its revision in [`Self::history`].
     #[must_use]
     pub fn position(&self, number: StepNumber) -> Option<usize> {
@@ -176,7 +187,7 @@ pub enum CaseError {
         steps: usize,
     },
     /// Not JSON, or not of the format; the message names the key and the line.
-    #[error("the case is not of the format: {0}")]
+    #[error(transparent)]
     Format(#[from] serde_json::Error),
     /// `as_of` is no day.
     #[error("`as_of`: `{date}` is no day of the form YYYY-MM-DD")]
@@ -204,12 +215,12 @@ pub enum CaseError {
     #[error("a step has no number: {0}")]
     NoNumber(String),
     /// The data of a step are not those of its event.
-    #[error("step {step}: {source}")]
+    #[error("step {step}: {problem}")]
     Act {
         /// Its number.
         step: StepNumber,
         /// What is wrong.
-        source: mediation_proto::json::JsonError,
+        problem: mediation_proto::json::JsonError,
     },
     /// An edit names a step that is not there.
     #[error("an edit names step {step}, which is not there")]

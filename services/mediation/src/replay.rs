@@ -298,7 +298,7 @@ fn reason(status: &tonic::Status) -> Result<String> {
 
 /// Judges a history without recording it.
 pub(crate) fn judge_only(case: &Case) -> Result<Replay> {
-    let history = case.history(&StepNumber::event_id)?;
+    let history = case.checked_history(&StepNumber::event_id).with_context(|| format!("case `{}`", case.case))?;
     let mut directory = Directory::default();
     for member in members(&[case])? {
         directory.insert(member.id, Agency { kind: member.kind, name: member.name, division: member.division });

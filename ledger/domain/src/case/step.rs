@@ -67,7 +67,7 @@ impl Step {
         header.insert("signer_role".to_owned(), self.role.as_str().into());
         header.insert("causes".to_owned(), self.written.get("causes").cloned().unwrap_or_default());
         act_from_json(self.kind, &header, &self.data, &resolve)
-            .map_err(|source| CaseError::Act { step: self.n, source })
+            .map_err(|problem| CaseError::Act { step: self.n, problem })
     }
 
     pub(super) fn written(&self) -> &Map<String, Json> {

@@ -174,3 +174,27 @@ fn data_that_are_not_those_of_the_event_are_named() {
     let error = case.history(&StepNumber::event_id).unwrap_err().to_string();
     assert!(error.starts_with("step 1: `TalkInquired.list`"), "{error}");
 }
+
+#[test]
+fn a_day_that_does_not_exist_is_not_taken_for_the_day_of_the_act() {
+    for (step, path, value, message) in [
+        (3, "data.delivered_on", "2024-13-01", "step 3: `delivered_on`: `2024-13-01` is no day of the form YYYY-MM-DD"),
+        (13, "data.terms.0.due_on", "soon", "step 13: `due_on`: `soon` is no day of the form YYYY-MM-DD"),
+    ] {
+        let set = serde_json::json!({"op": "set", "step": step, "path": path, "value": value});
+        let mutation = serde_json::json!({"id": "m", "why": "w", "edits": [set], "expect_findings": []});
+        let case = case("G03").mutated(&serde_json::from_value(mutation).unwrap()).unwrap();
+        assert_eq!(case.checked_history(&StepNumber::event_id).unwrap_err().to_string(), message);
+    }
+}
+
+#[test]
+fn an_error_says_once_what_is_wrong() {
+    use std::error::Error as _;
+
+    let format = changed(r#""parties": [], "#, "").unwrap_err();
+    assert!(format.to_string().starts_with("missing field `parties`"), "{format}");
+    assert!(format.source().is_none());
+    let act = Case::parse(SMALL).unwrap().history(&StepNumber::event_id).unwrap_err();
+    assert!(act.source().is_none(), "{act}");
+}
