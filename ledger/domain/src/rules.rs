@@ -104,6 +104,12 @@ impl RuleSet {
         &self.calendar
     }
 
+    /// Name of that calendar, as cases write it.
+    #[must_use]
+    pub fn calendar_name(&self) -> &str {
+        &self.data.calendar
+    }
+
     /// Its clocks.
     #[must_use]
     pub fn clocks(&self) -> &Clocks {

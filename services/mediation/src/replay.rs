@@ -286,6 +286,8 @@ fn judge_chain(chain: &VerifiedChain, registry: &Registry, case: &Case) -> Resul
 
 fn rules_of(case: &Case) -> Result<(&'static RuleSet, Day)> {
     let rules = RuleSet::named(&case.rule_set).with_context(|| format!("there is no rule set `{}`", case.rule_set))?;
+    let calendar = rules.calendar_name();
+    ensure!(case.calendar == calendar, "the rule set counts by the calendar `{calendar}`, not by `{}`", case.calendar);
     let as_of = Day::parse(&case.as_of).with_context(|| format!("`{}` is no day", case.as_of))?;
     Ok((rules, as_of))
 }
