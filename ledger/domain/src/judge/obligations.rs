@@ -1,11 +1,15 @@
 //! Obligations (履行义务): what was agreed or ordered, and whether it was done.
 
-use std::collections::{BTreeMap, btree_map::Entry};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    iter::Peekable,
+    vec,
+};
 
-use mediation_proto::fields::Fields;
+use mediation_proto::fields::{Fields, kind_of_event};
 
 use super::chain::{Act, Chain, Kind, kind};
-use crate::calendar::Day;
+use crate::{calendar::Day, catalogue};
 
 /// One obligation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +84,8 @@ impl<'a> Duty<'a> {
     }
 
     pub(super) fn obligation(&self, chain: &Chain<'a>) -> Obligation {
-        let event = self.due_event.and_then(|event| chain.after(self.recorded).find(|act| act.row.event == event));
+        let kind = self.due_event.and_then(kind_of_event).map(|event| Kind(catalogue::index(event)));
+        let event = kind.and_then(|kind| chain.of_after(kind, self.recorded).next());
         Obligation {
             id: self.id.to_owned(),
             due: self.due_on.or_else(|| event.map(|act| act.day)),
@@ -98,33 +103,51 @@ impl<'a> Duty<'a> {
 /// The obligations of a chain as they stand before a position, in the order of recording. An id that is recorded twice is
 /// the obligation that was recorded first.
 pub(super) fn duties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Duty<'a>> {
-    let mut duties = Duties::default();
-    for act in chain.of_any_before(&[RECORDED, PERFORMED, WAIVED, DEFAULTED], before) {
-        match act.kind {
-            RECORDED => {
-                duties.change(act, "replaces", ObligationState::Replaced);
-                act.records("terms").filter_map(|term| Duty::new(act, term)).for_each(|new| duties.add(new));
-            }
-            PERFORMED if act.bool("in_full") == Some(true) => {
-                duties.change(act, "obligation_ids", ObligationState::Performed);
-            }
-            WAIVED => duties.change(act, "obligation_ids", ObligationState::Waived),
-            DEFAULTED => duties.change(act, "obligation_ids", ObligationState::Defaulted),
-            _ => {}
-        }
-    }
+    let mut duties = Duties::of(chain);
+    duties.before(before);
     duties.duties
 }
 
-/// Obligations under way.
-#[derive(Debug, Default)]
-struct Duties<'a> {
+/// The obligations of a chain, act by act: for rules that look at them again and again.
+#[derive(Debug)]
+pub(super) struct Duties<'c, 'a> {
+    /// The acts that are still to be followed.
+    acts: Peekable<vec::IntoIter<&'c Act<'a>>>,
     duties: Vec<Duty<'a>>,
     /// Their places, by id.
     places: BTreeMap<&'a str, usize>,
 }
 
-impl<'a> Duties<'a> {
+impl<'c, 'a> Duties<'c, 'a> {
+    /// No obligation yet.
+    pub(super) fn of(chain: &'c Chain<'a>) -> Self {
+        let acts: Vec<&'c Act<'a>> = chain.of_any(&[RECORDED, PERFORMED, WAIVED, DEFAULTED]).collect();
+        Self { acts: acts.into_iter().peekable(), duties: Vec::new(), places: BTreeMap::new() }
+    }
+
+    /// Those before a position, as they stand there. A position MUST NOT be asked for after a later one.
+    pub(super) fn before(&mut self, at: usize) -> &[Duty<'a>] {
+        while let Some(act) = self.acts.next_if(|act| act.at < at) {
+            self.follow(act);
+        }
+        &self.duties
+    }
+
+    fn follow(&mut self, act: &Act<'a>) {
+        match act.kind {
+            RECORDED => {
+                self.change(act, "replaces", ObligationState::Replaced);
+                act.records("terms").filter_map(|term| Duty::new(act, term)).for_each(|new| self.add(new));
+            }
+            PERFORMED if act.bool("in_full") == Some(true) => {
+                self.change(act, "obligation_ids", ObligationState::Performed);
+            }
+            WAIVED => self.change(act, "obligation_ids", ObligationState::Waived),
+            DEFAULTED => self.change(act, "obligation_ids", ObligationState::Defaulted),
+            _ => {}
+        }
+    }
+
     fn add(&mut self, new: Duty<'a>) {
         if let Entry::Vacant(place) = self.places.entry(new.id) {
             place.insert(self.duties.len());

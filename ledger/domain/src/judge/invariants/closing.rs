@@ -1,12 +1,14 @@
 //! Invariants about what must be done before a dispute is closed, or before a step is taken.
 
+use std::collections::BTreeSet;
+
 use crate::{
     clocks::{ClockKind, EndKind, Instance},
     judge::{
         Matter,
         chain::{Act, Chain, Kind, kind},
         findings::Draft,
-        obligations::{Duty, ObligationState, duties},
+        obligations::{Duties, Duty, ObligationState},
     },
 };
 
@@ -48,17 +50,19 @@ pub(super) fn return_no_reason<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'
 
 /// I-10: closed with a due obligation, or with instalments that nobody monitors.
 pub(super) fn closed_open_obligation<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
+    let mut duties = Duties::of(&matter.chain);
     for closed in matter.chain.of(CLOSED) {
-        let then = duties(&matter.chain, closed.at);
-        let open: Vec<&Duty<'a>> = then.iter().filter(|duty| bars_closing(matter, duty, closed)).collect();
+        // What there was then are the first of what there is now, in the same order.
+        let then = duties.before(closed.at).iter().zip(&matter.duties);
+        let open: Vec<&Duty<'a>> =
+            then.filter(|(then, _)| bars_closing(matter, then, closed)).map(|(_, now)| now).collect();
         if open.is_empty() {
             continue;
         }
-        let now = |duty: &&Duty<'a>| matter.duties.iter().find(|other| other.id == duty.id);
         // An obligation that a later agreement replaces was never done: only performance and waiver cure.
         let is_done = |now: &&Duty<'a>| matches!(now.state, ObligationState::Performed | ObligationState::Waived);
         let done: Option<Vec<usize>> =
-            open.iter().map(|duty| now(duty).filter(is_done).and_then(|now| now.by)).collect();
+            open.iter().map(|now| Some(*now).filter(is_done).and_then(|now| now.by)).collect();
         let cured_by = done.and_then(|done| done.into_iter().max());
         drafts.push(Draft::at(closed).reasons(open.iter().map(|duty| duty.id)).cured_by(cured_by));
     }
@@ -80,8 +84,9 @@ fn bars_closing(matter: &Matter<'_>, duty: &Duty<'_>, closed: &Act<'_>) -> bool 
 pub(super) fn closed_right_running<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let barring = |instance: &&Instance<'a>| instance.clock.kind == ClockKind::Right && instance.clock.blocks_close;
     let rights: Vec<&Instance<'a>> = matter.course.judged().filter(barring).collect();
+    let mut duties = Duties::of(&matter.chain);
     for closed in matter.chain.of(CLOSED).filter(|_| !rights.is_empty()) {
-        let then = duties(&matter.chain, closed.at);
+        let then = duties.before(closed.at);
         let performed = !then.is_empty() && then.iter().all(|duty| duty.state.is_final());
         let lifted = closed.code("ground").is_some_and(|ground| LIFTING_GROUNDS.contains(&ground));
         if performed || lifted || closed.has("waivers") {
@@ -164,44 +169,47 @@ fn unanswered<'c, 'a>(
 
 fn dispatches_without_feedback<'a>(matter: &Matter<'a>, drafts: &mut Vec<Draft<'a>>) {
     let chain = &matter.chain;
-    let report = |act: &Act<'a>| chain.referred(act, "report").map(|report| report.at);
-    let by_report = |kind: Kind| {
-        let mut places: Vec<_> = chain.of(kind).map(|act| (report(act), act.at)).collect();
-        places.sort_unstable();
-        places
-    };
-    let (dispatches, feedback) = (by_report(DISPATCHED), by_report(FEEDBACK));
-    for closed in chain.of(GRID_CLOSED) {
-        let event = report(closed);
-        let from = dispatches.partition_point(|place| *place < (event, 0));
-        let upto = dispatches.partition_point(|place| *place < (event, closed.at));
-        let own = dispatches.get(from..upto).unwrap_or_default();
-        for dispatch in own.iter().filter_map(|(_, at)| chain.get(*at)) {
-            let next = feedback.get(feedback.partition_point(|place| *place <= (event, dispatch.at)));
-            let is_given = next.is_some_and(|(other, at)| *other == event && *at < closed.at);
-            if !is_given && !is_taken_over(matter, dispatch) {
-                let agency = accepted(chain, dispatch).map(|act| act.agency).or_else(|| dispatch.text("target"));
-                drafts.push(Draft::against(closed, agency).reason("S4"));
-            }
+    let (closings, feedback) = (naming(chain, GRID_CLOSED, "report"), naming(chain, FEEDBACK, "report"));
+    let acceptances = naming(chain, GRID_ACCEPTED, "dispatch");
+    let taken_over = taken_over(matter);
+    for dispatch in chain.of(DISPATCHED) {
+        let event = chain.referred(dispatch, "report").map(|report| report.at);
+        let given = after(&feedback, event, dispatch.at).next();
+        let mut open = after(&closings, event, dispatch.at).take_while(|at| given.is_none_or(|given| given > *at));
+        let Some(first) = open.next() else { continue };
+        let accepted = after(&acceptances, Some(dispatch.at), dispatch.at).next().and_then(|at| chain.get(at));
+        if accepted.is_some_and(|accepted| taken_over.contains(&accepted.at)) {
+            continue;
         }
+        let agency = accepted.map(|act| act.agency).or_else(|| dispatch.text("target"));
+        let closed = std::iter::once(first).chain(open).filter_map(|at| chain.get(at));
+        drafts.extend(closed.map(|closed| Draft::against(closed, agency).reason("S4")));
     }
 }
 
-/// Whether somebody else than the agency that a matter was dispatched to took it on, so that it owes no feedback.
-fn is_taken_over(matter: &Matter<'_>, dispatch: &Act<'_>) -> bool {
-    let Some(accepted) = accepted(&matter.chain, dispatch) else { return false };
-    matter.course.judged().any(|instance| {
-        instance.clock.row == GRID_CLOCK
-            && instance.opened_by == Some(accepted.at)
-            && instance.is_ended(EndKind::Voided)
-            && instance.end.and_then(|end| matter.chain.get(end.by)).is_some_and(|act| !act.is(CLOSED))
-    })
+/// Acts of a kind with what a field of theirs names, sorted by that: positions of both.
+fn naming(chain: &Chain<'_>, kind: Kind, field: &str) -> Vec<(Option<usize>, usize)> {
+    let named = |act| chain.referred(act, field).map(|named| named.at);
+    let mut acts: Vec<_> = chain.of(kind).map(|act| (named(act), act.at)).collect();
+    acts.sort_unstable();
+    acts
 }
 
-/// The acceptance of a matter that was dispatched.
-fn accepted<'c, 'a>(chain: &'c Chain<'a>, dispatch: &Act<'a>) -> Option<&'c Act<'a>> {
-    let mut accepted = chain.of_after(GRID_ACCEPTED, dispatch.at);
-    accepted.find(|act| chain.referred(act, "dispatch").map(|act| act.at) == Some(dispatch.at))
+/// The acts after a position of those that name the same.
+fn after(naming: &[(Option<usize>, usize)], named: Option<usize>, at: usize) -> impl Iterator<Item = usize> {
+    let later = naming.get(naming.partition_point(|act| *act <= (named, at))..).unwrap_or_default();
+    later.iter().take_while(move |(other, _)| *other == named).map(|(_, at)| *at)
+}
+
+/// The acceptances of matters that others then took on, so that who accepted owes no feedback.
+fn taken_over(matter: &Matter<'_>) -> BTreeSet<usize> {
+    let is_closed = |at: usize| matter.chain.get(at).is_some_and(|act| act.is(CLOSED));
+    let is_taken_over = |instance: &&Instance<'_>| {
+        instance.clock.row == GRID_CLOCK
+            && instance.is_ended(EndKind::Voided)
+            && instance.end.is_some_and(|end| !is_closed(end.by))
+    };
+    matter.course.judged().filter(is_taken_over).filter_map(|instance| instance.opened_by).collect()
 }
 
 fn is_reviewed(matter: &Matter<'_>, act: &Act<'_>) -> bool {
