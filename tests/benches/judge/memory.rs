@@ -1,6 +1,6 @@
 //! Memory does not grow with the number of chains that are judged.
 
-use std::fs;
+use std::{fs, hint::black_box};
 
 use super::{Bench, mix};
 
@@ -28,7 +28,7 @@ fn judge_city(seed: u64) -> usize {
     let judge = Bench::new(city.directory().clone());
     let mut chains = 0;
     for story in city.stories() {
-        std::hint::black_box(judge.one(&story.acts));
+        black_box(judge.one(&story.acts));
         chains += 1;
     }
     chains

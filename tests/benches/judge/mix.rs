@@ -19,6 +19,14 @@ pub(crate) fn city(seed: u64, permille: u64) -> City {
     City::new(2024, seed, scale)
 }
 
+/// The chains of a year of a city that is one in so many of the whole. Its registry is as large as that of the whole, so
+/// that one in as many of its chains is taken: it counts for as much as in the whole year.
+pub(crate) fn year(city: &City, one_in: usize) -> Vec<Vec<Recorded>> {
+    let (registry, matters): (Vec<_>, Vec<_>) =
+        city.stories().map(|story| story.acts).partition(|acts| acts.first().is_some_and(is_registry));
+    registry.into_iter().step_by(one_in).chain(matters).collect()
+}
+
 /// One chain of so many acts: those of the disputes and other matters of a city as they were recorded one after the
 /// other, as if all of it were one dispute. Nobody would record that; it has many of everything that a rule could look
 /// for, and every act finds what it refers to.
