@@ -80,3 +80,36 @@ pub struct Recorded {
     /// What was done. Parts that could not be read are absent.
     pub act: Act,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+
+    #[test]
+    fn an_event_id_is_written_as_it_is_read() {
+        assert_eq!(EventId::parse(TEXT).unwrap().to_string(), TEXT);
+        assert_eq!(EventId::parse("00000000-0000-0000-0000-000000000000"), Some(EventId([0; 16])));
+    }
+
+    #[test]
+    fn any_other_letter_at_any_place_makes_it_none() {
+        for at in 0..TEXT.len() {
+            for letter in ["-", "A", "g", "`", "/", ":", "{", " ", "\0", "\u{7f}"] {
+                let mut text = TEXT.to_owned();
+                text.replace_range(at..=at, letter);
+                assert_eq!(EventId::parse(&text).is_some(), text == TEXT, "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn any_other_length_makes_it_none() {
+        for at in 0..TEXT.len() {
+            assert_eq!(EventId::parse(TEXT.split_at(at).0), None);
+        }
+        assert_eq!(EventId::parse(&format!("{TEXT}0")), None);
+        assert_eq!(EventId::parse(&TEXT.replace("ac96", "案号")), None);
+    }
+}
