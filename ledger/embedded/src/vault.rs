@@ -260,8 +260,8 @@ impl Vault for FileVault {
         self.request(vec![(chain, deposits)]).await
     }
 
-    /// One write and one sync for every [`REQUEST_KEYS_MAX`] keys. Where groups end follows from the deposits alone, as
-    /// long as nobody else deposits.
+    /// One write and one sync for every 16 384 keys. Where groups end follows from the deposits alone, as long as nobody
+    /// else deposits.
     async fn deposit_all(&self, deposits: Vec<(ChainId, Vec<Deposit>)>) -> Result<(), VaultError> {
         let (mut request, mut keys) = (Vec::new(), 0);
         for (chain, deposits) in deposits {
