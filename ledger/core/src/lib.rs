@@ -29,5 +29,6 @@ pub mod recorder;
 pub mod registry;
 pub mod statement;
 pub mod store;
+pub mod tile;
 pub mod vault;
 pub mod verify;
