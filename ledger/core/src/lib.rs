@@ -32,3 +32,4 @@ pub mod store;
 pub mod tile;
 pub mod vault;
 pub mod verify;
+pub mod witness;
