@@ -23,6 +23,7 @@ pub mod memory;
 pub mod merkle;
 pub mod note;
 pub mod part;
+pub mod policy;
 pub mod proof;
 pub mod record;
 pub mod recorder;

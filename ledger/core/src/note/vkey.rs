@@ -116,6 +116,12 @@ impl VerifierKey {
         self.signature_type
     }
 
+    /// The bytes of the public key: the same for two names of one key.
+    #[must_use]
+    pub fn public_key(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
     /// Whether a signature over these bytes is this key's. Small-order and malleable signatures are not.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         let Ok(signature) = ed25519_dalek::Signature::from_slice(signature) else { return false };
