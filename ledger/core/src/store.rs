@@ -31,3 +31,19 @@ pub trait CheckpointStore: Send + Sync + fmt::Debug + 'static {
     /// It cannot be synced; the caller stores it again before it syncs again.
     fn sync(&self) -> io::Result<()>;
 }
+
+/// Keeps the last checkpoint that a quorum of witnesses has cosigned.
+pub trait WitnessedStore: Send + Sync + fmt::Debug + 'static {
+    /// The note that was stored last, if any.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn load(&self) -> io::Result<Option<String>>;
+
+    /// Stores a note in place of the one before: it survives a power cut when this returns, and until then the one
+    /// before does.
+    ///
+    /// # Errors
+    /// It cannot be stored; one of the two is there, whole.
+    fn store(&self, note: &str) -> io::Result<()>;
+}

@@ -12,7 +12,7 @@ use mediation_ledger::{
     chain::{ChainId, Revision},
     limits::RECORD_BYTES_MAX,
     log::{Append, AppendError, Cursor, Log, ReadError, Stored},
-    merkle::{Hash, TreeSize},
+    merkle::{Hash, LeafIndex, TreeSize},
     record::leaf_hash,
 };
 use sha2::{Digest as _, Sha256};
@@ -58,6 +58,12 @@ pub const BATCH_BYTES_DEFAULT: usize = 4 * 1024 * 1024;
 
 /// Bytes read at once for a chain, whose records lie scattered.
 const CHAIN_AHEAD_BYTES: usize = 4096;
+
+/// Bytes read at once for leaves in their order, which is the order on the disk.
+const LEAVES_AHEAD_BYTES: usize = 256 * 1024;
+
+/// Bytes of records after which [`Embedded::leaves`] ends.
+pub const LEAVES_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How a log is created and opened.
 #[derive(Debug, Clone)]
@@ -144,6 +150,17 @@ impl Embedded {
     #[must_use]
     pub fn size(&self) -> TreeSize {
         TreeSize(*self.tip.borrow())
+    }
+
+    /// Up to `limit` durable records in the global order, from a leaf on; fewer when the log ends before, or when they are
+    /// [`LEAVES_BYTES_MAX`] bytes or more.
+    ///
+    /// # Errors
+    /// The disk cannot be read, or a record is damaged.
+    pub async fn leaves(&self, from: LeafIndex, limit: usize) -> Result<Vec<Stored>, ReadError> {
+        let located = self.index.read().unwrap_or_else(PoisonError::into_inner).order(from.0, limit);
+        let reading = spawn_blocking(move || read_located(&located, LEAVES_AHEAD_BYTES, LEAVES_BYTES_MAX));
+        reading.await.unwrap_or_else(|error| Err(ReadError::Unavailable(Some(io::Error::other(error)))))
     }
 
     /// Takes no more appends, makes durable and answers those that were accepted, and gives the lock back. Reads go on

@@ -2,8 +2,8 @@
 //!
 //! Reading order: [`Embedded`] (the contract, kept) → `committer` (life of an entry) → `segment` (the bytes, and why
 //! they are right) → [`scan`] (reads all of it, finds what is wrong) → `spare` (new segments) → [`disk`] (what
-//! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint, and [`archive`] reads what nobody
-//! serves.
+//! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint, [`witnessed`] the last one that
+//! witnesses have cosigned, and [`archive`] reads what nobody serves.
 
 pub mod archive;
 pub mod checkpoint;
@@ -16,11 +16,13 @@ pub mod scan;
 mod segment;
 mod spare;
 pub mod vault;
+pub mod witnessed;
 
 pub use self::{
     embedded::{
-        BATCH_BYTES_DEFAULT, BATCH_RECORDS_DEFAULT, CreateError, Embedded, EmbeddedFollower, OpenError, Options,
-        OptionsError, QUEUE_CAPACITY_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+        BATCH_BYTES_DEFAULT, BATCH_RECORDS_DEFAULT, CreateError, Embedded, EmbeddedFollower, LEAVES_BYTES_MAX,
+        OpenError, Options, OptionsError, QUEUE_CAPACITY_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
+        SEGMENT_BYTES_MIN,
     },
     fatal::FatalHandler,
     segment::{Fault, Problem},

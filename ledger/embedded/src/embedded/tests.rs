@@ -13,7 +13,7 @@ use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     log::{AppendError, Cursor, Follower as _, Log, Stored},
-    merkle::{Frontier, Hash, TreeSize},
+    merkle::{Frontier, Hash, LeafIndex, TreeSize},
     record::leaf_hash,
 };
 
@@ -446,6 +446,23 @@ async fn closing_stores_what_waits_and_refuses_what_comes() {
     }
     assert_eq!(followed, stored, "a follower catches up, then ends");
     open(&disk).unwrap();
+}
+
+#[tokio::test]
+async fn leaves_are_read_in_their_order_from_anywhere() {
+    let disk = SimulatedDisk::new();
+    created(&disk);
+    let log = open(&disk).unwrap();
+    for revision in 0..20 {
+        append(&log, 1, revision).await.unwrap();
+        append(&log, 2, revision).await.unwrap();
+    }
+    for (from, limit, expected) in [(0, 40, 0..40), (7, 5, 7..12), (38, 256, 38..40), (40, 1, 40..40)] {
+        let stored = log.leaves(LeafIndex(from), limit).await.unwrap();
+        let records: Vec<Bytes> = stored.into_iter().map(|stored| stored.record).collect();
+        let expected = expected.map(|leaf: u64| record(if leaf.is_multiple_of(2) { 1 } else { 2 }, leaf / 2));
+        assert_eq!(records, expected.collect::<Vec<_>>(), "{limit} from {from}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
