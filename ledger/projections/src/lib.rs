@@ -1,4 +1,6 @@
-//! What follows the log: the sealer, and the clock keeper; read models later.
+//! What follows the log: the sealer, the collector of its witnesses' cosignatures, and the clock keeper; read models
+//! later.
 
 pub mod keeper;
 pub mod sealer;
+pub mod witnesses;

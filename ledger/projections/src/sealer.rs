@@ -27,6 +27,7 @@ use mediation_ledger::{
     note::{KeyName, NoteError, SignatureType, VerifierKey, VerifierKeyError},
     record::leaf_hash,
     store::CheckpointStore,
+    tile::Tile,
 };
 use mediation_proto::mediation::ledger::v1::Seal;
 use tokio::{sync::watch, time::Instant};
@@ -78,12 +79,21 @@ struct State {
 impl State {
     /// Seal of a leaf under the last published checkpoint; none when it is not sealed yet.
     fn seal(&self, index: LeafIndex) -> Option<Seal> {
-        if index.0 >= self.sealed.0 {
+        self.seal_under(index, self.sealed, &self.checkpoint)
+    }
+
+    /// Seal of a leaf under the checkpoint of a size that was published; none when it is not under it.
+    fn seal_under(&self, index: LeafIndex, size: TreeSize, checkpoint: &str) -> Option<Seal> {
+        if index.0 >= size.0 || size > self.sealed {
             return None;
         }
-        let path = self.tree.inclusion_path(index, self.sealed).ok()?;
+        let path = self.tree.inclusion_path(index, size).ok()?;
         let inclusion = path.into_iter().map(|hash| Bytes::copy_from_slice(&hash.0)).collect();
-        Some(Seal { leaf_index: index.0, inclusion, checkpoint: self.checkpoint.clone() })
+        Some(Seal { leaf_index: index.0, inclusion, checkpoint: checkpoint.to_owned() })
+    }
+
+    fn place(&self, chain: ChainId, revision: Revision) -> Option<LeafIndex> {
+        self.places.get(&chain)?.get(usize::try_from(revision.0).ok()?).copied()
     }
 }
 
@@ -111,8 +121,15 @@ impl Seals {
     #[must_use]
     pub fn seal(&self, chain: ChainId, revision: Revision) -> Option<Seal> {
         let state = self.read();
-        let place = usize::try_from(revision.0).ok()?;
-        state.seal(*state.places.get(&chain)?.get(place)?)
+        state.seal(state.place(chain, revision)?)
+    }
+
+    /// Seal of an entry under another published checkpoint, such as one that witnesses have cosigned; none when that does
+    /// not cover it.
+    #[must_use]
+    pub fn seal_under(&self, chain: ChainId, revision: Revision, size: TreeSize, checkpoint: &str) -> Option<Seal> {
+        let state = self.read();
+        state.seal_under(state.place(chain, revision)?, size, checkpoint)
     }
 
     /// The last published checkpoint, and the seals of a chain's entries under it, from the first on.
@@ -172,6 +189,13 @@ impl Seals {
         state.tree.consistency_path(old, new).ok()
     }
 
+    /// Hashes of a tile (C2SP `tlog-tiles`); none unless all of them are sealed.
+    #[must_use]
+    pub fn tile(&self, tile: Tile) -> Option<Vec<u8>> {
+        let state = self.read();
+        if tile.is_in(state.sealed) { tile.hashes(&state.tree) } else { None }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,6 +233,16 @@ impl<F: Follower> Sealer<F> {
         let (sealed, receiver) = watch::channel(TreeSize(0));
         let seals = Seals { state: Arc::clone(&state), sealed: receiver };
         Ok((Self { follower, signer, store, last, state, sealed, unsynced: false, behind: false }, seals))
+    }
+
+    /// Every tree must extend this checkpoint too: one that others are known to hold, such as the last that witnesses have
+    /// cosigned.
+    #[must_use]
+    pub fn extending(mut self, checkpoint: Checkpoint) -> Self {
+        if self.last.as_ref().is_none_or(|last| last.size < checkpoint.size) {
+            self.last = Some(checkpoint);
+        }
+        self
     }
 
     /// Seals until told to stop, then syncs and returns.
