@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-projections", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-desk", &["mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"]),
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),
+    ("mediation-gateway", &["mediation-ledger", "mediation-projections"]),
 ];
 
 /// Crates that may use everything.
@@ -25,7 +26,7 @@ const DOMAIN_BUILDS_ON: &[&str] =
     &["mediation-proto", "prost", "prost-types", "serde", "serde_json", "sha2", "thiserror"];
 
 /// Transport stays out of everything below the services.
-const TRANSPORT: &[&str] = &["axum", "hyper", "rustls", "tokio-rustls", "tonic", "tonic-prost"];
+const TRANSPORT: &[&str] = &["axum", "hyper", "hyper-rustls", "hyper-util", "rustls", "tokio-rustls", "tonic", "tonic-prost"];
 
 #[test]
 fn every_arrow_between_crates_is_drawn() {

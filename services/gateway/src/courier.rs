@@ -1,0 +1,89 @@
+//! Brings requests to witnesses, over HTTP or HTTPS.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Request, Uri, header::CONTENT_TYPE};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use mediation_projections::witnesses::Courier;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+
+/// Bytes of an answer: a signature line has some hundred, and a witness may send several.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// Posts requests over connections that are kept.
+#[derive(Clone)]
+pub struct HttpCourier {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+}
+
+impl HttpCourier {
+    /// A courier that trusts these authorities (PEM) for `https` addresses; without any, only `http` reaches a witness.
+    /// That is enough for the truth of a cosignature, which is checked by itself.
+    ///
+    /// # Errors
+    /// The authorities are not certificates.
+    pub fn new(authorities: Option<&[u8]>) -> Result<Self, CourierError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
+            roots.add(certificate?)?;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
+    }
+
+    async fn send(&self, url: &str, body: String) -> Result<(u16, Vec<u8>), String> {
+        let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no address"))?;
+        let request = Request::post(uri).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+        let request = request.body(Full::from(body)).map_err(|error| error.to_string())?;
+        let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| causes(error.as_ref()))?;
+        Ok((status, body.to_bytes().to_vec()))
+    }
+}
+
+impl Courier for HttpCourier {
+    async fn post(&self, url: &str, body: String, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
+        let sent = tokio::time::timeout(timeout, self.send(url, body)).await;
+        sent.unwrap_or_else(|_| Err(format!("not within {} ms", timeout.as_millis())))
+    }
+}
+
+impl fmt::Debug for HttpCourier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HttpCourier")
+    }
+}
+
+/// An error with what caused it: `client error (Connect)` alone says nothing.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+/// Why there can be no courier.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CourierError {
+    /// No PEM, or not the PEM that was expected.
+    #[error("the authorities are not certificates in PEM: {0}")]
+    Pem(#[from] rustls::pki_types::pem::Error),
+    /// The certificates cannot be used.
+    #[error(transparent)]
+    Rustls(#[from] rustls::Error),
+}
