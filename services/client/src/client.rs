@@ -9,8 +9,9 @@ use mediation_proto::{
         desk::v1 as desk,
         ledger::v1::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
-            GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, Receipt,
-            chain_service_client::ChainServiceClient, log_service_client::LogServiceClient,
+            GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
+            GetWitnessesResponse, Receipt, ReceiptLevel, chain_service_client::ChainServiceClient,
+            log_service_client::LogServiceClient,
         },
         types::v1::AgencyKind,
     },
@@ -111,7 +112,25 @@ impl Client {
     /// # Errors
     /// The ledger refuses or is away, or the receipt proves nothing.
     pub async fn receipt(&self, chain_id: &str, event_id: &str) -> Result<(Receipt, VerifiedReceipt), ClientError> {
-        let request = GetReceiptRequest { chain_id: Some(chain_id.to_owned()), event_id: Some(event_id.to_owned()) };
+        self.receipt_of_level(chain_id, event_id, ReceiptLevel::Sealed).await
+    }
+
+    /// The receipt of an act that was recorded before, once it has come that far, or as far as it has come after some
+    /// seconds. Whether its witnesses are enough, [`Trust::verify_quorum`] says.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or the receipt proves nothing.
+    pub async fn receipt_of_level(
+        &self,
+        chain_id: &str,
+        event_id: &str,
+        level: ReceiptLevel,
+    ) -> Result<(Receipt, VerifiedReceipt), ClientError> {
+        let request = GetReceiptRequest {
+            chain_id: Some(chain_id.to_owned()),
+            event_id: Some(event_id.to_owned()),
+            wait: Some(level.into()),
+        };
         let receipt = self.log().get_receipt(request).await.map_err(Box::new)?.into_inner();
         let verified = self.trust.verify(&receipt)?;
         let (chain, event_id) = (Some(chain_id.to_owned()), Some(event_id.to_owned()));
@@ -150,6 +169,16 @@ impl Client {
         let request = GetConsistencyProofRequest { first: Some(first), second: Some(second) };
         let answer = self.log().get_consistency_proof(request).await.map_err(Box::new)?.into_inner();
         hashes(&answer.consistency).ok_or(ClientError::Trust(TrustError::MalformedPath))
+    }
+
+    /// How the witnesses of the log stand. The ledger's word; the witnessed checkpoint in it proves itself.
+    ///
+    /// # Errors
+    /// The ledger is away, or the witnessed checkpoint is not this log's.
+    pub async fn witnesses(&self) -> Result<GetWitnessesResponse, ClientError> {
+        let answer = self.log().get_witnesses(GetWitnessesRequest {}).await.map_err(Box::new)?.into_inner();
+        answer.witnessed_checkpoint.as_deref().map(|note| self.trust.checkpoint(note)).transpose()?;
+        Ok(answer)
     }
 
     fn log(&self) -> LogServiceClient<tonic::transport::Channel> {

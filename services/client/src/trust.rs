@@ -2,10 +2,11 @@
 
 use mediation_ledger::{
     chain::Revision,
-    checkpoint::{Checkpoint, CheckpointError},
+    checkpoint::{Checkpoint, CheckpointError, Cosignature},
     entry::{Entry, EntryError},
     merkle::{Hash, LeafIndex, ProofError, hash_leaf, verify_consistency, verify_inclusion},
     note::VerifierKey,
+    policy::Policy,
     statement::{Statement, StatementError},
 };
 use mediation_proto::mediation::ledger::v1::{Receipt, ReceiptLevel};
@@ -54,7 +55,9 @@ impl Trust {
                 let index = self.verify_inclusion(receipt, &checkpoint)?;
                 Some((index, checkpoint))
             }
-            None if receipt.level() == ReceiptLevel::Sealed => return Err(TrustError::SealMissing),
+            None if [ReceiptLevel::Sealed, ReceiptLevel::Witnessed].contains(&receipt.level()) => {
+                return Err(TrustError::SealMissing);
+            }
             None => None,
         };
         Ok(VerifiedReceipt { statement, recorded_at: entry.recorded_at, leaf, seal })
@@ -79,6 +82,20 @@ impl Trust {
     pub fn checkpoint(&self, note: &str) -> Result<Checkpoint, TrustError> {
         let trusted = std::slice::from_ref(&self.log_key);
         Ok(Checkpoint::open(note.as_bytes(), self.log_key.name(), trusted)?.checkpoint)
+    }
+
+    /// Checks that the checkpoint of a seal is cosigned as a policy demands; answers the cosignatures that count. What
+    /// level the ledger calls a receipt proves nothing.
+    ///
+    /// # Errors
+    /// The seal is missing, its checkpoint is not to be believed, or the quorum is not met.
+    pub fn verify_quorum(&self, receipt: &Receipt, policy: &Policy) -> Result<Vec<Cosignature>, TrustError> {
+        let seal = receipt.seal.as_ref().ok_or(TrustError::SealMissing)?;
+        let keys: Vec<VerifierKey> = std::iter::once(self.log_key.clone())
+            .chain(policy.witnesses().map(|(_, witness)| witness.key.clone()))
+            .collect();
+        let signed = Checkpoint::open(seal.checkpoint.as_bytes(), self.log_key.name(), &keys)?;
+        if policy.is_met(&signed.cosignatures) { Ok(signed.cosignatures) } else { Err(TrustError::NoQuorum) }
     }
 
     /// Checks that a later tree extends an earlier one.
@@ -142,6 +159,9 @@ pub enum TrustError {
     /// The checkpoint is not one of this log.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
+    /// Too few witnesses have cosigned.
+    #[error("the cosignatures of the checkpoint do not make the quorum of the policy")]
+    NoQuorum,
     /// The path does not lead to the checkpoint's root.
     #[error(transparent)]
     Proof(#[from] ProofError),

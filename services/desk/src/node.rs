@@ -11,17 +11,17 @@ use mediation_ledger::{
     recorder::{Placed, Recorder},
     vault::Vault,
 };
-use mediation_projections::sealer::Seals;
+use mediation_projections::{sealer::Seals, witnesses::Cosigned};
 use mediation_proto::mediation::{
     ledger::v1::{Reason, Receipt, ReceiptLevel, Seal},
     types::v1::AgencyKind,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
 use crate::{caller, status::Refused};
 
-/// How long an answer waits for its seal before it is given as accepted.
+/// How long an answer waits for its seal, and the witnesses, before it is given as far as it has come.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A serving process.
@@ -29,14 +29,22 @@ pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Node<L, V> {
     recorder: Arc<Recorder<L, V>>,
     seals: Seals,
+    cosigned: Cosigned,
     stopping: watch::Sender<bool>,
 }
 
 impl<L: Log, V: Vault> Node<L, V> {
-    /// A node that records with this recorder and takes proofs from these seals.
+    /// A node that records with this recorder and takes proofs from these seals; nobody cosigns its checkpoints.
     #[must_use]
     pub fn new(recorder: Arc<Recorder<L, V>>, seals: Seals) -> Arc<Self> {
-        Arc::new(Self { recorder, seals, stopping: watch::Sender::new(false) })
+        let cosigned = Cosigned::by_nobody(seals.clone());
+        Self::with_witnesses(recorder, seals, cosigned)
+    }
+
+    /// A node whose checkpoints witnesses cosign.
+    #[must_use]
+    pub fn with_witnesses(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned) -> Arc<Self> {
+        Arc::new(Self { recorder, seals, cosigned, stopping: watch::Sender::new(false) })
     }
 
     /// The recorder.
@@ -55,6 +63,12 @@ impl<L: Log, V: Vault> Node<L, V> {
     #[must_use]
     pub fn seals(&self) -> &Seals {
         &self.seals
+    }
+
+    /// The cosigned checkpoints.
+    #[must_use]
+    pub fn cosigned(&self) -> &Cosigned {
+        &self.cosigned
     }
 
     /// Ends every open stream: a server that stops waits for them.
@@ -97,11 +111,21 @@ impl<L: Log, V: Vault> Node<L, V> {
 
     /// The receipt of a placed act, as far as was asked for, or as far as it has come by the time-out.
     pub(crate) async fn receipt(&self, placed: Placed, wait: ReceiptLevel) -> Receipt {
-        let seal = if wait == ReceiptLevel::Accepted {
-            None
-        } else {
-            self.seals.wait(placed.chain, placed.revision, SEAL_TIMEOUT).await
+        let (chain, revision, until) = (placed.chain, placed.revision, Instant::now() + SEAL_TIMEOUT);
+        let seal = match wait {
+            ReceiptLevel::Accepted => None,
+            ReceiptLevel::Unspecified | ReceiptLevel::Sealed | ReceiptLevel::Witnessed => {
+                self.seals.wait(chain, revision, SEAL_TIMEOUT).await
+            }
         };
+        if wait == ReceiptLevel::Witnessed && seal.is_some() {
+            let rest = until.saturating_duration_since(Instant::now());
+            let witnessed = self.cosigned.wait(chain, revision, rest).await;
+            if witnessed.is_some() {
+                let receipt = self.receipt_with(placed, witnessed);
+                return Receipt { level: ReceiptLevel::Witnessed.into(), ..receipt };
+            }
+        }
         self.receipt_with(placed, seal)
     }
 

@@ -10,16 +10,17 @@ use mediation_ledger::{
     recorder::Placed,
     vault::Vault,
 };
+use mediation_projections::witnesses::WitnessRow;
 use mediation_proto::mediation::ledger::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
-    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, Reason, Receipt, ReceiptLevel,
-    log_service_server::LogService,
+    GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest, GetWitnessesResponse,
+    Reason, Receipt, Witness, log_service_server::LogService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     node::{Node, SEAL_TIMEOUT, request_id},
-    request::{chain_id, event_id},
+    request::{chain_id, event_id, wait},
     status::Refused,
 };
 
@@ -42,7 +43,10 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         let mut violations = Vec::new();
         let chain = chain_id(request.chain_id.as_deref(), &mut violations);
         let event_id = event_id(request.event_id.as_deref(), &mut violations);
-        let (Some(chain), Some(event_id)) = (chain, event_id) else { return Err(Refused::malformed(violations)) };
+        let wait = wait(request.wait, &mut violations);
+        let (Some(chain), Some(event_id), Some(wait)) = (chain, event_id, wait) else {
+            return Err(Refused::malformed(violations));
+        };
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
         self.node.may_read(&caller, &fold)?;
@@ -50,7 +54,7 @@ impl<L: Log, V: Vault> Proofs<L, V> {
             fold.place(event_id).and_then(|revision| entries.into_iter().find(|entry| entry.revision == revision));
         let found = found.ok_or_else(|| Refused::new(Reason::EntryNotFound))?;
         let placed = Placed { chain, event_id, revision: found.revision, leaf: found.leaf, entry: found.entry };
-        Ok(self.node.receipt(placed, ReceiptLevel::Sealed).await)
+        Ok(self.node.receipt(placed, wait).await)
     }
 
     /// After a start the log is read again before anything is sealed.
@@ -65,6 +69,18 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         } else {
             Ok(GetCheckpointResponse { checkpoint })
         }
+    }
+
+    fn witnesses(&self, request: &Request<GetWitnessesRequest>) -> Result<GetWitnessesResponse, Refused> {
+        self.node.caller(request)?;
+        let cosigned = self.node.cosigned();
+        let (witnessed_size, witnessed_checkpoint) = cosigned.witnessed().map(|(size, note)| (size.0, note)).unzip();
+        Ok(GetWitnessesResponse {
+            sealed_size: self.node.seals().size().0,
+            witnessed_size,
+            witnessed_checkpoint,
+            witnesses: cosigned.rows().into_iter().map(sent).collect(),
+        })
     }
 
     fn inclusion(&self, request: &Request<GetInclusionProofRequest>) -> Result<GetInclusionProofResponse, Refused> {
@@ -93,6 +109,22 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         let proof = self.node.seals().consistency(TreeSize(first), TreeSize(second));
         let path = proof.ok_or_else(|| Refused::new(Reason::TreeSizeOutOfRange))?;
         Ok(GetConsistencyProofResponse { first, second, consistency: bytes_of(path) })
+    }
+}
+
+/// A row as it is sent.
+fn sent(row: WitnessRow) -> Witness {
+    let (cosigned_size, cosigned_at) = row.cosigned.map(|(size, time)| (size.0, time)).unzip();
+    Witness {
+        name: row.name.to_string(),
+        key_id: row.key_id.to_string(),
+        url: row.url,
+        cosigned_size,
+        cosigned_at,
+        checkpoints_behind: row.checkpoints_behind,
+        seconds_behind: row.seconds_behind,
+        lagging: row.is_lagging,
+        trouble: row.trouble,
     }
 }
 
@@ -131,5 +163,12 @@ impl<L: Log, V: Vault> LogService for Proofs<L, V> {
         request: Request<GetConsistencyProofRequest>,
     ) -> Result<Response<GetConsistencyProofResponse>, Status> {
         self.consistency(&request).map(Response::new).map_err(|refused| refused.into_status(&request_id()))
+    }
+
+    async fn get_witnesses(
+        &self,
+        request: Request<GetWitnessesRequest>,
+    ) -> Result<Response<GetWitnessesResponse>, Status> {
+        self.witnesses(&request).map(Response::new).map_err(|refused| refused.into_status(&request_id()))
     }
 }

@@ -24,20 +24,25 @@ pub fn parse(request: ActRequest, now_ms: i64) -> Result<(Request, ReceiptLevel)
     let chain = chain_id(request.chain_id.as_deref(), &mut violations);
     let event_id = new_event_id(request.event_id.as_deref(), &mut violations);
     let occurred_at = occurred_at(request.occurred_at, now_ms, &mut violations);
-    let wait = match request.wait.map(ReceiptLevel::try_from) {
-        None => ReceiptLevel::Sealed,
-        Some(Ok(level)) if level != ReceiptLevel::Unspecified => level,
-        Some(_) => {
-            violations.push(violation("wait", "is no receipt level", "不是有效的回执等级"));
-            ReceiptLevel::Sealed
-        }
-    };
-    match (chain, event_id, occurred_at) {
-        (Some(chain), Some(event_id), Some(occurred_at)) if violations.is_empty() => {
+    let wait = wait(request.wait, &mut violations);
+    match (chain, event_id, occurred_at, wait) {
+        (Some(chain), Some(event_id), Some(occurred_at), Some(wait)) if violations.is_empty() => {
             let expected_revision = request.expected_revision.map(Revision);
             Ok((Request { chain, event_id, expected_revision, occurred_at, act: request.act }, wait))
         }
         _ => Err(Refused::malformed(violations)),
+    }
+}
+
+/// Parses how far an act shall have come before the answer; sealed when nothing is said.
+pub fn wait(level: Option<i32>, violations: &mut Vec<Violation>) -> Option<ReceiptLevel> {
+    match level.map(ReceiptLevel::try_from) {
+        None => Some(ReceiptLevel::Sealed),
+        Some(Ok(level)) if level != ReceiptLevel::Unspecified => Some(level),
+        Some(_) => {
+            violations.push(violation("wait", "is no receipt level", "不是有效的回执等级"));
+            None
+        }
     }
 }
 
