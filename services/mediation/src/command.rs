@@ -13,6 +13,7 @@ pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod serve;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use mediation_client::ClientError;
 use tonic::{Code, Status};

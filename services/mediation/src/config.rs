@@ -1,6 +1,10 @@
 //! Configuration: one file, one struct per component; unknown keys are errors.
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
@@ -15,6 +19,10 @@ pub(crate) struct Config {
     pub(crate) log: LogConfig,
     /// The clock keeper.
     pub(crate) keeper: KeeperConfig,
+    /// The log over HTTP.
+    pub(crate) log_http: LogHttpConfig,
+    /// The witnesses.
+    pub(crate) witnesses: WitnessesConfig,
 }
 
 /// The embedded log.
@@ -34,6 +42,33 @@ pub(crate) struct KeeperConfig {
     pub(crate) enabled: bool,
 }
 
+/// The log over HTTP: C2SP tiles.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LogHttpConfig {
+    /// Address to listen on; without it the log is not served over HTTP.
+    pub(crate) listen: Option<SocketAddr>,
+    /// Entries are served too: they say who acted on which chain and when. For the network of the auditors only.
+    pub(crate) entries: bool,
+}
+
+/// The witnesses that are asked to cosign checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct WitnessesConfig {
+    /// Policy file (C2SP tlog-policy) with the witnesses, their addresses and the quorum, from the ledger's directory;
+    /// without it nobody is asked.
+    pub(crate) policy: Option<PathBuf>,
+    /// Certificates (PEM) of those who vouch for witnesses with `https` addresses, from the ledger's directory.
+    pub(crate) authorities: Option<PathBuf>,
+    /// Milliseconds that a checkpoint waits for cosignatures before it is published with those that came.
+    pub(crate) grace_ms: u64,
+    /// Milliseconds that a witness has to answer.
+    pub(crate) timeout_ms: u64,
+    /// Seconds that a witness may be behind before it is warned of.
+    pub(crate) lag_limit_s: u64,
+}
+
 /// Loopback only, until the operator says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7443);
 
@@ -41,7 +76,13 @@ const QUEUE_CAPACITY: usize = 4_096;
 
 impl Default for Config {
     fn default() -> Self {
-        Self { listen: LISTEN, log: LogConfig::default(), keeper: KeeperConfig::default() }
+        Self {
+            listen: LISTEN,
+            log: LogConfig::default(),
+            keeper: KeeperConfig::default(),
+            log_http: LogHttpConfig::default(),
+            witnesses: WitnessesConfig::default(),
+        }
     }
 }
 
@@ -54,6 +95,26 @@ impl Default for LogConfig {
 impl Default for KeeperConfig {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+/// A witness in the same city answers within milliseconds, and syncs its disk before.
+const GRACE_MS: u64 = 1_000;
+
+const WITNESS_TIMEOUT_MS: u64 = 5_000;
+
+/// A restart takes less.
+const LAG_LIMIT_S: u64 = 60;
+
+impl Default for WitnessesConfig {
+    fn default() -> Self {
+        Self {
+            policy: None,
+            authorities: None,
+            grace_ms: GRACE_MS,
+            timeout_ms: WITNESS_TIMEOUT_MS,
+            lag_limit_s: LAG_LIMIT_S,
+        }
     }
 }
 

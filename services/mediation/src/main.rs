@@ -3,9 +3,11 @@
 mod access;
 mod command;
 mod config;
+mod cosigning;
 mod founding;
 mod keys;
 mod layout;
+mod log_http;
 mod manifest;
 mod member;
 mod output;
@@ -67,6 +69,8 @@ enum Command {
     Verify(command::verify::Arguments),
     /// 日志：检查点与证明 · The log: checkpoints and proofs
     Log(command::log::Arguments),
+    /// 见证：为日志的检查点联署 · Witness: cosign the checkpoints of logs
+    Witness(command::witness::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -93,6 +97,7 @@ fn main() -> ExitCode {
             Command::Figures(arguments) => command::figures::run(&arguments),
             Command::Verify(arguments) => command::verify::run(&arguments),
             Command::Log(arguments) => command::log::run(arguments).await,
+            Command::Witness(arguments) => command::witness::run(arguments).await,
         }
     });
     match ended {

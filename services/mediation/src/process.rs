@@ -9,6 +9,7 @@ use mediation_desk::{
     node::Node,
     server,
 };
+use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     clock::Clock,
@@ -25,10 +26,13 @@ use mediation_log_embedded::{
 use mediation_projections::{
     keeper::Keeper,
     sealer::{LogSigner, Sealer, Seals, last_checkpoint},
+    witnesses::Witnesses,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
-use crate::{command::rules::known, config::Config, keys, layout::Layout, manifest::Manifest};
+use crate::{
+    command::rules::known, config::Config, cosigning::Cosigning, keys, layout::Layout, log_http, manifest::Manifest,
+};
 
 /// Options of the embedded log of a ledger.
 pub(crate) fn log_options(origin: &str, segment_bytes: u64, config: &Config, covered: Option<&Checkpoint>) -> Options {
@@ -48,12 +52,16 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) struct Process {
     /// Address it listens on.
     pub(crate) address: SocketAddr,
+    /// Address of the log over HTTP; none when the configuration says so.
+    pub(crate) log_http: Option<SocketAddr>,
     /// What it is.
     pub(crate) manifest: Manifest,
     stop: watch::Sender<bool>,
     stop_sealer: watch::Sender<bool>,
     server: JoinHandle<Result<()>>,
     sealer: JoinHandle<Result<()>>,
+    /// Serves the log over HTTP, and collects cosignatures; each only as the configuration says.
+    witnessing: JoinHandle<Result<()>>,
     /// None when the configuration says so.
     keeper: Option<JoinHandle<Result<()>>>,
     node: Arc<Node<Embedded, FileVault>>,
@@ -76,7 +84,10 @@ impl Process {
         let signer = LogSigner::new(manifest.origin.clone(), log_key);
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), directory.to_owned()));
-        let covered = last_checkpoint(&signer, store.as_ref())?;
+        let cosigning = Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, signer.verifier()?)?;
+        let last = last_checkpoint(&signer, store.as_ref())?;
+        // What witnesses have cosigned they hold against every other history.
+        let covered = last.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
         let log = Arc::new(Embedded::open(Arc::clone(&disk), directory, &options)?);
@@ -88,7 +99,10 @@ impl Process {
             "the log does not begin with the genesis that the manifest pins"
         );
 
-        let (sealer, seals) = Sealer::start(log.as_ref(), signer, store).await?;
+        let (mut sealer, seals) = Sealer::start(log.as_ref(), signer, store).await?;
+        if let Some(checkpoint) = covered {
+            sealer = sealer.extending(checkpoint);
+        }
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
         let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
@@ -98,7 +112,12 @@ impl Process {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
         };
-        let node = Node::new(recorder, seals);
+        let (witnesses, cosigned) = cosigning.prepare(&seals)?;
+        let until = stopped(stop_sealer.subscribe());
+        let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
+        let (log_http, served) = served.unzip();
+        let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
+        let node = Node::with_witnesses(recorder, seals, cosigned);
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
@@ -117,7 +136,7 @@ impl Process {
             let until = stop.subscribe();
             tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
         });
-        Ok(Self { address, manifest, stop, stop_sealer, server, sealer, keeper, node })
+        Ok(Self { address, log_http, manifest, stop, stop_sealer, server, sealer, witnessing, keeper, node })
     }
 
     /// The seals of this process.
@@ -136,6 +155,7 @@ impl Process {
         tokio::select! {
             ended = &mut self.server => ended?.context("the server stopped"),
             ended = &mut self.sealer => ended?.context("the sealer stopped"),
+            ended = &mut self.witnessing => ended?.context("the witnessing stopped"),
             ended = keeper => ended?.context("the clock keeper stopped"),
         }
     }
@@ -160,6 +180,7 @@ impl Process {
             tracing::warn!("not everything is sealed; the next start goes on with it");
         }
         self.stop_sealer.send_replace(true);
+        self.witnessing.await??;
         self.sealer.await??;
         log.close().await;
         self.node.ledger().vault().close().await;
@@ -173,6 +194,33 @@ async fn run_sealer(
 ) -> Result<()> {
     sealer.run(stopped(stop)).await?;
     Ok(())
+}
+
+/// Runs until told to stop; ends earlier only when the collector or the listener does.
+async fn witness(
+    witnesses: Option<Witnesses<HttpCourier>>,
+    served: Option<JoinHandle<()>>,
+    stop: watch::Receiver<bool>,
+) -> Result<()> {
+    let collected = async {
+        match witnesses {
+            Some(witnesses) => Ok(witnesses.run(stopped(stop.clone())).await?),
+            None => {
+                stopped(stop.clone()).await;
+                Ok(())
+            }
+        }
+    };
+    let served = async {
+        match served {
+            Some(served) => Ok(served.await?),
+            None => {
+                stopped(stop.clone()).await;
+                Ok(())
+            }
+        }
+    };
+    tokio::try_join!(collected, served).map(|((), ())| ())
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

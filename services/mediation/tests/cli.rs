@@ -17,7 +17,7 @@ mod cli {
         assert_eq!(code, Some(0));
         for command in [
             "init", "serve", "demo", "record", "chain", "replay", "rules", "clock", "city", "figures", "findings",
-            "verify", "log",
+            "verify", "log", "witness",
         ] {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);

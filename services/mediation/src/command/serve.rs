@@ -45,9 +45,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     tracing::info!(address = %process.address, origin = %process.manifest.origin, entries = process.seals().size().0, "serving");
     let (origin, address) = (&process.manifest.origin, process.address);
     if arguments.json {
-        line(json!({"origin": origin.as_str(), "address": address.to_string()}).to_string());
+        let log_http = process.log_http.map(|address| address.to_string());
+        line(json!({"origin": origin.as_str(), "address": address.to_string(), "log_http": log_http}).to_string());
     } else {
         line(format!("账本服务已启动 · serving {origin} on {address}"));
+        if let Some(address) = process.log_http {
+            line(format!("日志公开服务 · the log over HTTP on {address}"));
+        }
     }
     tokio::select! {
         _ = interrupt.recv() => {}

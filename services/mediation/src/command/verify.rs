@@ -21,6 +21,7 @@ use mediation_log_embedded::{
     disk::{Disk, RealDisk},
     scan::{self, Expected},
     vault::{self, VaultReader},
+    witnessed::{WITNESSED, WITNESSED_NEW},
 };
 use serde_json::{Value, json};
 
@@ -33,7 +34,7 @@ use crate::{
 
 /// What is not evidence, and not checked.
 const EXCLUDED: [(&str, &str); 4] = [
-    ("mediation.toml", "配置 · configuration"),
+    ("mediation.toml, witnesses.policy", "配置 · configuration"),
     ("pki/", "传输证书 · transport certificates"),
     ("log.lock, vault/lock", "锁 · locks"),
     ("models/", "可重建的读模型 · rebuildable read models"),
@@ -195,11 +196,11 @@ fn check_policy(layout: &Layout, manifest: &Manifest, report: &mut Report) {
 
 fn read_checkpoints(layout: &Layout, manifest: &Manifest, report: &mut Report) -> Vec<(String, Checkpoint)> {
     let mut found = Vec::new();
-    for name in [LAST, NEW] {
+    for name in [LAST, NEW, WITNESSED] {
         let path = layout.root().join(name);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name == NEW => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name != LAST => continue,
             Err(error) => {
                 report.fault(path.display(), error);
                 continue;
@@ -324,8 +325,23 @@ fn read_key(path: &Path, report: &mut Report) -> Option<SigningKey> {
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 12] =
-        ["mediation.toml", "manifest", "policy", LAST, NEW, NEXT, "log", "log.lock", "vault", "keys", "pki", "models"];
+    const KNOWN: [&str; 15] = [
+        "mediation.toml",
+        "witnesses.policy",
+        "manifest",
+        "policy",
+        LAST,
+        NEW,
+        NEXT,
+        WITNESSED,
+        WITNESSED_NEW,
+        "log",
+        "log.lock",
+        "vault",
+        "keys",
+        "pki",
+        "models",
+    ];
     if fs::read(directory.join(NEXT)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
         report.fault(directory.join(NEXT).display(), "spare bytes are not zero");
     }
