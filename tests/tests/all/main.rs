@@ -28,4 +28,6 @@ mod streams;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod witnesses;
+#[cfg(test)]
 mod workspace;

@@ -32,6 +32,8 @@ pub(crate) fn mediation() -> &'static Path {
 pub(crate) struct Served {
     pub(crate) directory: TempDir,
     pub(crate) address: String,
+    /// Address of the log over HTTP, if the configuration serves it.
+    pub(crate) log_http: Option<String>,
     child: Option<Child>,
 }
 
@@ -58,9 +60,14 @@ impl Served {
             .output()
             .unwrap();
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
-        let mut served = Self { directory, address: String::new(), child: None };
+        let mut served = Self::beside(directory);
         served.start();
         served
+    }
+
+    /// A ledger that stands, or will, in a directory.
+    pub(crate) fn beside(directory: TempDir) -> Self {
+        Self { directory, address: String::new(), log_http: None, child: None }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -70,7 +77,7 @@ impl Served {
     /// Serves on a free port of loopback; returns when the process says that it does.
     pub(crate) fn start(&mut self) {
         let mut child = Command::new(mediation())
-            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--dir"])
+            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", "warn", "--dir"])
             .arg(self.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -78,8 +85,9 @@ impl Served {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.address = line.trim().rsplit(' ').next().unwrap().to_owned();
-        assert!(self.address.starts_with("127.0.0.1:"), "the server said {line:?}");
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server said {line:?}"));
+        self.address = said["address"].as_str().unwrap().to_owned();
+        self.log_http = said["log_http"].as_str().map(str::to_owned);
         self.child = Some(child);
     }
 

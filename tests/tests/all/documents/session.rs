@@ -20,9 +20,14 @@ use crate::workspace::{binary, root};
 /// How the documents call the binary.
 const CALLED: &str = "cargo run --release -- ";
 
+/// Where the documents run a witness.
+const WITNESS: &str = "127.0.0.1:7481";
+
 /// A directory, and what runs in the background.
 pub(super) struct Session {
     directory: TempDir,
+    /// Address that stands in for the one at which the documents run a witness.
+    witness: String,
     background: Vec<Child>,
 }
 
@@ -32,7 +37,9 @@ impl Session {
         let directory = tempfile::tempdir().unwrap();
         symlink(root().join("tests"), directory.path().join("tests")).unwrap();
         // The documents use the address that a ledger has by default; here another port may be the free one.
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let free = || TcpListener::bind("127.0.0.1:0").unwrap();
+        let (ledger, witness) = (free(), free());
+        let (address, witness) = (ledger.local_addr().unwrap(), witness.local_addr().unwrap().to_string());
         let binary = binary().display();
         let script = format!(
             "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | log) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
@@ -41,12 +48,12 @@ impl Session {
         let path = directory.path().join(".bin/mediation");
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        Self { directory, background: Vec::new() }
+        Self { directory, witness, background: Vec::new() }
     }
 
     /// Runs a command to its end, or until it has printed what the document shows when it stays in the background.
     pub(super) fn run(&mut self, command: &Command) -> Result<(), String> {
-        let text = command.text.replace(CALLED, "mediation ");
+        let text = command.text.replace(CALLED, "mediation ").replace(WITNESS, &self.witness);
         match text.strip_suffix(" &") {
             Some(text) => self.run_in_background(text, &command.output),
             None => self.run_to_end(&text, command),

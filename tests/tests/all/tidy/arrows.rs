@@ -26,7 +26,8 @@ const DOMAIN_BUILDS_ON: &[&str] =
     &["mediation-proto", "prost", "prost-types", "serde", "serde_json", "sha2", "thiserror"];
 
 /// Transport stays out of everything below the services.
-const TRANSPORT: &[&str] = &["axum", "hyper", "hyper-rustls", "hyper-util", "rustls", "tokio-rustls", "tonic", "tonic-prost"];
+const TRANSPORT: &[&str] =
+    &["axum", "hyper", "hyper-rustls", "hyper-util", "rustls", "tokio-rustls", "tonic", "tonic-prost"];
 
 #[test]
 fn every_arrow_between_crates_is_drawn() {
