@@ -3,8 +3,10 @@
 //!
 //! Reading order: [`recorder`] (the one write path) → [`statement`] and [`part`] (what is signed) → [`record`] and
 //! [`entry`] (what is stored and hashed) → [`log`] (what an engine must do) → [`registry`] and [`ledger`] (who may sign,
-//! and what of a chain counts) → [`merkle`], [`note`], [`checkpoint`] (the proofs).
+//! and what of a chain counts) → [`merkle`], [`note`], [`checkpoint`] (the proofs) → [`bundle`] (one chain's
+//! proof as one file).
 
+pub mod bundle;
 pub mod chain;
 pub mod checkpoint;
 pub mod clock;

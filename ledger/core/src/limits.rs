@@ -39,3 +39,10 @@ pub const RESEND_ATTEMPTS_MAX: u32 = 5;
 
 /// Distance that `recorded_at` may keep from the witnessed time around it, in milliseconds (± 5 min).
 pub const RECORDED_AT_SLACK_MS: i64 = 5 * 60 * 1000;
+
+/// Bytes of an evidence bundle: some tens of thousands of entries with their proofs and parts; what a court's mail system
+/// still takes is smaller.
+pub const BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Files of an evidence bundle: the container counts them in two bytes.
+pub const BUNDLE_FILES_MAX: usize = 65_534;

@@ -1,0 +1,156 @@
+//! Who did what, when.
+
+use mediation_domain::{
+    catalogue::{self, FieldRow, FieldType},
+    history::Recorded,
+};
+use mediation_proto::{
+    derived::TYPES_ROLE,
+    fields::{Fields, Value},
+};
+
+use super::{Page, instant, name};
+use crate::{
+    bundle::examination::{Examined, index},
+    ledger::CheckedEntry,
+};
+
+pub(super) fn section(page: &mut Page, examined: &Examined<'_>) {
+    page.heading("二、行为");
+    page.subheading("（一）清单");
+    let rows: Vec<Vec<String>> = examined.entries.iter().map(|entry| row(examined, entry)).collect();
+    page.table(&["序", "业务时间", "机构", "行为", "签署", "效力"], &rows);
+    page.subheading("（二）逐项内容");
+    for (entry, proved) in examined.entries.iter().zip(&examined.evidence.entries) {
+        page.begin_block("act");
+        let title = format!("{}. {}", entry.revision.0 + 1, title(entry));
+        page.subheading(&title);
+        page.facts(&head(examined, entry, index(proved).0));
+        if let Ok(recorded) = &entry.outcome {
+            let told = told(examined, recorded);
+            if !told.is_empty() {
+                page.facts(&told);
+            }
+        }
+        page.end_block();
+    }
+}
+
+fn row(examined: &Examined<'_>, entry: &CheckedEntry) -> Vec<String> {
+    let statement = entry.statement.as_ref();
+    let validity = match &entry.outcome {
+        Ok(_) => "有效".to_owned(),
+        Err(fault) => format!("不计入：{fault}"),
+    };
+    vec![
+        (entry.revision.0 + 1).to_string(),
+        statement.map(|statement| instant(statement.occurred_at)).unwrap_or_default(),
+        statement.map(|statement| name(examined, &statement.agency)).unwrap_or_default(),
+        title(entry),
+        entry.outcome.as_ref().map(signer).unwrap_or_default(),
+        validity,
+    ]
+}
+
+fn title(entry: &CheckedEntry) -> String {
+    let event = entry.outcome.as_ref().ok().and_then(|recorded| recorded.act.event());
+    event.map_or_else(|| "（内容不可见）".to_owned(), |(kind, _)| catalogue::row(kind).zh.clone())
+}
+
+fn signer(recorded: &Recorded) -> String {
+    let Some(header) = &recorded.act.header else { return String::new() };
+    let role = header.signer_role.and_then(|role| catalogue::zh_of_number(&TYPES_ROLE, role)).unwrap_or_default();
+    format!("{role} {}", header.signer.as_deref().unwrap_or_default())
+}
+
+fn head(examined: &Examined<'_>, entry: &CheckedEntry, index: u64) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    let mut add = |name: &str, value: String| rows.push((name.to_owned(), value));
+    if let Some(statement) = &entry.statement {
+        add("机构", format!("{}（{}）", name(examined, &statement.agency), statement.agency));
+        if let Ok(recorded) = &entry.outcome {
+            add("签署", signer(recorded));
+        }
+        add("业务时间", format!("{}（机构所述）", instant(statement.occurred_at)));
+        add("登记时间", format!("{}（账本所记）", instant(entry.recorded_at.div_euclid(1_000))));
+        add("行为编号", statement.event_id.to_string());
+        add("签名密钥", statement.key_id.to_string());
+    }
+    add("账本位置", format!("全账本第 {} 条；条目摘要 {}", index.saturating_add(1), entry.leaf));
+    if let Err(fault) = &entry.outcome {
+        add("效力", format!("不计入：{fault}"));
+    }
+    rows
+}
+
+/// Fields of the act that are disclosed, by their Chinese titles.
+fn told(examined: &Examined<'_>, recorded: &Recorded) -> Vec<(String, String)> {
+    let Some((kind, fields)) = recorded.act.event() else { return Vec::new() };
+    rows(examined, fields, &catalogue::row(kind).fields)
+}
+
+fn rows(examined: &Examined<'_>, message: &dyn Fields, fields: &[FieldRow]) -> Vec<(String, String)> {
+    let row = |field: &FieldRow| {
+        let count = message.count(field.number);
+        let values = (0..count).filter_map(|at| message.value(field.number, at));
+        let values: Vec<String> = values.map(|value| written(examined, field, value)).collect();
+        let separator = if matches!(field.ty, FieldType::Record(_)) { "\n" } else { "、" };
+        (!values.is_empty()).then(|| (field.zh.clone(), values.join(separator)))
+    };
+    fields.iter().filter_map(row).collect()
+}
+
+fn written(examined: &Examined<'_>, field: &FieldRow, value: Value<'_>) -> String {
+    match value {
+        Value::Bool(value) => if value { "是" } else { "否" }.to_owned(),
+        Value::Int(value) if matches!(field.ty, FieldType::Money) => {
+            format!("{}.{:02} 元", value / 100, value % 100)
+        }
+        Value::Int(value) => value.to_string(),
+        Value::Text(text) if matches!(field.ty, FieldType::Agency) => match name(examined, text) {
+            known if known == text => known,
+            known => format!("{known}（{text}）"),
+        },
+        Value::Text(text) if matches!(field.ty, FieldType::StepRef) => step(examined, text),
+        Value::Text(text) => text.to_owned(),
+        Value::Enum(number) => match field.ty {
+            FieldType::Enum(list) => {
+                catalogue::zh_of_number(list, number).map_or_else(|| number.to_string(), str::to_owned)
+            }
+            FieldType::String
+            | FieldType::Text
+            | FieldType::Date
+            | FieldType::DateTime
+            | FieldType::Bool
+            | FieldType::Int
+            | FieldType::Money
+            | FieldType::Agency
+            | FieldType::Person
+            | FieldType::StepRef
+            | FieldType::Obligation
+            | FieldType::Document
+            | FieldType::Record(_) => number.to_string(),
+        },
+        Value::Message(message) => composite(examined, message),
+    }
+}
+
+fn composite(examined: &Examined<'_>, message: &dyn Fields) -> String {
+    match catalogue::record(message.info()) {
+        Some(record) => {
+            let rows = rows(examined, message, &record.fields).into_iter();
+            rows.map(|(name, value)| format!("{name}：{value}")).collect::<Vec<_>>().join("；")
+        }
+        // What is no record of the catalogue is a reference to an earlier act.
+        None => message.text("event_id").map(|id| step(examined, id)).unwrap_or_default(),
+    }
+}
+
+/// An earlier act, as the report numbers it.
+fn step(examined: &Examined<'_>, event_id: &str) -> String {
+    let found = examined
+        .entries
+        .iter()
+        .find(|entry| entry.statement.as_ref().is_some_and(|statement| statement.event_id.to_string() == event_id));
+    found.map_or_else(|| event_id.to_owned(), |entry| format!("第 {} 项「{}」", entry.revision.0 + 1, title(entry)))
+}
