@@ -36,6 +36,8 @@ pub(crate) struct Door {
     pub(crate) trust: Trust,
     /// Pinned genesis.
     pub(crate) genesis: Option<Hash>,
+    /// The trust file, as it was read.
+    pub(crate) policy: String,
 }
 
 impl Access {
@@ -59,7 +61,11 @@ impl Access {
 /// A chain as people name it: its id; `registry` for the registry chain of the ledger; `registry:AGENCY` for that of an
 /// agency.
 pub(crate) fn chain_id(name: &str, client: &Client) -> String {
-    let origin = client.trust().log_key.name().as_str();
+    named_chain(name, client.trust().log_key.name().as_str())
+}
+
+/// The same for the ledger of an origin.
+pub(crate) fn named_chain(name: &str, origin: &str) -> String {
     match name.strip_prefix("registry") {
         Some("") => ChainId::registry(origin).to_string(),
         Some(rest) => match rest.strip_prefix(':') {
@@ -77,7 +83,7 @@ impl Door {
         let policy = fs::read_to_string(layout.policy())
             .with_context(|| format!("cannot read the trust file `{}`", layout.policy().display()))?;
         let (log_key, genesis) = Manifest::read_policy(&policy)?;
-        Ok(Self { address: address.to_owned(), layout, trust: Trust { log_key }, genesis })
+        Ok(Self { address: address.to_owned(), layout, trust: Trust { log_key }, genesis, policy })
     }
 
     /// The registry, verified from genesis on. Any certificate will do to read it.

@@ -4,6 +4,7 @@ pub(crate) mod chain;
 pub(crate) mod city;
 pub(crate) mod clock;
 pub(crate) mod demo;
+pub(crate) mod export;
 pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod init;

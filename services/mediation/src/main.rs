@@ -4,6 +4,7 @@ mod access;
 mod command;
 mod config;
 mod cosigning;
+mod evidence;
 mod founding;
 mod keys;
 mod layout;
@@ -65,7 +66,9 @@ enum Command {
     City(command::city::Arguments),
     /// 统计年度指标，并与公布值比对 · Compute the figures of a year and compare with what was published
     Figures(command::figures::Arguments),
-    /// 核验账本目录的每一个字节 · Verify every byte of a ledger's directory
+    /// 导出一条链的证据包 · Export the evidence bundle of a chain
+    Export(command::export::Arguments),
+    /// 核验账本目录的每一个字节，或一个证据包 · Verify every byte of a ledger's directory, or an evidence bundle
     Verify(command::verify::Arguments),
     /// 日志：检查点与证明 · The log: checkpoints and proofs
     Log(command::log::Arguments),
@@ -95,6 +98,7 @@ fn main() -> ExitCode {
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
             Command::Figures(arguments) => command::figures::run(&arguments),
+            Command::Export(arguments) => command::export::run(arguments).await,
             Command::Verify(arguments) => command::verify::run(&arguments),
             Command::Log(arguments) => command::log::run(arguments).await,
             Command::Witness(arguments) => command::witness::run(arguments).await,

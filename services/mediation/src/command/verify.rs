@@ -1,4 +1,6 @@
-//! `mediation verify`: every byte of a ledger's directory, offline.
+//! `mediation verify`: every byte of a ledger's directory, or an evidence bundle, offline.
+
+pub(crate) mod bundle;
 
 use std::{
     fs::{self, File, TryLockError},
@@ -43,20 +45,27 @@ const EXCLUDED: [(&str, &str); 4] = [
 /// `mediation verify`
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// 账本目录 · Directory of the ledger; nobody may be serving it
-    #[arg(value_name = "DIR")]
-    directory: PathBuf,
+    /// 账本目录（须无人正在服务），或证据包文件 · Directory of a ledger that nobody serves, or file of an evidence bundle
+    #[arg(value_name = "DIR|FILE")]
+    path: PathBuf,
+    /// 核验人自己取得的信任文件（核验证据包时） · For a bundle: the verifier's own trust file
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Verifies a directory.
+/// Verifies a directory or a bundle.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    ensure!(arguments.directory.is_dir(), "`{}` is no directory", arguments.directory.display());
-    let _lock = unserved(&arguments.directory)?;
+    if arguments.path.is_file() {
+        return bundle::run(&arguments.path, arguments.policy.as_deref(), arguments.json);
+    }
+    ensure!(arguments.path.is_dir(), "`{}` is neither a directory nor a file", arguments.path.display());
+    ensure!(arguments.policy.is_none(), "the trust file of a directory follows from its manifest; leave --policy out");
+    let _lock = unserved(&arguments.path)?;
     let bar = output::progress(0, "核验 verify");
-    let report = verify(&arguments.directory, &|entries| bar.set_position(entries))?;
+    let report = verify(&arguments.path, &|entries| bar.set_position(entries))?;
     bar.finish_and_clear();
     if arguments.json {
         output::json(&report.to_json())?;

@@ -1,0 +1,57 @@
+//! `mediation verify FILE`: an evidence bundle, offline.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context as _, Result, ensure};
+use mediation_ledger::{
+    bundle::{self, Outcome, Verdict},
+    limits::BUNDLE_BYTES_MAX,
+};
+use serde_json::{Value, json};
+
+use crate::output::{self, line, width};
+
+/// Verifies a bundle, by the verifier's own trust file if there is one.
+pub(super) fn run(path: &Path, policy: Option<&Path>, as_json: bool) -> Result<bool> {
+    let size = fs::metadata(path)?.len();
+    ensure!(size <= BUNDLE_BYTES_MAX as u64, "`{}` is larger than a bundle may be", path.display());
+    let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    let policy = policy.map(|path| {
+        fs::read_to_string(path).with_context(|| format!("cannot read the trust file `{}`", path.display()))
+    });
+    let verdict = bundle::verify(&bytes.into(), policy.transpose()?.as_deref())?;
+    if as_json {
+        output::json(&to_json(&verdict))?;
+    } else {
+        print(&verdict);
+    }
+    Ok(verdict.is_good())
+}
+
+/// Prints a verdict: one line for each check.
+pub(crate) fn print(verdict: &Verdict) {
+    line(if verdict.is_good() { "核验通过 ✓ · verified" } else { "核验发现问题 ✗ · faults found" });
+    for (check, outcome) in verdict.lines() {
+        let (name, zh) = check.title();
+        let title = format!("{name} {zh}{}", " ".repeat(24_usize.saturating_sub(width(name) + width(zh))));
+        line(match outcome {
+            Outcome::Passed { note } => format!("  ✓ {title} {note}"),
+            Outcome::Failed { cause, place } if place.is_empty() => format!("  ✗ {title} {cause}"),
+            Outcome::Failed { cause, place } => format!("  ✗ {title} {cause}：{place}"),
+            Outcome::Unchecked { note } => format!("  – {title} {note}"),
+        });
+    }
+}
+
+/// A verdict as JSON.
+fn to_json(verdict: &Verdict) -> Value {
+    let checks = verdict.lines().map(|(check, outcome)| {
+        let (state, cause, place, note) = match outcome {
+            Outcome::Passed { note } => ("passed", None, None, Some(note)),
+            Outcome::Failed { cause, place } => ("failed", Some(cause.name), Some(place), None),
+            Outcome::Unchecked { note } => ("unchecked", None, None, Some(note)),
+        };
+        json!({"check": check.title().0, "state": state, "cause": cause, "place": place, "note": note})
+    });
+    json!({"good": verdict.is_good(), "checks": checks.collect::<Vec<_>>()})
+}
