@@ -50,7 +50,7 @@ impl Page {
         self.element("p", "note", text);
     }
 
-    /// Begins a block that is not torn apart by the end of a page if that can be.
+    /// Begins a block.
     pub(super) fn begin_block(&mut self, class: &str) {
         self.raw("<section class=\"");
         self.raw(class);
