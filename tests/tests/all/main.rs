@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "a test that looks for what is not there fails, and says where")]
 
 #[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod dependencies;
@@ -17,6 +19,8 @@ mod golden;
 mod kill;
 #[cfg(test)]
 mod proto_lock;
+#[cfg(test)]
+mod python;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
