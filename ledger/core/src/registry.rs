@@ -19,7 +19,7 @@ use mediation_proto::mediation::{
 
 use crate::{
     chain::ChainId,
-    key::{KeyId, PublicKey},
+    key::{Algorithm, KeyId, PublicKey},
     merkle::Hash,
 };
 
@@ -273,12 +273,15 @@ fn roles(numbers: &[i32]) -> Vec<Role> {
 
 fn public_key(algorithm: Option<i32>, hex_text: Option<&str>, agency: &str) -> Result<PublicKey, RegistryError> {
     let malformed = || RegistryError::MalformedKey { agency: agency.to_owned() };
-    if algorithm != Some(KeyAlgorithm::Ed25519 as i32) {
-        return Err(malformed());
-    }
+    let algorithm = algorithm.and_then(|number| KeyAlgorithm::try_from(number).ok()).ok_or_else(malformed)?;
+    let algorithm = match algorithm {
+        KeyAlgorithm::Unspecified => return Err(malformed()),
+        KeyAlgorithm::Ed25519 => Algorithm::Ed25519,
+        KeyAlgorithm::Sm2Sm3 => Algorithm::Sm2Sm3,
+    };
     let text = hex_text.filter(|text| !text.bytes().any(|letter| letter.is_ascii_uppercase())).ok_or_else(malformed)?;
     let bytes = hex::decode(text).map_err(|_| malformed())?;
-    PublicKey::ed25519(&bytes).map_err(|_| malformed())
+    PublicKey::new(algorithm, &bytes).map_err(|_| malformed())
 }
 
 /// Why an act of the registry chain has no effect.

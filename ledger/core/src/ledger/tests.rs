@@ -29,6 +29,8 @@ use crate::{
     verify::{LogFault, Verification},
 };
 
+mod algorithms;
+
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";
 const BUREAU: &str = "XF-FL";
@@ -61,14 +63,17 @@ fn caller(agency: &str) -> Caller {
 impl Bench {
     /// Founded, both agencies' keys enrolled: three entries.
     async fn new() -> Self {
+        Self::of(signers(), signers()).await
+    }
+
+    async fn of(roots: Signers, keys: Signers) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW_MS));
         let (log, vault) = (Arc::new(MemoryLog::new()), Arc::new(MemoryVault::new()));
         let ledger = Arc::new(Ledger::new(ORIGIN, "cn-2024-fixture", log, vault, clock));
-        let (roots, keys) = (signers(), signers());
         let founder = Recorder::new(Arc::clone(&ledger), roots.clone());
         let member = |agency: &str, kind: &str| {
             json!({"agency": agency, "kind": kind, "name": agency, "division": "360203",
-                "root_algorithm": "ED25519", "root_key": public(&roots, agency)})
+                "root_algorithm": algorithm(&public(&roots, agency)), "root_key": public(&roots, agency)})
         };
         let members = [member(CENTER, "GOVERNANCE_CENTER"), member(BUREAU, "PETITION")];
         let founded = json!({"log_key": "none", "founded_on": "2024-01-01", "members": members});
@@ -179,6 +184,11 @@ fn public(signers: &Signers, agency: &str) -> String {
     hex::encode(signers.get(agency).unwrap().public_key().to_bytes())
 }
 
+/// Algorithm of a public key in hex: an SM2 point has 65 bytes.
+fn algorithm(key: &str) -> &'static str {
+    if key.len() == 2 * 65 { "SM2_SM3" } else { "ED25519" }
+}
+
 fn event_id(number: u8) -> EventId {
     EventId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, number])
 }
@@ -196,16 +206,19 @@ fn on_registry(number: u8, event: &str, agency: &str, data: Value) -> Request {
 }
 
 fn enrolment(number: u8, agency: &str, key: &str) -> Request {
-    let data = json!({"agency": agency, "algorithm": "ED25519", "valid_from": "2020-01-01", "public_key": key});
+    let data = json!({"agency": agency, "algorithm": algorithm(key), "valid_from": "2020-01-01", "public_key": key});
     on_registry(number, "AgencyKeyEnrolled", agency, data)
 }
 
 fn registration(number: u8) -> Request {
-    let data = json!({"channel": "WALK_IN", "division": "360203", "dispute_type": "LEASE", "emergency": false,
+    request(CHAIN, number, "DisputeRegistered", "ZC-ZS/REG-1", registration_data())
+}
+
+fn registration_data() -> Value {
+    json!({"channel": "WALK_IN", "division": "360203", "dispute_type": "LEASE", "emergency": false,
         "parties": [{"subject": "psn_c221f62ecd5b08ac8c8dcd5b", "side": "APPLICANT", "capacity": "SOLE_TRADER", "minor": false}],
         "identities": [{"subject": "psn_c221f62ecd5b08ac8c8dcd5b", "name": "青岚陶艺工作室"}],
-        "summary": "拖欠租金"});
-    request(CHAIN, number, "DisputeRegistered", "ZC-ZS/REG-1", data)
+        "summary": "拖欠租金"})
 }
 
 fn follow_up(number: u8) -> Request {
