@@ -1,9 +1,9 @@
-//! The Merkle tree of RFC 6962 §2.1 over SHA-256: hashes, the tree, and the two proofs.
+//! The Merkle tree of RFC 6962 §2.1 over SHA-256, or SM3: hashes, the tree, and the two proofs.
 //!
 //! ```text
-//! empty tree = SHA-256("")
-//! leaf       = SHA-256(0x00 | entry bytes)
-//! node       = SHA-256(0x01 | left | right)     left holds the largest power of two of leaves below the size
+//! empty tree = H("")                      H = SHA-256; in the twin tree SM3, over the same entry bytes
+//! leaf       = H(0x00 | entry bytes)
+//! node       = H(0x01 | left | right)     left holds the largest power of two of leaves below the size
 //!
 //!         root(7)
 //!        /       \
@@ -15,15 +15,16 @@
 //! ```
 //!
 //! [`Tree`] makes proofs, [`Frontier`] only roots; [`verify_inclusion`] and [`verify_consistency`] need neither. The
-//! prefixes keep a node from being passed off as an entry. A root does not say how many leaves it covers: a proof means
-//! something only next to a size and a root that somebody signed, see [`crate::checkpoint`].
+//! prefixes keep a node from being passed off as an entry. A root does not say how many leaves it covers, nor by which
+//! hash: a proof means something only next to a size and a root that somebody signed, see [`crate::checkpoint`].
+//! Everything that does not say otherwise is over SHA-256.
 
 use std::{fmt, str::FromStr};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sha2::{Digest as _, Sha256};
 
 mod frontier;
+mod hasher;
 mod tree;
 mod verification;
 
@@ -32,11 +33,12 @@ mod tests;
 
 pub use self::{
     frontier::Frontier,
+    hasher::{Sha256Tree, Sm3Tree, TreeHasher},
     tree::Tree,
-    verification::{verify_consistency, verify_inclusion},
+    verification::{verify_consistency, verify_consistency_by, verify_inclusion, verify_inclusion_by},
 };
 
-/// A SHA-256 digest. Shown as 64 lower case hex digits.
+/// A digest of 32 bytes: of SHA-256, in the twin tree of SM3. Shown as 64 lower case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Hash(pub [u8; 32]);
 
@@ -127,20 +129,13 @@ impl FromStr for TreeSize {
 /// Hash of a leaf.
 #[must_use]
 pub fn hash_leaf(entry: &[u8]) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update([0x00]);
-    hasher.update(entry);
-    Hash(hasher.finalize().into())
+    Sha256Tree::leaf(entry)
 }
 
 /// Hash of an inner node.
 #[must_use]
 pub fn hash_node(left: Hash, right: Hash) -> Hash {
-    let mut hasher = Sha256::new();
-    hasher.update([0x01]);
-    hasher.update(left.0);
-    hasher.update(right.0);
-    Hash(hasher.finalize().into())
+    Sha256Tree::node(left, right)
 }
 
 /// Why a proof cannot be made, or does not hold.
@@ -213,6 +208,6 @@ fn decimal(text: &str) -> Result<u64, DecimalError> {
 }
 
 /// Root over the complete subtrees that a tree falls into, given from its right edge to the left.
-fn join(subtrees: impl Iterator<Item = Hash>) -> Hash {
-    subtrees.reduce(|right, left| hash_node(left, right)).unwrap_or(Hash::EMPTY_TREE)
+fn join<H: TreeHasher>(subtrees: impl Iterator<Item = Hash>) -> Hash {
+    subtrees.reduce(|right, left| H::node(left, right)).unwrap_or(H::EMPTY_TREE)
 }

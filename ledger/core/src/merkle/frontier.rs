@@ -1,17 +1,20 @@
 //! The right edge of a tree: enough to append and to know the root.
 
-use super::{Hash, LeafIndex, ProofError, TreeSize, hash_node, join};
+use std::marker::PhantomData;
+
+use super::{Hash, LeafIndex, ProofError, Sha256Tree, TreeHasher, TreeSize, join};
 
 /// The complete subtrees that a tree falls into: at most 64 hashes, whatever its size. Makes roots, no proofs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Frontier {
+pub struct Frontier<H = Sha256Tree> {
     size: TreeSize,
     /// One hash for every bit of the size, the largest subtree first.
     subtrees: Vec<Hash>,
+    hasher: PhantomData<H>,
 }
 
 impl Frontier {
-    /// The frontier of the empty tree.
+    /// The frontier of the empty tree, over SHA-256; one over another hash is made by `default`.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -26,9 +29,11 @@ impl Frontier {
         if subtrees.len() != expected {
             return Err(ProofError::WrongLength { expected, found: subtrees.len() });
         }
-        Ok(Self { size, subtrees })
+        Ok(Self { size, subtrees, hasher: PhantomData })
     }
+}
 
+impl<H: TreeHasher> Frontier<H> {
     /// Number of leaves.
     #[must_use]
     pub fn size(&self) -> TreeSize {
@@ -48,7 +53,7 @@ impl Frontier {
         // Like a carry in binary addition: every trailing one of the size is a subtree as large as the new one.
         for _ in 0..self.size.0.trailing_ones() {
             let Some(left) = self.subtrees.pop() else { break };
-            subtree = hash_node(left, subtree);
+            subtree = H::node(left, subtree);
         }
         self.subtrees.push(subtree);
         self.size.0 += 1;
@@ -58,6 +63,6 @@ impl Frontier {
     /// Root over all leaves.
     #[must_use]
     pub fn root(&self) -> Hash {
-        join(self.subtrees.iter().rev().copied())
+        join::<H>(self.subtrees.iter().rev().copied())
     }
 }

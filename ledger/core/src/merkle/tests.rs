@@ -1,8 +1,11 @@
 use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
+use sha2::Sha256;
 use tlog_tiles::tlog as go;
 
 use super::*;
+
+mod twin;
 
 /// The leaves `e0`, `e1`, … of the known answers.
 fn entries(count: u64) -> Vec<Vec<u8>> {

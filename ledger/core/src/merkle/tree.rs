@@ -1,26 +1,29 @@
 //! The tree in memory, with the hash of every complete subtree.
 
-use std::fmt;
+use std::{fmt, marker::PhantomData};
 
-use super::{Hash, LeafIndex, ProofError, TreeSize, hash_node, join};
+use super::{Hash, LeafIndex, ProofError, Sha256Tree, TreeHasher, TreeSize, join};
 
 /// A Merkle tree that grows at its right edge and keeps the hash of every complete subtree: 64 bytes a leaf.
 ///
 /// Appending costs one node hash on average; roots and proofs, of the present size or any earlier one, at most one
 /// hash per level.
 #[derive(Clone, Default)]
-pub struct Tree {
+pub struct Tree<H = Sha256Tree> {
     /// `levels[k][i]` is the root over the leaves from `i · 2^k` to `(i + 1) · 2^k`, kept once all of them are there.
     levels: Vec<Vec<Hash>>,
+    hasher: PhantomData<H>,
 }
 
 impl Tree {
-    /// A tree without leaves.
+    /// A tree without leaves, over SHA-256; one over another hash is made by `default`.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl<H: TreeHasher> Tree<H> {
     /// Number of leaves.
     #[must_use]
     pub fn size(&self) -> TreeSize {
@@ -35,7 +38,7 @@ impl Tree {
             let Some(hash) = completed else { return index };
             level.push(hash);
             completed = match level.as_slice() {
-                [.., left, right] if level.len().is_multiple_of(2) => Some(hash_node(*left, *right)),
+                [.., left, right] if level.len().is_multiple_of(2) => Some(H::node(*left, *right)),
                 _ => None,
             };
         }
@@ -134,7 +137,7 @@ impl Tree {
         let width = end - begin;
         debug_assert!(begin.is_multiple_of(width.next_power_of_two()), "the range is no node of a tree");
         let levels = (0..u64::BITS).filter(|level| (width >> level) & 1 == 1);
-        join(levels.map(|level| self.complete(level, (end >> level) - 1)))
+        join::<H>(levels.map(|level| self.complete(level, (end >> level) - 1)))
     }
 
     #[expect(
@@ -147,9 +150,9 @@ impl Tree {
     }
 }
 
-impl FromIterator<Hash> for Tree {
+impl<H: TreeHasher> FromIterator<Hash> for Tree<H> {
     fn from_iter<I: IntoIterator<Item = Hash>>(leaves: I) -> Self {
-        let mut tree = Self::new();
+        let mut tree = Self::default();
         for leaf in leaves {
             tree.append(leaf);
         }
@@ -157,7 +160,7 @@ impl FromIterator<Hash> for Tree {
     }
 }
 
-impl fmt::Debug for Tree {
+impl<H: TreeHasher> fmt::Debug for Tree<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tree").field("size", &self.size()).field("root", &self.root()).finish()
     }

@@ -6,7 +6,7 @@
 //!   sibling stands.
 //! - *border*: along the right edge. Every sibling stands on the left, and levels without one are skipped.
 
-use super::{Hash, LeafIndex, ProofError, TreeSize, hash_node};
+use super::{Hash, LeafIndex, ProofError, Sha256Tree, TreeHasher, TreeSize};
 
 /// Checks that the tree of this size and root holds this leaf hash under this number.
 ///
@@ -19,13 +19,27 @@ pub fn verify_inclusion(
     path: &[Hash],
     root: Hash,
 ) -> Result<(), ProofError> {
+    verify_inclusion_by::<Sha256Tree>(leaf, index, size, path, root)
+}
+
+/// As [`verify_inclusion`], in a tree over this hash.
+///
+/// # Errors
+/// As [`verify_inclusion`].
+pub fn verify_inclusion_by<H: TreeHasher>(
+    leaf: Hash,
+    index: LeafIndex,
+    size: TreeSize,
+    path: &[Hash],
+    root: Hash,
+) -> Result<(), ProofError> {
     if index.0 >= size.0 {
         return Err(ProofError::IndexOutOfRange { index, size });
     }
     let walk = Walk::new(index.0, size.0);
     let wrong_length = ProofError::WrongLength { expected: walk.length(), found: path.len() };
     let (inner, border) = walk.split(path).ok_or(wrong_length)?;
-    let computed = climb_border(climb_inner(leaf, inner, index.0), border);
+    let computed = climb_border::<H>(climb_inner::<H>(leaf, inner, index.0), border);
     if computed == root { Ok(()) } else { Err(ProofError::RootMismatch { computed, claimed: root }) }
 }
 
@@ -43,11 +57,25 @@ pub fn verify_consistency(
     new_root: Hash,
     path: &[Hash],
 ) -> Result<(), ProofError> {
+    verify_consistency_by::<Sha256Tree>(old, old_root, new, new_root, path)
+}
+
+/// As [`verify_consistency`], of trees over this hash.
+///
+/// # Errors
+/// As [`verify_consistency`].
+pub fn verify_consistency_by<H: TreeHasher>(
+    old: TreeSize,
+    old_root: Hash,
+    new: TreeSize,
+    new_root: Hash,
+    path: &[Hash],
+) -> Result<(), ProofError> {
     if old > new {
         return Err(ProofError::SizesDisordered { old, new });
     }
     if old.0 == 0 || old == new {
-        return verify_without_path(old, old_root, new, new_root, path);
+        return verify_without_path::<H>(old, old_root, new, new_root, path);
     }
 
     // The walk starts at the last complete subtree of the older tree, `level` above the leaves. Only when that subtree
@@ -66,16 +94,16 @@ pub fn verify_consistency(
     let (inner, border) = walk.split(rest).ok_or(wrong_length)?;
 
     // The older root joins only what stands on the left: nothing right of the last subtree was there yet.
-    let computed = climb_border(climb_inner_left(start, inner, last), border);
+    let computed = climb_border::<H>(climb_inner_left::<H>(start, inner, last), border);
     if computed != old_root {
         return Err(ProofError::OldRootMismatch { computed, claimed: old_root });
     }
-    let computed = climb_border(climb_inner(start, inner, last), border);
+    let computed = climb_border::<H>(climb_inner::<H>(start, inner, last), border);
     if computed == new_root { Ok(()) } else { Err(ProofError::RootMismatch { computed, claimed: new_root }) }
 }
 
 /// The two cases in which the roots alone decide: the older tree is empty, or both are of one size.
-fn verify_without_path(
+fn verify_without_path<H: TreeHasher>(
     old: TreeSize,
     old_root: Hash,
     new: TreeSize,
@@ -85,8 +113,8 @@ fn verify_without_path(
     if !path.is_empty() {
         return Err(ProofError::WrongLength { expected: 0, found: path.len() });
     }
-    if old.0 == 0 && old_root != Hash::EMPTY_TREE {
-        return Err(ProofError::OldRootMismatch { computed: Hash::EMPTY_TREE, claimed: old_root });
+    if old.0 == 0 && old_root != H::EMPTY_TREE {
+        return Err(ProofError::OldRootMismatch { computed: H::EMPTY_TREE, claimed: old_root });
     }
     if old == new && old_root != new_root {
         return Err(ProofError::RootMismatch { computed: old_root, claimed: new_root });
@@ -120,21 +148,21 @@ impl Walk {
     }
 }
 
-fn climb_inner(start: Hash, siblings: &[Hash], index: u64) -> Hash {
+fn climb_inner<H: TreeHasher>(start: Hash, siblings: &[Hash], index: u64) -> Hash {
     siblings.iter().zip(0_u32..).fold(start, |node, (&sibling, level)| {
-        if is_right(index, level) { hash_node(sibling, node) } else { hash_node(node, sibling) }
+        if is_right(index, level) { H::node(sibling, node) } else { H::node(node, sibling) }
     })
 }
 
-fn climb_inner_left(start: Hash, siblings: &[Hash], index: u64) -> Hash {
+fn climb_inner_left<H: TreeHasher>(start: Hash, siblings: &[Hash], index: u64) -> Hash {
     siblings
         .iter()
         .zip(0_u32..)
-        .fold(start, |node, (&sibling, level)| if is_right(index, level) { hash_node(sibling, node) } else { node })
+        .fold(start, |node, (&sibling, level)| if is_right(index, level) { H::node(sibling, node) } else { node })
 }
 
-fn climb_border(start: Hash, siblings: &[Hash]) -> Hash {
-    siblings.iter().fold(start, |node, &sibling| hash_node(sibling, node))
+fn climb_border<H: TreeHasher>(start: Hash, siblings: &[Hash]) -> Hash {
+    siblings.iter().fold(start, |node, &sibling| H::node(sibling, node))
 }
 
 /// Whether the node at this level above leaf `index` is its parent's right child. A walk has at most 64 levels.
