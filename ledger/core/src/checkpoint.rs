@@ -9,6 +9,9 @@
 //! This is the text of a [`Note`]. The log signs it under its origin as key name; witnesses cosign it. C2SP allows
 //! further lines and discourages them; we write none and accept none, so that a checkpoint has one text only.
 //!
+//! A ledger may grow a twin tree over SM3, of the same leaves. It is a log of its own: its origin is that of the ledger
+//! followed by `/sm3`, its key signs SM2 with SM3, and it has no checkpoint of the tree without leaves.
+//!
 //! A log MUST NOT ever sign two checkpoints of which neither tree begins with the other. Nothing here can prevent that:
 //! whoever calls [`Checkpoint::sign`] answers for it, and witnesses find out.
 
@@ -17,8 +20,9 @@ use std::{fmt, str::FromStr};
 use ed25519_dalek::SigningKey;
 
 use crate::{
+    key::Signer,
     merkle::{Hash, TreeSize},
-    note::{KeyName, KeyNameError, Note, NoteError, NoteKeyId, SignatureType, VerifierKey},
+    note::{KeyName, KeyNameError, Note, NoteError, NoteKeyId, VerifierKey},
 };
 
 /// What a log says its tree is. `Display` gives the text that is signed, with its last line feed.
@@ -40,6 +44,16 @@ impl Checkpoint {
     pub fn sign(&self, key: &SigningKey) -> Result<Note, NoteError> {
         let mut note = Note::new(self.to_string())?;
         note.sign(&self.origin, key)?;
+        Ok(note)
+    }
+
+    /// As [`Checkpoint::sign`], with a key of any algorithm.
+    ///
+    /// # Errors
+    /// [`NoteError::TooLarge`], [`NoteError::NotSigned`].
+    pub fn sign_with(&self, signer: &dyn Signer) -> Result<Note, NoteError> {
+        let mut note = Note::new(self.to_string())?;
+        note.sign_with(&self.origin, signer)?;
         Ok(note)
     }
 
@@ -91,8 +105,9 @@ pub struct SignedCheckpoint {
 impl SignedCheckpoint {
     /// Checks that the log of this origin has signed the note.
     ///
-    /// `trusted` holds the keys of the log and of witnesses. A signature of the log is of type
-    /// [`SignatureType::Ed25519`] and in the name of the origin; no witness can stand in for it.
+    /// `trusted` holds the keys of the log and of witnesses. A signature of the log is of a type that logs sign with
+    /// ([`SignatureType::is_of_log`](crate::note::SignatureType::is_of_log)) and in the name of the origin; no witness
+    /// can stand in for it.
     ///
     /// # Errors
     /// The note is not to be believed, its text is no checkpoint, or it is not that log's.
@@ -102,7 +117,7 @@ impl SignedCheckpoint {
         if checkpoint.origin != *origin {
             return Err(CheckpointError::WrongOrigin { expected: origin.clone(), found: checkpoint.origin });
         }
-        let is_log = |key: &VerifierKey| key.signature_type() == SignatureType::Ed25519 && key.name() == origin;
+        let is_log = |key: &VerifierKey| key.signature_type().is_of_log() && key.name() == origin;
         if !verified.iter().any(|signature| is_log(signature.key)) {
             return Err(CheckpointError::NoLogSignature { origin: origin.clone() });
         }

@@ -18,6 +18,8 @@ use std::{fmt, str::FromStr};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signer as _, SigningKey};
 
+use crate::key::Signer;
+
 mod vkey;
 
 #[cfg(test)]
@@ -92,9 +94,21 @@ impl Note {
     /// # Errors
     /// As [`Note::add`].
     pub fn sign(&mut self, name: &KeyName, key: &SigningKey) -> Result<(), NoteError> {
-        let id = NoteKeyId::new(name, SignatureType::Ed25519, &key.verifying_key());
+        let id = NoteKeyId::new(name, SignatureType::Ed25519, key.verifying_key().as_bytes());
         let value = key.sign(self.text.as_bytes()).to_bytes().to_vec();
         self.add(Signature { name: name.clone(), key_id: id, value })
+    }
+
+    /// Signs the text as the log of that name does, whatever the algorithm of its key.
+    ///
+    /// # Errors
+    /// [`NoteError::NotSigned`]; else as [`Note::add`].
+    pub fn sign_with(&mut self, name: &KeyName, signer: &dyn Signer) -> Result<(), NoteError> {
+        let key = signer.public_key();
+        let key_id = NoteKeyId::new(name, SignatureType::of_log(key.algorithm()), &key.to_bytes());
+        let signed = signer.sign(self.text.as_bytes());
+        let value = signed.map_err(|error| NoteError::NotSigned { why: error.to_string() })?;
+        self.add(Signature { name: name.clone(), key_id, value })
     }
 
     /// Signs the text as a witness does, as [`SignatureType::CosignatureV1`]: at this time, in seconds since
@@ -105,7 +119,7 @@ impl Note {
     /// # Errors
     /// As [`Note::add`].
     pub fn cosign(&mut self, name: &KeyName, key: &SigningKey, time: u64) -> Result<(), NoteError> {
-        let id = NoteKeyId::new(name, SignatureType::CosignatureV1, &key.verifying_key());
+        let id = NoteKeyId::new(name, SignatureType::CosignatureV1, key.verifying_key().as_bytes());
         let mut value = time.to_be_bytes().to_vec();
         value.extend(key.sign(cosigned_message(time, &self.text).as_bytes()).to_bytes());
         self.add(Signature { name: name.clone(), key_id: id, value })
@@ -203,7 +217,7 @@ impl Signature {
 
     fn verify<'k>(&self, text: &str, key: &'k VerifierKey) -> Option<Verified<'k>> {
         match key.signature_type() {
-            SignatureType::Ed25519 => {
+            SignatureType::Ed25519 | SignatureType::Sm2Sm3 => {
                 key.verifies(text.as_bytes(), &self.value).then_some(Verified { key, time: None })
             }
             SignatureType::CosignatureV1 => {
@@ -289,6 +303,12 @@ pub enum NoteError {
     SignatureFailed {
         /// Name of the key.
         name: KeyName,
+    },
+    /// The signer is away or refuses.
+    #[error("{why}")]
+    NotSigned {
+        /// What it says.
+        why: String,
     },
     /// No trusted key has signed.
     #[error("no trusted key has signed")]

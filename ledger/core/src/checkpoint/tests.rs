@@ -2,7 +2,10 @@ use proptest::prelude::*;
 use tlog_tiles::checkpoint::Checkpoint as OtherCheckpoint;
 
 use super::*;
-use crate::merkle::{Tree, hash_leaf};
+use crate::{
+    merkle::{Tree, hash_leaf},
+    note::SignatureType,
+};
 
 const TEXT: &str = "ledger.example/main\n7\nTL2ONYSUUEANTpxMCuf3HHmtRBD5rSxiRiL/X4YXMT0=\n";
 const LOG_LINE: &str = "— ledger.example/main 9o1gAAtiygtbHHn4jwOrdWDGFRw/w/7jKwCsgQO8GK3kUlAhhCDKqJ170jUmPqX05UamobSW1xZ8DNYbYu3VT45AZQA=\n";

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod sm2_sm3;
+
 const TEXT: &str = "ledger.example/main\n7\nTL2ONYSUUEANTpxMCuf3HHmtRBD5rSxiRiL/X4YXMT0=\n";
 const LOG_VKEY: &str = "ledger.example/main+f68d6000+AepKbGPinFIKvvVQexMuxfmVR3auvr57kkIe6mkURtIs";
 const LOG_LINE: &str = "— ledger.example/main 9o1gAAtiygtbHHn4jwOrdWDGFRw/w/7jKwCsgQO8GK3kUlAhhCDKqJ170jUmPqX05UamobSW1xZ8DNYbYu3VT45AZQA=";

@@ -6,6 +6,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::VerifyingKey;
 use sha2::{Digest as _, Sha256};
 
+use crate::key::{Algorithm, KeyError, PublicKey};
+
 /// Name of a key, in the style of a schema-less URL: `ledger.example/main`. Not empty; without white space, control
 /// characters and `+`. The name of a log's key is the log's origin.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,19 +39,20 @@ impl FromStr for KeyName {
     }
 }
 
-/// Names a key within a note line: the first 4 bytes of SHA-256(name | 0x0A | signature type | public key), as a big
-/// endian number. Shown as 8 lower case hex digits. Too short to identify a key alone; it only finds one.
+/// Names a key within a note line: the first 4 bytes of SHA-256(name | 0x0A | type bytes | public key), as a big endian
+/// number. Shown as 8 lower case hex digits. Too short to identify a key alone; it only finds one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NoteKeyId(pub u32);
 
 impl NoteKeyId {
     /// Id of the key of this name, type and bytes.
     #[must_use]
-    pub fn new(name: &KeyName, signature_type: SignatureType, key: &VerifyingKey) -> Self {
+    pub fn new(name: &KeyName, signature_type: SignatureType, key: &[u8]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(name.as_str());
-        hasher.update([b'\n', signature_type as u8]);
-        hasher.update(key.as_bytes());
+        hasher.update(b"\n");
+        hasher.update(signature_type.bytes());
+        hasher.update(key);
         let [a, b, c, d, ..]: [u8; 32] = hasher.finalize().into();
         Self(u32::from_be_bytes([a, b, c, d]))
     }
@@ -75,27 +78,80 @@ pub enum SignatureType {
     Ed25519 = 0x01,
     /// Ed25519 over time and checkpoint: a witness's (C2SP `tlog-cosignature`).
     CosignatureV1 = 0x04,
+    /// SM2 with SM3 over the text: a log's. C2SP has no number for it, so that 0xFF and a name stand for the type.
+    Sm2Sm3 = 0xff,
 }
 
-/// A public key that signs notes, with its name. Read from and shown as a C2SP vkey: `name+id+base64(type | key)`.
+impl SignatureType {
+    const ALL: [Self; 3] = [Self::Ed25519, Self::CosignatureV1, Self::Sm2Sm3];
+
+    /// Bytes that stand for the type in key ids and vkeys.
+    fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Ed25519 => &[Self::Ed25519 as u8],
+            Self::CosignatureV1 => &[Self::CosignatureV1 as u8],
+            Self::Sm2Sm3 => b"\xffsm2-sm3-v1",
+        }
+    }
+
+    /// Algorithm of the keys that sign so.
+    #[must_use]
+    pub fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Ed25519 | Self::CosignatureV1 => Algorithm::Ed25519,
+            Self::Sm2Sm3 => Algorithm::Sm2Sm3,
+        }
+    }
+
+    /// Type of a log's signatures with a key of this algorithm.
+    #[must_use]
+    pub fn of_log(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Ed25519 => Self::Ed25519,
+            Algorithm::Sm2Sm3 => Self::Sm2Sm3,
+        }
+    }
+
+    /// Whether logs sign so; witnesses do not.
+    #[must_use]
+    pub fn is_of_log(self) -> bool {
+        self == Self::of_log(self.algorithm())
+    }
+}
+
+/// A public key that signs notes, with its name. Read from and shown as a C2SP vkey: `name+id+base64(type bytes | key)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifierKey {
     name: KeyName,
     id: NoteKeyId,
     signature_type: SignatureType,
-    key: VerifyingKey,
+    key: PublicKey,
 }
 
 impl VerifierKey {
-    /// The key of this name and type.
+    /// The Ed25519 key of this name and type.
     ///
     /// # Errors
-    /// [`VerifierKeyError::Weak`].
+    /// [`VerifierKeyError::Weak`], [`VerifierKeyError::OtherAlgorithm`].
     pub fn new(name: KeyName, signature_type: SignatureType, key: VerifyingKey) -> Result<Self, VerifierKeyError> {
-        if key.is_weak() {
-            return Err(VerifierKeyError::Weak);
+        Self::of(name, signature_type, PublicKey::ed25519(key.as_bytes())?)
+    }
+
+    /// The key of the log of this name, whatever its algorithm.
+    #[must_use]
+    pub fn of_log(name: KeyName, key: PublicKey) -> Self {
+        Self::typed(name, SignatureType::of_log(key.algorithm()), key)
+    }
+
+    fn of(name: KeyName, signature_type: SignatureType, key: PublicKey) -> Result<Self, VerifierKeyError> {
+        if signature_type.algorithm() != key.algorithm() {
+            return Err(VerifierKeyError::OtherAlgorithm { signature_type, found: key.algorithm() });
         }
-        Ok(Self { id: NoteKeyId::new(&name, signature_type, &key), name, signature_type, key })
+        Ok(Self::typed(name, signature_type, key))
+    }
+
+    fn typed(name: KeyName, signature_type: SignatureType, key: PublicKey) -> Self {
+        Self { id: NoteKeyId::new(&name, signature_type, &key.to_bytes()), name, signature_type, key }
     }
 
     /// The key's name.
@@ -116,22 +172,21 @@ impl VerifierKey {
         self.signature_type
     }
 
-    /// The bytes of the public key: the same for two names of one key.
+    /// The key without its name.
     #[must_use]
-    pub fn public_key(&self) -> &[u8] {
-        self.key.as_bytes()
+    pub fn public_key(&self) -> PublicKey {
+        self.key
     }
 
     /// Whether a signature over these bytes is this key's. Small-order and malleable signatures are not.
     pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
-        let Ok(signature) = ed25519_dalek::Signature::from_slice(signature) else { return false };
-        self.key.verify_strict(message, &signature).is_ok()
+        self.key.verifies(message, signature)
     }
 }
 
 impl fmt::Display for VerifierKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let typed = [[self.signature_type as u8].as_slice(), self.key.as_bytes()].concat();
+        let typed = [self.signature_type.bytes(), &self.key.to_bytes()].concat();
         write!(f, "{}+{}+{}", self.name, self.id, STANDARD.encode(typed))
     }
 }
@@ -145,14 +200,12 @@ impl FromStr for VerifierKey {
         let (id, typed) = rest.split_once('+').ok_or(VerifierKeyError::Malformed)?;
         let name = name.parse()?;
         let typed = STANDARD.decode(typed).map_err(|_| VerifierKeyError::Malformed)?;
-        let (&number, key) = typed.split_first().ok_or(VerifierKeyError::Malformed)?;
-        let signature_type = [SignatureType::Ed25519, SignatureType::CosignatureV1]
+        let (&number, _) = typed.split_first().ok_or(VerifierKeyError::Malformed)?;
+        let (signature_type, key) = SignatureType::ALL
             .into_iter()
-            .find(|known| *known as u8 == number)
+            .find_map(|known| Some((known, typed.strip_prefix(known.bytes())?)))
             .ok_or(VerifierKeyError::UnknownType { number })?;
-        let key = key.try_into().map_err(|_| VerifierKeyError::Length { found: key.len() })?;
-        let key = VerifyingKey::from_bytes(&key).map_err(|_| VerifierKeyError::NotAPoint)?;
-        let verifier = Self::new(name, signature_type, key)?;
+        let verifier = Self::of(name, signature_type, PublicKey::new(signature_type.algorithm(), key)?)?;
         if verifier.id.to_string() != id {
             return Err(VerifierKeyError::IdMismatch { computed: verifier.id });
         }
@@ -185,7 +238,7 @@ pub enum VerifierKeyError {
         number: u8,
     },
     /// Wrong length.
-    #[error("an Ed25519 public key has 32 bytes, not {found}")]
+    #[error("public keys of this type have another length than {found} bytes")]
     Length {
         /// Bytes found.
         found: usize,
@@ -196,10 +249,28 @@ pub enum VerifierKeyError {
     /// A point of small order: anybody could sign for it.
     #[error("the key is weak")]
     Weak,
+    /// A key of another algorithm than the one of the signature type.
+    #[error("a key of {found:?} does not sign as {signature_type:?}")]
+    OtherAlgorithm {
+        /// Type of signature.
+        signature_type: SignatureType,
+        /// The key's algorithm.
+        found: Algorithm,
+    },
     /// The id is that of another name, type or key.
     #[error("the id is not {computed}, which name and key have")]
     IdMismatch {
         /// Id that name and key have.
         computed: NoteKeyId,
     },
+}
+
+impl From<KeyError> for VerifierKeyError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Length { found, .. } => Self::Length { found },
+            KeyError::NotAPoint => Self::NotAPoint,
+            KeyError::Weak => Self::Weak,
+        }
+    }
 }
