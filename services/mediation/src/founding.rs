@@ -14,7 +14,7 @@ use mediation_ledger::{
     chain::ChainId,
     clock::Clock,
     entropy::{Entropy, Purpose, SeededEntropy, SystemEntropy},
-    key::{Ed25519Signer, Signer},
+    key::{Algorithm, Ed25519Signer, PublicKey, Signer},
     ledger::Ledger,
     note::KeyName,
     recorder::{Placed, Recorder, Request},
@@ -33,7 +33,15 @@ use mediation_proto::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::{config::Config, keys, layout::Layout, manifest::Manifest, member::Member, pki, process};
+use crate::{
+    config::Config,
+    keys::{self, PrivateKey},
+    layout::Layout,
+    manifest::Manifest,
+    member::Member,
+    pki, process,
+    suite::Suites,
+};
 
 /// What a new ledger shall be.
 #[derive(Debug)]
@@ -46,6 +54,8 @@ pub(crate) struct Founding {
     pub(crate) segment_bytes: u64,
     /// The agencies that found it.
     pub(crate) members: Vec<Member>,
+    /// What they sign with.
+    pub(crate) suites: Suites,
     /// First day on which the agencies' keys are valid, `YYYY-MM-DD`.
     pub(crate) valid_from: String,
     /// What time it is.
@@ -137,25 +147,12 @@ pub(crate) async fn build(
 ) -> Result<Manifest> {
     let origin = founding.origin.as_str();
     let entropy = randomness.entropy();
-    let key = |names: &[&str]| -> Result<Ed25519Signer> {
-        let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
-        Ok(Ed25519Signer::generate_from(entropy.as_ref(), &names)?)
-    };
-    let log_key = key(&["log"])?;
+    let log_key = Ed25519Signer::generate_from(entropy.as_ref(), &[b"log"])?;
     let signing_key = log_key.signing_key().clone();
     let verifier = Manifest::verifier(&founding.origin, &signing_key)?;
     fs::create_dir(layout.keys())?;
     keys::write(&layout.log_key(), &signing_key)?;
-    let mut roots = BTreeMap::new();
-    let mut desks = BTreeMap::new();
-    for member in &founding.members {
-        fs::create_dir(layout.keys().join(&member.id))?;
-        let (root, desk) = (key(&["root", &member.id])?, key(&["desk", &member.id])?);
-        keys::write(&layout.root_key(&member.id), root.signing_key())?;
-        keys::write(&layout.signing_key(&member.id), desk.signing_key())?;
-        roots.insert(member.id.clone(), Arc::new(root) as Arc<dyn Signer>);
-        desks.insert(member.id.clone(), desk.public_key());
-    }
+    let (roots, desks) = make_keys(layout, founding, entropy.as_ref())?;
     pki::create(layout, origin, randomness, founding.members.iter().map(|member| member.id.as_str()))?;
 
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -178,8 +175,8 @@ pub(crate) async fn build(
     let genesis = register.enter_founding(founding, &verifier.to_string(), &roots).await?;
     recorder.ledger().refresh_registry().await?;
     for member in &founding.members {
-        let key = hex::encode(desks.get(&member.id).context("every member has a key")?.to_bytes());
-        register.enter_key(founding, member, &key).await?;
+        let key = desks.get(&member.id).context("every member has a key")?;
+        register.enter_key(founding, member, key).await?;
     }
     let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), layout.root().to_owned()));
     let (sealer, seals) =
@@ -199,6 +196,28 @@ pub(crate) async fn build(
     fs::write(layout.policy(), manifest.policy())?;
     fs::write(layout.manifest(), manifest.sign(&signing_key)?)?;
     Ok(manifest)
+}
+
+/// Makes root and signing key of every member. Answers what signs with the root keys, and the public signing keys.
+fn make_keys(
+    layout: &Layout,
+    founding: &Founding,
+    entropy: &dyn Entropy,
+) -> Result<(BTreeMap<String, Arc<dyn Signer>>, BTreeMap<String, PublicKey>)> {
+    let mut roots = BTreeMap::new();
+    let mut desks = BTreeMap::new();
+    for member in &founding.members {
+        let id = member.id.as_str();
+        fs::create_dir(layout.keys().join(id))?;
+        let algorithm = founding.suites.algorithm(id);
+        let root = PrivateKey::generate(algorithm, entropy, &[b"root", id.as_bytes()])?;
+        let desk = PrivateKey::generate(algorithm, entropy, &[b"desk", id.as_bytes()])?;
+        root.write(&layout.root_key(id))?;
+        desk.write(&layout.signing_key(id))?;
+        desks.insert(id.to_owned(), desk.public_key());
+        roots.insert(id.to_owned(), root.into_signer());
+    }
+    Ok((roots, desks))
 }
 
 /// Makes everything in a directory survive a power cut: keys that are lost cannot be made again.
@@ -233,19 +252,20 @@ impl Register<'_> {
             .members
             .iter()
             .map(|member| {
-                let root = roots.get(&member.id).map(|root| hex::encode(root.public_key().to_bytes()));
+                let root = roots.get(&member.id).map(|root| root.public_key());
                 let kind = member.kind.as_str_name().trim_start_matches("AGENCY_KIND_");
                 json!({"agency": member.id, "kind": kind, "name": member.name, "division": member.division,
-                       "root_algorithm": "ED25519", "root_key": root})
+                       "root_algorithm": root.map(|root| algorithm(&root)),
+                       "root_key": root.map(|root| hex::encode(root.to_bytes()))})
             })
             .collect();
         let data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
         self.enter(founder, "LedgerFounded", data).await
     }
 
-    async fn enter_key(&self, founding: &Founding, member: &Member, key: &str) -> Result<Placed> {
-        let data =
-            json!({"agency": member.id, "algorithm": "ED25519", "public_key": key, "valid_from": founding.valid_from});
+    async fn enter_key(&self, founding: &Founding, member: &Member, key: &PublicKey) -> Result<Placed> {
+        let data = json!({"agency": member.id, "algorithm": algorithm(key), "public_key": hex::encode(key.to_bytes()),
+                          "valid_from": founding.valid_from});
         self.enter(member, "AgencyKeyEnrolled", data).await
     }
 
@@ -271,6 +291,14 @@ impl Register<'_> {
         self.entropy.fill(&Purpose { what: "founding/event-id", of: &of }, &mut random)?;
         let id = uuid::Builder::from_unix_timestamp_millis(u64::try_from(now_ms)?, &random);
         Ok(EventId(id.into_uuid().into_bytes()))
+    }
+}
+
+/// The catalogue's word for the algorithm of a key.
+fn algorithm(key: &PublicKey) -> &'static str {
+    match key.algorithm() {
+        Algorithm::Ed25519 => "ED25519",
+        Algorithm::Sm2Sm3 => "SM2_SM3",
     }
 }
 

@@ -10,13 +10,7 @@ use mediation_desk::{
     server,
 };
 use mediation_gateway::courier::HttpCourier;
-use mediation_ledger::{
-    checkpoint::Checkpoint,
-    clock::Clock,
-    key::{Ed25519Signer, Signer},
-    ledger::Ledger,
-    recorder::Recorder,
-};
+use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, ledger::Ledger, recorder::Recorder};
 use mediation_log_embedded::{
     Embedded, FatalHandler, Options,
     checkpoint::CheckpointFiles,
@@ -31,7 +25,13 @@ use mediation_projections::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    command::rules::known, config::Config, cosigning::Cosigning, keys, layout::Layout, log_http, manifest::Manifest,
+    command::rules::known,
+    config::Config,
+    cosigning::Cosigning,
+    keys::{self, PrivateKey},
+    layout::Layout,
+    log_http,
+    manifest::Manifest,
 };
 
 /// Options of the embedded log of a ledger.
@@ -237,8 +237,7 @@ pub(crate) fn signers<'a>(
     for agency in agencies {
         let path = layout.signing_key(agency);
         if path.exists() {
-            let signer: Arc<dyn Signer> = Arc::new(Ed25519Signer::new(keys::read(&path)?));
-            signers.insert(agency.to_owned(), signer);
+            signers.insert(agency.to_owned(), PrivateKey::read(&path)?.into_signer());
         }
     }
     Ok(signers)

@@ -34,6 +34,7 @@ use crate::{
     founding::{Founding, found},
     member::{self, Member},
     process::Process,
+    suite::Suites,
 };
 
 /// What a replay of one history gave, in the shape of the file's `expect`.
@@ -148,6 +149,7 @@ impl TemporaryLedger {
             rule_set: cases.first().map_or("cn-2024-fixture", |case| case.rule_set.as_str()).to_owned(),
             segment_bytes: 1024 * 1024,
             members: members(cases)?,
+            suites: Suites::default(),
             valid_from: "1949-10-01".to_owned(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };

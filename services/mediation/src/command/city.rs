@@ -39,6 +39,7 @@ use crate::{
     member::Member,
     output::{self, line},
     process::{log_options, signers},
+    suite::Suites,
 };
 
 /// Acts recorded as one batch: more would not be faster, and their records fit into one group of the log.
@@ -147,6 +148,7 @@ async fn make(layout: &Layout, arguments: &Arguments) -> Result<Made> {
         members: members
             .map(|member| Member { id: member.id, name: member.name, kind: member.kind, division: member.division })
             .collect(),
+        suites: Suites::default(),
         valid_from: format!("{}-01-01", year.saturating_sub(5)),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
     };

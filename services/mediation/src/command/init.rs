@@ -15,6 +15,7 @@ use crate::{
     founding::{Founding, found},
     member,
     output::{self, line},
+    suite::Suites,
 };
 
 /// `mediation init`
@@ -38,6 +39,8 @@ pub(crate) struct Arguments {
     /// 机构密钥启用日期 · First day of validity of the agencies' keys
     #[arg(long, value_name = "YYYY-MM-DD", default_value = "2020-01-01")]
     valid_from: String,
+    #[command(flatten)]
+    suites: Suites,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
@@ -54,11 +57,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         }
         None => member::fixture()?,
     };
+    arguments.suites.check(&members)?;
     let founding = Founding {
         origin: arguments.origin.parse().with_context(|| format!("`{}` cannot be an origin", arguments.origin))?,
         rule_set: arguments.rule_set,
         segment_bytes: arguments.segment_bytes,
         members,
+        suites: arguments.suites,
         valid_from: arguments.valid_from,
         clock: Arc::new(SystemClock),
     };

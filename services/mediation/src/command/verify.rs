@@ -10,10 +10,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     checkpoint::Checkpoint,
-    key::{Ed25519Signer, Signer as _},
     merkle::{Hash, TreeSize},
     registry::Registry,
     verify::{Counts, Verification},
@@ -28,7 +26,7 @@ use mediation_log_embedded::{
 use serde_json::{Value, json};
 
 use crate::{
-    keys,
+    keys::{self, PrivateKey},
     layout::Layout,
     manifest::Manifest,
     output::{self, line},
@@ -292,7 +290,7 @@ fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report:
     if registry.genesis().is_some() && registry.log_key() != manifest.log_key.to_string() {
         report.fault(layout.manifest().display(), "the log key is not the one that the founding names");
     }
-    if let Some(key) = read_key(&layout.log_key(), report) {
+    if let Some(key) = read_key(&layout.log_key(), keys::read, report) {
         let verifier = Manifest::verifier(&manifest.origin, &key).map(|verifier| verifier.to_string());
         if verifier.ok() != Some(manifest.log_key.to_string()) {
             report.fault(layout.log_key().display(), "the key is not the one that the manifest names");
@@ -300,26 +298,22 @@ fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report:
     }
     for (agency, _) in registry.directory().iter() {
         if layout.root_key(agency).exists()
-            && let Some(key) = read_key(&layout.root_key(agency), report)
+            && let Some(key) = read_key(&layout.root_key(agency), PrivateKey::read, report)
+            && registry.root(agency) != Some(&key.public_key())
         {
-            let public = Ed25519Signer::new(key).public_key();
-            if registry.root(agency) != Some(&public) {
-                report.fault(layout.root_key(agency).display(), "the key is not the root key that genesis names");
-            }
+            report.fault(layout.root_key(agency).display(), "the key is not the root key that genesis names");
         }
         if layout.signing_key(agency).exists()
-            && let Some(key) = read_key(&layout.signing_key(agency), report)
+            && let Some(key) = read_key(&layout.signing_key(agency), PrivateKey::read, report)
+            && registry.key(key.public_key().id()).is_none_or(|enrolled| enrolled.agency != agency)
         {
-            let public = Ed25519Signer::new(key).public_key();
-            if registry.key(public.id()).is_none_or(|enrolled| enrolled.agency != agency) {
-                report.fault(layout.signing_key(agency).display(), "the key is not enrolled for the agency");
-            }
+            report.fault(layout.signing_key(agency).display(), "the key is not enrolled for the agency");
         }
     }
 }
 
-fn read_key(path: &Path, report: &mut Report) -> Option<SigningKey> {
-    match keys::read(path) {
+fn read_key<K>(path: &Path, read: impl Fn(&Path) -> Result<K>, report: &mut Report) -> Option<K> {
+    match read(path) {
         Ok(key) => {
             report.keys += 1;
             report.bytes += fs::metadata(path).map(|file| file.len()).unwrap_or_default();

@@ -19,6 +19,7 @@ use crate::{
     config::KeeperConfig,
     founding::{Founding, found},
     member::Member,
+    suite::Suites,
 };
 
 const CHAIN: &str = "6f1d9c2a-44b0-4e37-9a51-07d3e852c60b";
@@ -50,6 +51,7 @@ impl Machine {
             rule_set: "cn-2024-fixture".to_owned(),
             segment_bytes: 64 * 1024,
             members: vec![member("ZC-ZS", AgencyKind::GovernanceCenter), member("RS-LP", AgencyKind::HumanResources)],
+            suites: Suites::default(),
             valid_from: "2020-01-01".to_owned(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };

@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     founding::{Founding, found},
     member::Member,
+    suite::Suites,
 };
 
 /// Bytes of a file that are tried: all of them, unless the file is long and the full scale was not asked for; then
@@ -26,6 +27,7 @@ async fn small_ledger() -> TempDir {
         rule_set: "cn-2024-fixture".to_owned(),
         segment_bytes: 64 * 1024,
         members: vec![member("ZC-ZS", AgencyKind::GovernanceCenter), member("CT-ZS", AgencyKind::Court)],
+        suites: Suites { sm2_agencies: vec!["CT-ZS".to_owned()], ..Suites::default() },
         valid_from: "2020-01-01".to_owned(),
         clock: Arc::new(SystemClock),
     };

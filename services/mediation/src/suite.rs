@@ -1,0 +1,46 @@
+//! Which signature suites a ledger is founded with.
+
+use anyhow::{Result, ensure};
+use clap::{Args, ValueEnum};
+use mediation_ledger::key::Algorithm;
+
+use crate::member::Member;
+
+/// Signature suites of a new ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Args)]
+pub(crate) struct Suites {
+    /// 各机构密钥的签名算法 · Algorithm of the agencies' keys
+    #[arg(long, value_name = "SUITE", value_enum, default_value_t = Suite::Ed25519)]
+    pub(crate) suite: Suite,
+    /// 改用 SM2 密钥的机构，可重复 · Agency whose keys are SM2; may be given several times
+    #[arg(long = "sm2-agency", value_name = "ID")]
+    pub(crate) sm2_agencies: Vec<String>,
+}
+
+/// A signature suite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Suite {
+    /// Ed25519
+    #[default]
+    Ed25519,
+    /// SM2 配 SM3（国密） · SM2 with SM3
+    Sm2,
+}
+
+impl Suites {
+    /// Algorithm of an agency's keys.
+    pub(crate) fn algorithm(&self, agency: &str) -> Algorithm {
+        match self.suite {
+            Suite::Ed25519 if !self.sm2_agencies.iter().any(|named| named == agency) => Algorithm::Ed25519,
+            Suite::Ed25519 | Suite::Sm2 => Algorithm::Sm2Sm3,
+        }
+    }
+
+    /// Every agency that is named takes part.
+    pub(crate) fn check(&self, members: &[Member]) -> Result<()> {
+        for agency in &self.sm2_agencies {
+            ensure!(members.iter().any(|member| member.id == *agency), "`{agency}` is none of the founding agencies");
+        }
+        Ok(())
+    }
+}
