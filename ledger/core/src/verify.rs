@@ -11,8 +11,8 @@ use crate::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
     ledger::{Fault, Fold},
-    merkle::{Frontier, Hash, LeafIndex, TreeSize},
-    record::leaf_hash,
+    merkle::{Frontier, Hash, LeafIndex, Sm3Tree, TreeHasher, TreeSize, hash_leaf},
+    record::leaf_bytes,
     registry::Registry,
     vault::DataKey,
 };
@@ -27,10 +27,18 @@ pub struct Verification {
     tree: Frontier,
     /// Checkpoints that the tree must reach, by size, with their names.
     checkpoints: Vec<(String, Checkpoint)>,
+    twin: Option<Twin>,
     /// The vault is at hand: every part must open.
     keys_expected: bool,
     counts: Counts,
     faults: Vec<LogFault>,
+}
+
+/// The twin tree over SM3, and the checkpoints that it must reach.
+#[derive(Debug)]
+struct Twin {
+    tree: Frontier<Sm3Tree>,
+    checkpoints: Vec<(String, Checkpoint)>,
 }
 
 /// What was checked.
@@ -136,6 +144,7 @@ impl Verification {
             folds: BTreeMap::new(),
             tree: Frontier::new(),
             checkpoints,
+            twin: None,
             keys_expected,
             counts: Counts::default(),
             faults: Vec::new(),
@@ -144,10 +153,21 @@ impl Verification {
         verification
     }
 
+    /// Grows the twin tree over SM3 too, which must reach these checkpoints. MUST be called before the first entry.
+    #[must_use]
+    pub fn with_twin(mut self, checkpoints: Vec<(String, Checkpoint)>) -> Self {
+        self.twin = Some(Twin { tree: Frontier::default(), checkpoints });
+        self
+    }
+
     /// Takes the next record of the log. `key` gives the data keys of parts that may be opened.
     pub fn entry(&mut self, chain: ChainId, revision: Revision, record: &Bytes, key: &dyn Fn(Hash) -> Option<DataKey>) {
-        let leaf = leaf_hash(record);
+        let bytes = leaf_bytes(record);
+        let leaf = hash_leaf(&bytes);
         let index = self.tree.append(leaf);
+        if let Some(twin) = &mut self.twin {
+            twin.tree.append(Sm3Tree::leaf(&bytes));
+        }
         self.counts.entries += 1;
         if index == LeafIndex(0) && leaf != self.genesis {
             self.faults.push(LogFault::OtherGenesis { expected: self.genesis, found: leaf });
@@ -177,12 +197,9 @@ impl Verification {
     }
 
     fn meet_checkpoints(&mut self) {
-        let size = self.tree.size();
-        for (name, checkpoint) in &self.checkpoints {
-            if checkpoint.size == size && checkpoint.root != self.tree.root() {
-                let (expected, found) = (checkpoint.root, self.tree.root());
-                self.faults.push(LogFault::OtherTree { name: name.clone(), size, expected, found });
-            }
+        self.faults.extend(other_trees(&self.checkpoints, &self.tree));
+        if let Some(twin) = &self.twin {
+            self.faults.extend(other_trees(&twin.checkpoints, &twin.tree));
         }
     }
 
@@ -190,12 +207,26 @@ impl Verification {
     #[must_use]
     pub fn finish(mut self) -> (Counts, Vec<LogFault>, Registry, TreeHead) {
         let found = self.tree.size();
-        for (name, checkpoint) in self.checkpoints.iter().filter(|(_, checkpoint)| checkpoint.size > found) {
+        let twin = self.twin.iter().flat_map(|twin| &twin.checkpoints);
+        for (name, checkpoint) in self.checkpoints.iter().chain(twin).filter(|(_, checkpoint)| checkpoint.size > found)
+        {
             self.faults.push(LogFault::Missing { name: name.clone(), sealed: checkpoint.size, found });
         }
         self.counts.chains = self.folds.len() as u64;
         (self.counts, self.faults, self.registry, TreeHead { size: found, root: self.tree.root() })
     }
+}
+
+/// The checkpoints of the size that the tree has, but of another root.
+fn other_trees<H: TreeHasher>(checkpoints: &[(String, Checkpoint)], tree: &Frontier<H>) -> Vec<LogFault> {
+    let (size, mut faults) = (tree.size(), Vec::new());
+    for (name, checkpoint) in checkpoints {
+        if checkpoint.size == size && checkpoint.root != tree.root() {
+            let (expected, found) = (checkpoint.root, tree.root());
+            faults.push(LogFault::OtherTree { name: name.clone(), size, expected, found });
+        }
+    }
+    faults
 }
 
 /// Size and root of a tree that nobody has signed.

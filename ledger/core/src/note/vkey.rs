@@ -19,7 +19,22 @@ impl KeyName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Origin of the twin tree over SM3 of the log of this name, and name of the key that signs for it.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self(format!("{}{TWIN_SUFFIX}", self.0))
+    }
+
+    /// Whether this is the name of a twin: no ledger may take such a name, or its checkpoints were another's twin's.
+    #[must_use]
+    pub fn is_twin(&self) -> bool {
+        self.0.ends_with(TWIN_SUFFIX)
+    }
 }
+
+/// What the origin of a twin tree ends in.
+const TWIN_SUFFIX: &str = "/sm3";
 
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
