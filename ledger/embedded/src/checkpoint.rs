@@ -12,6 +12,9 @@
 //!
 //! Both hold a C2SP signed note as it was published, so that any tool can read them. A spoilt `checkpoint.new` is
 //! recognised by its signature and ignored.
+//!
+//! A ledger with a twin tree keeps the twin's checkpoint the same way: `checkpoint.sm3.new`, `checkpoint.sm3.next`,
+//! `checkpoint.sm3`.
 
 use std::{
     io,
@@ -35,6 +38,23 @@ pub const NEW: &str = "checkpoint.new";
 /// Name of the file of zeros that becomes the next one that is not synced.
 pub const NEXT: &str = "checkpoint.next";
 
+/// Names of the files of one tree's checkpoints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names {
+    /// The last synced checkpoint.
+    pub last: &'static str,
+    /// One that is not synced yet.
+    pub new: &'static str,
+    /// Zeros, which become the next one that is not synced.
+    pub next: &'static str,
+}
+
+/// Names of the files of the tree over SHA-256.
+pub const TREE: Names = Names { last: LAST, new: NEW, next: NEXT };
+
+/// Names of the files of the twin tree over SM3.
+pub const TWIN: Names = Names { last: "checkpoint.sm3", new: "checkpoint.sm3.new", next: "checkpoint.sm3.next" };
+
 /// Bytes of `checkpoint.next`: a note with its log's signature fits into what a file system gives for one.
 const NEXT_BYTES: u64 = 1_024;
 
@@ -43,6 +63,7 @@ const NEXT_BYTES: u64 = 1_024;
 pub struct CheckpointFiles {
     disk: Arc<dyn Disk>,
     directory: PathBuf,
+    names: Names,
     /// `checkpoint.new`, while it is not synced.
     unsynced: Mutex<Option<Box<dyn DiskFile>>>,
 }
@@ -51,12 +72,18 @@ impl CheckpointFiles {
     /// The checkpoint files of a directory. Nothing is created yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
-        Self { disk, directory, unsynced: Mutex::new(None) }
+        Self::named(disk, directory, TREE)
+    }
+
+    /// The checkpoint files of these names. Nothing is created yet.
+    #[must_use]
+    pub fn named(disk: Arc<dyn Disk>, directory: PathBuf, names: Names) -> Self {
+        Self { disk, directory, names, unsynced: Mutex::new(None) }
     }
 
     /// The file that is written over until it is synced: the one that a crash left, or the room that was made for it.
     fn unsynced_file(&self) -> io::Result<Box<dyn DiskFile>> {
-        let (new, next) = (self.directory.join(NEW), self.directory.join(NEXT));
+        let (new, next) = (self.directory.join(self.names.new), self.directory.join(self.names.next));
         if !self.disk.exists(&new)? {
             if !self.disk.exists(&next)? {
                 return self.disk.create(&new);
@@ -67,7 +94,7 @@ impl CheckpointFiles {
     }
 
     fn make_next(&self) -> io::Result<()> {
-        let next = self.directory.join(NEXT);
+        let next = self.directory.join(self.names.next);
         if self.disk.exists(&next)? {
             return Ok(());
         }
@@ -99,7 +126,7 @@ impl CheckpointFiles {
 
 impl CheckpointStore for CheckpointFiles {
     fn load(&self) -> io::Result<StoredCheckpoints> {
-        Ok(StoredCheckpoints { synced: self.read(LAST)?, unsynced: self.read(NEW)? })
+        Ok(StoredCheckpoints { synced: self.read(self.names.last)?, unsynced: self.read(self.names.new)? })
     }
 
     fn store(&self, note: &str) -> io::Result<()> {
@@ -125,7 +152,7 @@ impl CheckpointStore for CheckpointFiles {
             Err(error) if error.kind() == io::ErrorKind::StorageFull => return Ok(()),
             made => made?,
         }
-        self.disk.rename(&self.directory.join(NEW), &self.directory.join(LAST))?;
+        self.disk.rename(&self.directory.join(self.names.new), &self.directory.join(self.names.last))?;
         // From here on the file is `checkpoint.last`, and must not be written over.
         *unsynced = None;
         self.disk.sync_dir(&self.directory)

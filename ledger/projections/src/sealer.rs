@@ -4,8 +4,8 @@
 //! log.follow ─ leaf hash ─ tree ─ sign ─ store checkpoint ─ publish ─ receipts, proofs
 //! ```
 //!
-//! Entries are durable before the sealer sees them, numbering is a pure function of the log's order, and Ed25519 is
-//! deterministic: a sealer that is killed anywhere signs the same trees again. A checkpoint is written to its store
+//! Entries are durable before the sealer sees them, numbering is a pure function of the log's order, and signatures follow
+//! from key and bytes: a sealer that is killed anywhere signs the same trees again. A checkpoint is written to its store
 //! before anybody is shown it, and synced within [`SYNC_WITHIN`]; what a power cut can take is therefore at most that
 //! much of the *record* of what was published, never an entry. A sealer signs no tree that does not extend the last
 //! checkpoint in its store.
@@ -22,15 +22,21 @@ use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::{Checkpoint, CheckpointError},
+    key::Signer,
     log::{Followed, Follower, Log, ReadError},
-    merkle::{Hash, LeafIndex, Tree, TreeSize},
-    note::{KeyName, NoteError, SignatureType, VerifierKey, VerifierKeyError},
-    record::leaf_hash,
+    merkle::{Hash, LeafIndex, Tree, TreeSize, hash_leaf},
+    note::{KeyName, Note, NoteError, SignatureType, VerifierKey, VerifierKeyError},
+    record::leaf_bytes,
     store::CheckpointStore,
     tile::Tile,
 };
 use mediation_proto::mediation::ledger::v1::Seal;
 use tokio::{sync::watch, time::Instant};
+
+mod twin;
+
+pub use self::twin::Twin;
+use self::twin::TwinTree;
 
 /// Time within which a published checkpoint is synced to the disk.
 pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
@@ -39,13 +45,30 @@ pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
 pub struct LogSigner {
     origin: KeyName,
     key: SigningKey,
+    /// A second key of the log, which signs the same checkpoints.
+    second: Option<Arc<dyn Signer>>,
 }
 
 impl LogSigner {
     /// The signer of the log of this origin.
     #[must_use]
     pub fn new(origin: KeyName, key: SigningKey) -> Self {
-        Self { origin, key }
+        Self { origin, key, second: None }
+    }
+
+    /// Signs every checkpoint with a second key as well, of another algorithm: for those who may trust that one only.
+    #[must_use]
+    pub fn and(mut self, second: Arc<dyn Signer>) -> Self {
+        self.second = Some(second);
+        self
+    }
+
+    fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, NoteError> {
+        let mut note = checkpoint.sign(&self.key)?;
+        if let Some(second) = &self.second {
+            note.sign_with(&self.origin, second.as_ref())?;
+        }
+        Ok(note)
     }
 
     /// The public half, by which checkpoints are verified.
@@ -67,6 +90,8 @@ impl std::fmt::Debug for LogSigner {
 #[derive(Debug, Default)]
 struct State {
     tree: Tree,
+    /// The twin tree over SM3, of a ledger that grows one.
+    twin: Option<TwinTree>,
     /// Leaf index by chain and revision.
     places: BTreeMap<ChainId, Vec<LeafIndex>>,
     /// Last published checkpoint, and the size of its tree.
@@ -115,6 +140,12 @@ impl Seals {
     #[must_use]
     pub fn checkpoint(&self) -> String {
         self.read().checkpoint.clone()
+    }
+
+    /// The last published checkpoint of the twin tree over SM3; none without a twin, empty before the first.
+    #[must_use]
+    pub fn twin_checkpoint(&self) -> Option<String> {
+        self.read().twin.as_ref().map(|twin| twin.checkpoint().to_owned())
     }
 
     /// Seal of an entry under the last published checkpoint; none when it is not sealed yet.
@@ -207,6 +238,7 @@ pub struct Sealer<F> {
     follower: F,
     signer: LogSigner,
     store: Arc<dyn CheckpointStore>,
+    twin: Option<Twin>,
     /// The checkpoint that every further tree must extend.
     last: Option<Checkpoint>,
     state: Arc<RwLock<State>>,
@@ -232,7 +264,16 @@ impl<F: Follower> Sealer<F> {
         let state = Arc::new(RwLock::new(State::default()));
         let (sealed, receiver) = watch::channel(TreeSize(0));
         let seals = Seals { state: Arc::clone(&state), sealed: receiver };
-        Ok((Self { follower, signer, store, last, state, sealed, unsynced: false, behind: false }, seals))
+        let twin = None;
+        Ok((Self { follower, signer, store, twin, last, state, sealed, unsynced: false, behind: false }, seals))
+    }
+
+    /// Grows and signs a twin tree as well. MUST be called before [`Sealer::run`].
+    #[must_use]
+    pub fn with_twin(mut self, twin: Twin) -> Self {
+        self.state.write().unwrap_or_else(PoisonError::into_inner).twin = Some(TwinTree::default());
+        self.twin = Some(twin);
+        self
     }
 
     /// Every tree must extend this checkpoint too: one that others are known to hold, such as the last that witnesses have
@@ -284,21 +325,32 @@ impl<F: Follower> Sealer<F> {
     }
 
     fn grow(&self, batch: &[Followed]) {
-        let leaves: Vec<Hash> = batch.iter().map(|followed| leaf_hash(&followed.stored.record)).collect();
+        let leaves: Vec<Bytes> = batch.iter().map(|followed| leaf_bytes(&followed.stored.record)).collect();
+        let hashes: Vec<Hash> = leaves.iter().map(|leaf| hash_leaf(leaf)).collect();
+        let twins = if self.twin.is_some() { TwinTree::hashes(&leaves) } else { Vec::new() };
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        for (followed, leaf) in batch.iter().zip(leaves) {
-            let index = state.tree.append(leaf);
+        if let Some(twin) = &mut state.twin {
+            twin.grow(twins);
+        }
+        for (followed, hash) in batch.iter().zip(hashes) {
+            let index = state.tree.append(hash);
             state.places.entry(followed.stored.chain).or_default().push(index);
         }
     }
 
     async fn seal(&mut self) -> Result<(), SealerError> {
         let Some(checkpoint) = self.next_checkpoint()? else { return Ok(()) };
-        let note = checkpoint.sign(&self.signer.key)?.to_string();
+        let note = self.signer.sign(&checkpoint)?.to_string();
+        let twin = self.next_twin()?;
         let (store, text) = (Arc::clone(&self.store), note.clone());
-        let stored = tokio::task::spawn_blocking(move || store.store(&text))
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)));
+        let twin_store = twin.as_ref().map(twin::Signed::to_store);
+        let stored = tokio::task::spawn_blocking(move || {
+            store.store(&text)?;
+            // A crash here leaves the twin behind; it catches up with the next checkpoint.
+            twin_store.map_or(Ok(()), |store| store())
+        })
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)));
         // A crash here leaves a stored checkpoint that nobody was shown: the next sealer signs the same one.
         if let Err(error) = stored {
             tracing::warn!(%error, size = checkpoint.size.0, "the checkpoint could not be stored; trying again");
@@ -313,6 +365,9 @@ impl<F: Follower> Sealer<F> {
         state.checkpoint = note;
         state.sealed = checkpoint.size;
         state.stuck = false;
+        if let (Some(tree), Some(twin), Some(signed)) = (&mut state.twin, &mut self.twin, twin) {
+            twin.publish(tree, signed);
+        }
         drop(state);
         self.sealed.send_replace(checkpoint.size);
         self.last = Some(checkpoint);
@@ -343,15 +398,22 @@ impl<F: Follower> Sealer<F> {
         Ok(Some(Checkpoint { origin, size, root: state.tree.root() }))
     }
 
+    /// The checkpoint of the twin to be stored; none without a twin, and while its tree is still shorter than the last one.
+    fn next_twin(&self) -> Result<Option<twin::Signed>, SealerError> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match (&self.twin, &state.twin) {
+            (Some(twin), Some(tree)) => twin.next(tree),
+            (Some(_), None) | (None, Some(_) | None) => Ok(None),
+        }
+    }
+
     async fn sync(&mut self) {
         if !self.unsynced {
             return;
         }
-        let store = Arc::clone(&self.store);
-        match tokio::task::spawn_blocking(move || store.sync())
-            .await
-            .unwrap_or_else(|error| Err(io::Error::other(error)))
-        {
+        let stores = [Some(Arc::clone(&self.store)), self.twin.as_ref().map(Twin::store)];
+        let synced = tokio::task::spawn_blocking(move || stores.iter().flatten().try_for_each(|store| store.sync()));
+        match synced.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
             Ok(()) => self.unsynced = false,
             Err(error) => {
                 // What a failed sync leaves on the disk nobody knows, and a second one may succeed over it: the
@@ -368,8 +430,16 @@ impl<F: Follower> Sealer<F> {
 /// # Errors
 /// The store cannot be read, or the synced checkpoint is not one of this log.
 pub fn last_checkpoint(signer: &LogSigner, store: &dyn CheckpointStore) -> Result<Option<Checkpoint>, SealerError> {
-    let trusted = [signer.verifier()?];
-    let open = |note: &str| Checkpoint::open(note.as_bytes(), &signer.origin, &trusted).map(|signed| signed.checkpoint);
+    last_signed(&signer.origin, signer.verifier()?, store)
+}
+
+fn last_signed(
+    origin: &KeyName,
+    key: VerifierKey,
+    store: &dyn CheckpointStore,
+) -> Result<Option<Checkpoint>, SealerError> {
+    let trusted = [key];
+    let open = |note: &str| Checkpoint::open(note.as_bytes(), origin, &trusted).map(|signed| signed.checkpoint);
     let stored = store.load()?;
     let synced = stored.synced.as_deref().map(open).transpose()?;
     let unsynced = stored.unsynced.as_deref().and_then(|note| match open(note) {
@@ -410,6 +480,18 @@ pub enum SealerError {
         /// Its root.
         expected: Hash,
         /// Root of the log's first entries of that number.
+        found: Hash,
+    },
+    /// As [`SealerError::DoesNotExtend`], of the twin tree.
+    #[error(
+        "the log does not extend the last checkpoint of its twin, of size {size}: root {found} instead of {expected}"
+    )]
+    TwinDoesNotExtend {
+        /// Size of the last checkpoint.
+        size: TreeSize,
+        /// Its root.
+        expected: Hash,
+        /// Root over SM3 of the log's first entries of that number.
         found: Hash,
     },
 }

@@ -12,6 +12,8 @@ use tokio::{sync::oneshot, task::JoinHandle};
 
 use super::*;
 
+mod twin;
+
 const ORIGIN: &str = "test.example/log";
 
 /// Keeps checkpoints like files do: what was stored since the last sync is lost with a sync that fails.
