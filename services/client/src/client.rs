@@ -148,6 +148,16 @@ impl Client {
         Ok(note)
     }
 
+    /// The last checkpoint of the twin tree over SM3, as a note; its signature is checked.
+    ///
+    /// # Errors
+    /// The ledger is away or grows no twin, or the checkpoint is not this twin's.
+    pub async fn twin_checkpoint(&self) -> Result<String, ClientError> {
+        let answer = self.log().get_checkpoint(GetCheckpointRequest {}).await.map_err(Box::new)?.into_inner();
+        self.trust.twin_checkpoint(&answer.sm3_checkpoint)?;
+        Ok(answer.sm3_checkpoint)
+    }
+
     /// Inclusion proof of a leaf in the tree of a size, or of the last checkpoint.
     ///
     /// # Errors

@@ -11,11 +11,13 @@ use mediation_ledger::{
 };
 use mediation_proto::mediation::ledger::v1::{Receipt, ReceiptLevel};
 
-/// Origin and key of the log, from the policy file that the ledger's founders publish.
+/// Origin and keys of the log, from the policy file that the ledger's founders publish.
 #[derive(Debug, Clone)]
 pub struct Trust {
     /// Key that signs checkpoints; its name is the origin.
     pub log_key: VerifierKey,
+    /// SM2 key that signs checkpoints of the twin tree over SM3; none of a ledger without a twin.
+    pub twin_key: Option<VerifierKey>,
 }
 
 /// A receipt that proves what it says.
@@ -98,6 +100,15 @@ impl Trust {
         if policy.is_met(&signed.cosignatures) { Ok(signed.cosignatures) } else { Err(TrustError::NoQuorum) }
     }
 
+    /// Checks a checkpoint note of the twin tree over SM3. Its root means something only to who hashes the leaves himself.
+    ///
+    /// # Errors
+    /// No twin is known; or the note is malformed, of another origin, or not signed by the twin's key.
+    pub fn twin_checkpoint(&self, note: &str) -> Result<Checkpoint, TrustError> {
+        let key = self.twin_key.as_ref().ok_or(TrustError::NoTwin)?;
+        Ok(Checkpoint::open(note.as_bytes(), key.name(), std::slice::from_ref(key))?.checkpoint)
+    }
+
     /// Checks that a later tree extends an earlier one.
     ///
     /// # Errors
@@ -156,6 +167,9 @@ pub enum TrustError {
     /// The ledger begins with another founding than the one that is pinned.
     #[error("the ledger begins with another founding than the one that is pinned")]
     OtherGenesis,
+    /// The ledger grows no twin tree.
+    #[error("the ledger grows no twin tree over SM3")]
+    NoTwin,
     /// The checkpoint is not one of this log.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

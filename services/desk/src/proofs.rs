@@ -67,7 +67,7 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         if checkpoint.is_empty() {
             Err(Refused::new(Reason::LogUnavailable))
         } else {
-            Ok(GetCheckpointResponse { checkpoint })
+            Ok(GetCheckpointResponse { checkpoint, sm3_checkpoint: seals.twin_checkpoint().unwrap_or_default() })
         }
     }
 

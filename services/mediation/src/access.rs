@@ -82,8 +82,8 @@ impl Door {
         let layout = Layout::new(directory);
         let policy = fs::read_to_string(layout.policy())
             .with_context(|| format!("cannot read the trust file `{}`", layout.policy().display()))?;
-        let (log_key, genesis) = Manifest::read_policy(&policy)?;
-        Ok(Self { address: address.to_owned(), layout, trust: Trust { log_key }, genesis, policy })
+        let (trust, genesis) = Manifest::read_policy(&policy)?;
+        Ok(Self { address: address.to_owned(), layout, trust, genesis, policy })
     }
 
     /// The registry, verified from genesis on. Any certificate will do to read it.

@@ -16,16 +16,14 @@ use mediation_ledger::{
     entropy::{Entropy, Purpose, SeededEntropy, SystemEntropy},
     key::{Algorithm, Ed25519Signer, PublicKey, Signer},
     ledger::Ledger,
-    note::KeyName,
+    note::{KeyName, VerifierKey},
     recorder::{Placed, Recorder, Request},
 };
 use mediation_log_embedded::{
     Embedded, FatalHandler,
-    checkpoint::CheckpointFiles,
     disk::{Disk, RealDisk},
     vault::FileVault,
 };
-use mediation_projections::sealer::{LogSigner, Sealer};
 use mediation_proto::{
     fields::kind_of_event,
     json::act_from_json,
@@ -40,6 +38,7 @@ use crate::{
     manifest::Manifest,
     member::Member,
     pki, process,
+    sealing::Sealing,
     suite::Suites,
 };
 
@@ -152,7 +151,8 @@ pub(crate) async fn build(
     let verifier = Manifest::verifier(&founding.origin, &signing_key)?;
     fs::create_dir(layout.keys())?;
     keys::write(&layout.log_key(), &signing_key)?;
-    let (roots, desks) = make_keys(layout, founding, entropy.as_ref())?;
+    let sm2_log_key = if founding.suites.has_twin() { Some(make_sm2_log_key(layout, entropy.as_ref())?) } else { None };
+    let MemberKeys { roots, desks } = make_keys(layout, founding, entropy.as_ref())?;
     pki::create(layout, origin, randomness, founding.members.iter().map(|member| member.id.as_str()))?;
 
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
@@ -178,9 +178,8 @@ pub(crate) async fn build(
         let key = desks.get(&member.id).context("every member has a key")?;
         register.enter_key(founding, member, key).await?;
     }
-    let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), layout.root().to_owned()));
-    let (sealer, seals) =
-        Sealer::start(log.as_ref(), LogSigner::new(founding.origin.clone(), signing_key.clone()), store).await?;
+    let sealing = Sealing::open(layout, &disk, &founding.origin, signing_key.clone(), sm2_log_key.clone())?;
+    let (sealer, seals) = sealing.start(log.as_ref()).await?;
     sealer.run(seals.reached(log.size())).await?;
     log.close().await;
     vault.close().await;
@@ -191,6 +190,7 @@ pub(crate) async fn build(
         segment_bytes: founding.segment_bytes,
         genesis: genesis.leaf,
         log_key: verifier,
+        twin_key: sm2_log_key.map(|key| VerifierKey::of_log(founding.origin.twin(), key.public_key())),
     };
     fs::write(layout.config(), config.initial()?)?;
     fs::write(layout.policy(), manifest.policy())?;
@@ -198,12 +198,23 @@ pub(crate) async fn build(
     Ok(manifest)
 }
 
-/// Makes root and signing key of every member. Answers what signs with the root keys, and the public signing keys.
-fn make_keys(
-    layout: &Layout,
-    founding: &Founding,
-    entropy: &dyn Entropy,
-) -> Result<(BTreeMap<String, Arc<dyn Signer>>, BTreeMap<String, PublicKey>)> {
+/// Makes the key that signs for the twin tree.
+fn make_sm2_log_key(layout: &Layout, entropy: &dyn Entropy) -> Result<Arc<dyn Signer>> {
+    let key = PrivateKey::generate(Algorithm::Sm2Sm3, entropy, &[b"log"])?;
+    key.write(&layout.sm2_log_key())?;
+    Ok(key.into_signer())
+}
+
+/// The keys of the members, by agency.
+struct MemberKeys {
+    /// What signs with the root keys.
+    roots: BTreeMap<String, Arc<dyn Signer>>,
+    /// The public signing keys.
+    desks: BTreeMap<String, PublicKey>,
+}
+
+/// Makes root and signing key of every member.
+fn make_keys(layout: &Layout, founding: &Founding, entropy: &dyn Entropy) -> Result<MemberKeys> {
     let mut roots = BTreeMap::new();
     let mut desks = BTreeMap::new();
     for member in &founding.members {
@@ -217,7 +228,7 @@ fn make_keys(
         desks.insert(id.to_owned(), desk.public_key());
         roots.insert(id.to_owned(), root.into_signer());
     }
-    Ok((roots, desks))
+    Ok(MemberKeys { roots, desks })
 }
 
 /// Makes everything in a directory survive a power cut: keys that are lost cannot be made again.

@@ -6,9 +6,10 @@
 //!   manifest           origin, log key, genesis; signed       written once, by init
 //!   policy             the trust file that is published       a pure function of the manifest
 //!   checkpoint.last    last published checkpoint
+//!   checkpoint.sm3     last published checkpoint of the twin tree
 //!   log/               segments
 //!   vault/             key-encryption key, wraps
-//!   keys/              log.key, AGENCY/root.key, AGENCY/signing.key
+//!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key
 //!   pki/               development certificates               transport only, not evidence
 //! ```
 
@@ -52,6 +53,11 @@ impl Layout {
 
     pub(crate) fn log_key(&self) -> PathBuf {
         self.keys().join("log.key")
+    }
+
+    /// The SM2 key of the log, of a ledger with a twin.
+    pub(crate) fn sm2_log_key(&self) -> PathBuf {
+        self.keys().join("log-sm2.key")
     }
 
     pub(crate) fn root_key(&self, agency: &str) -> PathBuf {

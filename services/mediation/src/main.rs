@@ -16,6 +16,7 @@ mod pki;
 mod process;
 mod replay;
 mod report;
+mod sealing;
 mod suite;
 mod survey;
 mod view;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
+use mediation_client::Trust;
 use mediation_ledger::{
     merkle::Hash,
     note::{KeyName, Note, SignatureType, VerifierKey},
@@ -22,15 +23,21 @@ pub(crate) struct Manifest {
     pub(crate) genesis: Hash,
     /// Key that signs checkpoints.
     pub(crate) log_key: VerifierKey,
+    /// SM2 key that signs checkpoints of the twin tree over SM3, and those of the log beside its own key; none without a
+    /// twin.
+    pub(crate) twin_key: Option<VerifierKey>,
 }
 
 impl Manifest {
     /// The signed manifest.
     pub(crate) fn sign(&self, key: &SigningKey) -> Result<String> {
-        let text = format!(
+        let mut text = format!(
             "{TITLE}\norigin {}\nrule-set {}\nsegment-bytes {}\ngenesis {}\nlog-key {}\n",
             self.origin, self.rule_set, self.segment_bytes, self.genesis, self.log_key
         );
+        if let Some(twin) = &self.twin_key {
+            text.push_str(&format!("sm3-log-key {twin}\n"));
+        }
         let mut note = Note::new(text)?;
         note.sign(&self.origin, key)?;
         Ok(note.to_string())
@@ -54,12 +61,23 @@ impl Manifest {
             segment_bytes: value("segment-bytes")?.parse()?,
             genesis: value("genesis")?.parse()?,
             log_key: value("log-key")?.parse()?,
+            twin_key: lines.next().map(read_twin_key).transpose()?,
         };
         ensure!(lines.next().is_none(), "lines follow the manifest's last one");
+        let twin = manifest.origin.twin();
+        ensure!(
+            manifest.twin_key.as_ref().is_none_or(|key| *key.name() == twin),
+            "the key of the twin is not named as the twin's origin"
+        );
         ensure!(*manifest.log_key.name() == manifest.origin, "the log key is not named as the origin");
         note.verify(std::slice::from_ref(&manifest.log_key))?;
         ensure!(note.to_string().as_bytes() == bytes, "the manifest is not in its one form");
         Ok(manifest)
+    }
+
+    /// The key of the twin as it signs the checkpoints of the log itself, beside the log key.
+    pub(crate) fn second_key(&self) -> Option<VerifierKey> {
+        self.twin_key.as_ref().map(|twin| VerifierKey::of_log(self.origin.clone(), twin.public_key()))
     }
 
     /// The log key of an origin.
@@ -67,16 +85,28 @@ impl Manifest {
         Ok(VerifierKey::new(origin.clone(), SignatureType::Ed25519, key.verifying_key())?)
     }
 
-    /// The trust file that is published: a C2SP tlog-policy, with genesis pinned in a comment that our tools read.
+    /// The trust file that is published: a C2SP tlog-policy, with genesis pinned in a comment that our tools read, and
+    /// the key of the twin in another: other tools would refuse the whole file over a key of a type they do not know.
     pub(crate) fn policy(&self) -> String {
-        format!("# genesis {}\nlog {}\nquorum none\n", self.genesis, self.log_key)
+        let twin = self.twin_key.as_ref().map_or_else(String::new, |key| format!("{TWIN}{key}\n"));
+        format!("# genesis {}\n{twin}log {}\nquorum none\n", self.genesis, self.log_key)
     }
 
-    /// Reads what a client needs from a trust file: the log key, and genesis.
-    pub(crate) fn read_policy(text: &str) -> Result<(VerifierKey, Option<Hash>)> {
+    /// Reads what a client needs from a trust file.
+    pub(crate) fn read_policy(text: &str) -> Result<(Trust, Option<Hash>)> {
         let genesis = text.lines().find_map(|line| line.strip_prefix("# genesis "));
+        let twin = text.lines().find_map(|line| line.strip_prefix(TWIN));
         let log = text.lines().find_map(|line| line.strip_prefix("log ")).context("the policy names no log")?;
         let vkey = log.split(' ').next().unwrap_or(log);
-        Ok((vkey.parse()?, genesis.map(str::parse).transpose()?))
+        let trust = Trust { log_key: vkey.parse()?, twin_key: twin.map(str::parse).transpose()? };
+        Ok((trust, genesis.map(str::parse).transpose()?))
     }
+}
+
+/// What the line of a trust file begins with that names the key of the twin.
+const TWIN: &str = "# sm3-log ";
+
+fn read_twin_key(line: &str) -> Result<VerifierKey> {
+    let key = line.strip_prefix("sm3-log-key ").context("a line follows that is no `sm3-log-key`")?;
+    Ok(key.parse()?)
 }

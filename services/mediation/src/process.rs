@@ -13,25 +13,19 @@ use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, ledger::Ledger, recorder::Recorder};
 use mediation_log_embedded::{
     Embedded, FatalHandler, Options,
-    checkpoint::CheckpointFiles,
     disk::{Disk, RealDisk},
     vault::FileVault,
 };
 use mediation_projections::{
     keeper::Keeper,
-    sealer::{LogSigner, Sealer, Seals, last_checkpoint},
+    sealer::{Sealer, Seals},
     witnesses::Witnesses,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    command::rules::known,
-    config::Config,
-    cosigning::Cosigning,
-    keys::{self, PrivateKey},
-    layout::Layout,
-    log_http,
-    manifest::Manifest,
+    command::rules::known, config::Config, cosigning::Cosigning, keys::PrivateKey, layout::Layout, log_http,
+    manifest::Manifest, sealing::Sealing,
 };
 
 /// Options of the embedded log of a ledger.
@@ -76,18 +70,11 @@ impl Process {
         })?;
         let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
         known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
-        let log_key = keys::read(&layout.log_key())?;
-        ensure!(
-            Manifest::verifier(&manifest.origin, &log_key)?.to_string() == manifest.log_key.to_string(),
-            "the log key is not the one that the manifest names"
-        );
-        let signer = LogSigner::new(manifest.origin.clone(), log_key);
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let store = Arc::new(CheckpointFiles::new(Arc::clone(&disk), directory.to_owned()));
-        let cosigning = Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, signer.verifier()?)?;
-        let last = last_checkpoint(&signer, store.as_ref())?;
+        let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
+        let cosigning = Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, sealing.verifier()?)?;
         // What witnesses have cosigned they hold against every other history.
-        let covered = last.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
+        let covered = sealing.last()?.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
         let log = Arc::new(Embedded::open(Arc::clone(&disk), directory, &options)?);
@@ -99,7 +86,7 @@ impl Process {
             "the log does not begin with the genesis that the manifest pins"
         );
 
-        let (mut sealer, seals) = Sealer::start(log.as_ref(), signer, store).await?;
+        let (mut sealer, seals) = sealing.start(log.as_ref()).await?;
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
         }

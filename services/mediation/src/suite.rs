@@ -15,6 +15,9 @@ pub(crate) struct Suites {
     /// 改用 SM2 密钥的机构，可重复 · Agency whose keys are SM2; may be given several times
     #[arg(long = "sm2-agency", value_name = "ID")]
     pub(crate) sm2_agencies: Vec<String>,
+    /// 另以 SM3 生成孪生树，检查点以 SM2 签名（--suite sm2 时总是如此） · Grow a twin tree over SM3 as well, its checkpoints signed with SM2; always with --suite sm2
+    #[arg(long)]
+    pub(crate) sm3_twin: bool,
 }
 
 /// A signature suite.
@@ -34,6 +37,11 @@ impl Suites {
             Suite::Ed25519 if !self.sm2_agencies.iter().any(|named| named == agency) => Algorithm::Ed25519,
             Suite::Ed25519 | Suite::Sm2 => Algorithm::Sm2Sm3,
         }
+    }
+
+    /// Whether a twin tree over SM3 is grown.
+    pub(crate) fn has_twin(&self) -> bool {
+        self.sm3_twin || self.suite == Suite::Sm2
     }
 
     /// Every agency that is named takes part.

@@ -123,7 +123,7 @@ impl Served {
     pub(crate) fn trust(&self) -> Trust {
         let policy = std::fs::read_to_string(self.path().join("policy")).unwrap();
         let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
-        Trust { log_key: log.parse().unwrap() }
+        Trust { log_key: log.parse().unwrap(), twin_key: None }
     }
 
     /// A connection with the certificate of an agency, or with none.

@@ -22,23 +22,21 @@ use mediation_ledger::{
 };
 use mediation_log_embedded::{
     Embedded, FatalHandler, Options, SEGMENT_BYTES_DEFAULT,
-    checkpoint::CheckpointFiles,
     disk::{Disk, RealDisk},
     vault::FileVault,
 };
-use mediation_projections::sealer::{LogSigner, Sealer, last_checkpoint};
 use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::{
     config::Config,
     founding::{self, Founding, Randomness, Unfinished},
-    keys,
     layout::Layout,
     manifest::Manifest,
     member::Member,
     output::{self, line},
     process::{log_options, signers},
+    sealing::Sealing,
     suite::Suites,
 };
 
@@ -260,10 +258,8 @@ impl Open {
 
     /// Seals everything, and closes. Nothing is left that tells of this process.
     async fn seal(self, layout: &Layout, manifest: &Manifest) -> Result<Checkpoint> {
-        let key = keys::read(&layout.log_key())?;
-        let signer = || LogSigner::new(manifest.origin.clone(), key.clone());
-        let store = Arc::new(CheckpointFiles::new(Arc::clone(&self.disk), layout.root().to_owned()));
-        let (sealer, seals) = Sealer::start(self.log.as_ref(), signer(), Arc::clone(&store) as _).await?;
+        let sealing = || Sealing::of_manifest(layout, &self.disk, manifest);
+        let (sealer, seals) = sealing()?.start(self.log.as_ref()).await?;
         let bar = output::progress(self.log.size().0, "封印 seal");
         let mut sealed = seals.watch();
         let until = async {
@@ -279,7 +275,7 @@ impl Open {
         };
         sealer.run(until).await?;
         bar.finish_and_clear();
-        let checkpoint = last_checkpoint(&signer(), store.as_ref())?.context("the sealer stored no checkpoint")?;
+        let checkpoint = sealing()?.last()?.context("the sealer stored no checkpoint")?;
         ensure!(checkpoint.size == self.log.size(), "the sealer stopped before the end of the log");
         self.log.close().await;
         self.vault.close().await;

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use mediation_domain::calendar::Day;
-use mediation_ledger::clock::SystemClock;
+use mediation_ledger::{clock::SystemClock, note::KeyName};
 use mediation_log_embedded::{SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MIN};
 use serde_json::json;
 
@@ -58,8 +58,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         None => member::fixture()?,
     };
     arguments.suites.check(&members)?;
+    let origin: KeyName =
+        arguments.origin.parse().with_context(|| format!("`{}` cannot be an origin", arguments.origin))?;
+    ensure!(!origin.is_twin(), "`{origin}` is the origin of a twin tree; a ledger takes one that does not end so");
     let founding = Founding {
-        origin: arguments.origin.parse().with_context(|| format!("`{}` cannot be an origin", arguments.origin))?,
+        origin,
         rule_set: arguments.rule_set,
         segment_bytes: arguments.segment_bytes,
         members,
@@ -71,7 +74,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     if arguments.json {
         output::json(&json!({
             "directory": arguments.dir, "origin": manifest.origin.as_str(), "genesis": manifest.genesis.to_string(),
-            "log_key": manifest.log_key.to_string(), "agencies": founding.members.len(),
+            "log_key": manifest.log_key.to_string(),
+            "sm3_log_key": manifest.twin_key.as_ref().map(ToString::to_string), "agencies": founding.members.len(),
         }))?;
     } else {
         let directory = arguments.dir.display();
@@ -79,6 +83,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         line(format!("  标识 origin       {}", manifest.origin));
         line(format!("  创世叶 genesis    {}", manifest.genesis));
         line(format!("  日志公钥 log key  {}", manifest.log_key));
+        if let Some(key) = &manifest.twin_key {
+            line(format!("  国密公钥 SM2 key  {key}"));
+        }
         line(format!("  机构 agencies     {}", founding.members.len()));
         line(format!("下一步 · next: mediation serve --dir {directory}"));
         line(

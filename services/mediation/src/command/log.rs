@@ -25,6 +25,9 @@ enum LogCommand {
     Checkpoint {
         #[command(flatten)]
         access: Access,
+        /// 孪生树（SM3）的检查点，以 SM2 签名 · That of the twin tree over SM3, signed with SM2
+        #[arg(long)]
+        sm3: bool,
         /// 以 JSON 输出 · Print JSON
         #[arg(long)]
         json: bool,
@@ -71,7 +74,7 @@ enum LogCommand {
 /// Prints checkpoints and proofs.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     match arguments.command {
-        LogCommand::Checkpoint { access, json } => checkpoint(&access, json).await?,
+        LogCommand::Checkpoint { access, sm3, json } => checkpoint(&access, sm3, json).await?,
         LogCommand::Proof { access, chain, event_id, witnessed, json } => {
             let level = if witnessed { ReceiptLevel::Witnessed } else { ReceiptLevel::Sealed };
             proof(&access, &chain, &event_id, level, json).await?;
@@ -82,11 +85,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     Ok(true)
 }
 
-async fn checkpoint(access: &Access, as_json: bool) -> Result<()> {
+async fn checkpoint(access: &Access, sm3: bool, as_json: bool) -> Result<()> {
     let (client, _) = access.connect().await?;
-    let note = client.checkpoint().await?;
+    let note = if sm3 { client.twin_checkpoint().await? } else { client.checkpoint().await? };
     if as_json {
-        let checkpoint = client.trust().checkpoint(&note)?;
+        let trust = client.trust();
+        let checkpoint = if sm3 { trust.twin_checkpoint(&note)? } else { trust.checkpoint(&note)? };
         return output::json(
             &json!({"origin": checkpoint.origin.as_str(), "size": checkpoint.size.0, "root": checkpoint.root.to_string(), "note": note}),
         );

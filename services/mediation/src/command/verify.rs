@@ -13,11 +13,12 @@ use clap::Args;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     merkle::{Hash, TreeSize},
+    note::{KeyName, VerifierKey},
     registry::Registry,
     verify::{Counts, Verification},
 };
 use mediation_log_embedded::{
-    checkpoint::{LAST, NEW, NEXT},
+    checkpoint::{Names, TREE, TWIN},
     disk::{Disk, RealDisk},
     scan::{self, Expected},
     vault::{self, VaultReader},
@@ -177,17 +178,31 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
     };
     check_policy(&layout, &manifest, &mut report);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let checkpoints = read_checkpoints(&layout, &manifest, &mut report);
+    let second = manifest.second_key();
+    let keys: Vec<_> = [Some(&manifest.log_key), second.as_ref()].into_iter().flatten().cloned().collect();
+    let checkpoints = read_checkpoints(&layout, TREE, &manifest.origin, &keys, &mut report);
+    let read_twin =
+        |key| read_checkpoints(&layout, TWIN, &manifest.origin.twin(), std::slice::from_ref(key), &mut report);
+    let twin = manifest.twin_key.as_ref().map(read_twin);
     let covered = checkpoints.iter().map(|(_, checkpoint)| checkpoint).max_by_key(|checkpoint| checkpoint.size);
     let expected = Expected {
         origin: manifest.origin.as_str().to_owned(),
         covered: covered.map(|checkpoint| (checkpoint.size, checkpoint.root)),
     };
     let vault = check_vault(disk.as_ref(), &layout, &manifest, &mut report);
-    let registry =
-        check_log(disk.as_ref(), directory, &manifest, &expected, checkpoints, vault.as_ref(), &mut report, progress)?;
+    let registry = check_log(
+        disk.as_ref(),
+        directory,
+        &manifest,
+        &expected,
+        checkpoints,
+        twin,
+        vault.as_ref(),
+        &mut report,
+        progress,
+    )?;
     check_keys(&layout, &manifest, &registry, &mut report);
-    check_names(directory, &mut report)?;
+    check_names(directory, &manifest, &mut report)?;
     Ok(report)
 }
 
@@ -201,26 +216,41 @@ fn check_policy(layout: &Layout, manifest: &Manifest, report: &mut Report) {
     }
 }
 
-fn read_checkpoints(layout: &Layout, manifest: &Manifest, report: &mut Report) -> Vec<(String, Checkpoint)> {
+/// The checkpoints of one tree, signed by all of its keys.
+fn read_checkpoints(
+    layout: &Layout,
+    names: Names,
+    origin: &KeyName,
+    keys: &[VerifierKey],
+    report: &mut Report,
+) -> Vec<(String, Checkpoint)> {
     let mut found = Vec::new();
-    for name in [LAST, NEW, WITNESSED] {
+    // Witnesses cosign the tree over SHA-256 only.
+    let witnessed = (names == TREE).then_some(WITNESSED);
+    for name in [names.last, names.new].into_iter().chain(witnessed) {
         let path = layout.root().join(name);
         let bytes = match fs::read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name != LAST => continue,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && name != names.last => continue,
             Err(error) => {
                 report.fault(path.display(), error);
                 continue;
             }
         };
         report.bytes += bytes.len() as u64;
-        match Checkpoint::open(&bytes, &manifest.origin, std::slice::from_ref(&manifest.log_key)) {
-            Ok(signed) => found.push((name.to_owned(), signed.checkpoint)),
+        match Checkpoint::open(&bytes, origin, keys) {
+            Ok(signed) => {
+                // One of them will do to believe it; but the sealer signs with all.
+                let unsigned = keys.iter().filter(|key| signed.note.verify(std::slice::from_ref(key)).is_err());
+                let missing = unsigned.map(|key| format!("the signature of {key} is missing"));
+                missing.for_each(|problem| report.fault(path.display(), problem));
+                found.push((name.to_owned(), signed.checkpoint));
+            }
             Err(error) => report.fault(path.display(), error),
         }
     }
     if found.is_empty() {
-        report.fault(layout.root().display(), "there is no checkpoint");
+        report.fault(layout.root().join(names.last).display(), "there is no checkpoint");
     }
     found
 }
@@ -250,12 +280,18 @@ fn check_log(
     manifest: &Manifest,
     expected: &Expected,
     checkpoints: Vec<(String, Checkpoint)>,
+    twin: Option<Vec<(String, Checkpoint)>>,
     vault: Option<&VaultReader>,
     report: &mut Report,
     progress: &dyn Fn(u64),
 ) -> Result<Registry> {
-    let sizes: Vec<_> = checkpoints.iter().map(|(name, checkpoint)| (name.clone(), checkpoint.size)).collect();
+    let of_twin = twin.iter().flatten();
+    let sizes: Vec<_> =
+        checkpoints.iter().chain(of_twin).map(|(name, checkpoint)| (name.clone(), checkpoint.size)).collect();
     let mut verification = Verification::new(manifest.origin.as_str(), manifest.genesis, checkpoints, vault.is_some());
+    if let Some(twin) = twin {
+        verification = verification.with_twin(twin);
+    }
     let scan = scan::scan(disk, directory, expected, &mut |placed| {
         // A wrap that does not open was named by the scan of the vault; here its part only stays closed.
         let key = |digest: Hash| vault.and_then(|vault| vault.key(placed.chain, digest).ok().flatten());
@@ -296,6 +332,12 @@ fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report:
             report.fault(layout.log_key().display(), "the key is not the one that the manifest names");
         }
     }
+    if let Some(named) = &manifest.twin_key
+        && let Some(key) = read_key(&layout.sm2_log_key(), PrivateKey::read, report)
+        && key.public_key() != named.public_key()
+    {
+        report.fault(layout.sm2_log_key().display(), "the key is not the one that the manifest names");
+    }
     for (agency, _) in registry.directory().iter() {
         if layout.root_key(agency).exists()
             && let Some(key) = read_key(&layout.root_key(agency), PrivateKey::read, report)
@@ -327,15 +369,12 @@ fn read_key<K>(path: &Path, read: impl Fn(&Path) -> Result<K>, report: &mut Repo
 }
 
 /// Nothing stands in the directory that does not belong there.
-fn check_names(directory: &Path, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 15] = [
+fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
+    const KNOWN: [&str; 12] = [
         "mediation.toml",
         "witnesses.policy",
         "manifest",
         "policy",
-        LAST,
-        NEW,
-        NEXT,
         WITNESSED,
         WITNESSED_NEW,
         "log",
@@ -345,12 +384,17 @@ fn check_names(directory: &Path, report: &mut Report) -> Result<()> {
         "pki",
         "models",
     ];
-    if fs::read(directory.join(NEXT)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
-        report.fault(directory.join(NEXT).display(), "spare bytes are not zero");
+    let trees = [Some(TREE), manifest.twin_key.as_ref().map(|_| TWIN)];
+    let mut known = KNOWN.to_vec();
+    for names in trees.into_iter().flatten() {
+        known.extend([names.last, names.new, names.next]);
+        if fs::read(directory.join(names.next)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
+            report.fault(directory.join(names.next).display(), "spare bytes are not zero");
+        }
     }
     for file in fs::read_dir(directory)? {
         let name = file?.file_name();
-        if !KNOWN.contains(&name.to_string_lossy().as_ref()) {
+        if !known.contains(&name.to_string_lossy().as_ref()) {
             report.fault(directory.join(&name).display(), "an unexpected file");
         }
     }

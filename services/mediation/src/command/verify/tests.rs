@@ -18,7 +18,7 @@ use crate::{
 /// every byte that is used, and one in so many of the spare zeros.
 const SPARE_STEP: usize = 61;
 
-async fn small_ledger() -> TempDir {
+async fn small_ledger(suites: Suites) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     let member =
         |id: &str, kind| Member { id: id.to_owned(), name: id.to_owned(), kind, division: "360203".to_owned() };
@@ -27,12 +27,17 @@ async fn small_ledger() -> TempDir {
         rule_set: "cn-2024-fixture".to_owned(),
         segment_bytes: 64 * 1024,
         members: vec![member("ZC-ZS", AgencyKind::GovernanceCenter), member("CT-ZS", AgencyKind::Court)],
-        suites: Suites { sm2_agencies: vec!["CT-ZS".to_owned()], ..Suites::default() },
+        suites,
         valid_from: "2020-01-01".to_owned(),
         clock: Arc::new(SystemClock),
     };
     found(&directory.path().join("ledger"), &founding, &Config::default()).await.unwrap();
     directory
+}
+
+/// The court signs with SM2, and a twin tree is grown.
+fn both_suites() -> Suites {
+    Suites { sm2_agencies: vec!["CT-ZS".to_owned()], sm3_twin: true, ..Suites::default() }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -68,6 +73,21 @@ fn evidence(ledger: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// What a second suite adds to it, or changes.
+fn evidence_of_both_suites() -> Vec<PathBuf> {
+    let files = [
+        "manifest",
+        "policy",
+        "checkpoint.last",
+        "checkpoint.sm3",
+        "checkpoint.sm3.next",
+        "keys/log-sm2.key",
+        "keys/CT-ZS/root.key",
+        "keys/CT-ZS/signing.key",
+    ];
+    files.map(PathBuf::from).to_vec()
+}
+
 fn places(bytes: &[u8]) -> Vec<usize> {
     let full = std::env::var("MEDIATION_TEST_SCALE").is_ok_and(|scale| scale == "full");
     let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 65);
@@ -98,23 +118,35 @@ fn unnoticed(ledger: &Path, file: &Path, part: usize, parts: usize) -> Vec<Strin
 
 #[tokio::test]
 async fn a_healthy_ledger_has_no_faults_and_says_what_was_checked() {
-    let directory = small_ledger().await;
-    let report = verify(&directory.path().join("ledger"), &|_| {}).unwrap();
-    assert_eq!(report.faults(), &[] as &[String]);
-    assert_eq!((report.counts.entries, report.counts.chains, report.counts.signatures), (3, 1, 3));
-    assert_eq!((report.keys, report.wraps), (5, 3));
-    assert_eq!(report.size.0, 3);
+    for (suites, keys) in [(Suites::default(), 5), (both_suites(), 6)] {
+        let directory = small_ledger(suites).await;
+        let report = verify(&directory.path().join("ledger"), &|_| {}).unwrap();
+        assert_eq!(report.faults(), &[] as &[String]);
+        assert_eq!((report.counts.entries, report.counts.chains, report.counts.signatures), (3, 1, 3));
+        assert_eq!((report.keys, report.wraps), (keys, 3));
+        assert_eq!(report.size.0, 3);
+    }
 }
 
 #[tokio::test]
 async fn every_single_flipped_byte_is_found_in_its_file() {
-    let directory = small_ledger().await;
+    let directory = small_ledger(Suites::default()).await;
     let ledger = directory.path().join("ledger");
+    flip_all(&ledger, evidence(&ledger));
+}
+
+#[tokio::test]
+async fn every_single_flipped_byte_of_a_second_suite_is_found_in_its_file() {
+    let directory = small_ledger(both_suites()).await;
+    flip_all(&directory.path().join("ledger"), evidence_of_both_suites());
+}
+
+fn flip_all(ledger: &Path, files: Vec<PathBuf>) {
     let mut missed = Vec::new();
-    for file in evidence(&ledger) {
+    for file in files {
         let halves: Vec<_> = (0..2)
             .map(|part| {
-                let (ledger, file) = (ledger.clone(), file.clone());
+                let (ledger, file) = (ledger.to_owned(), file.clone());
                 thread::spawn(move || unnoticed(&ledger, &file, part, 2))
             })
             .collect();
@@ -132,9 +164,11 @@ async fn every_single_flipped_byte_is_found_in_its_file() {
 
 #[tokio::test]
 async fn a_file_that_is_missing_cut_or_does_not_belong_is_named() {
-    let directory = small_ledger().await;
+    let directory = small_ledger(both_suites()).await;
     let ledger = directory.path().join("ledger");
-    for file in evidence(&ledger).into_iter().filter(|file| !file.ends_with("checkpoint.next")) {
+    let spare = |file: &PathBuf| file.ends_with("checkpoint.next") || file.ends_with("checkpoint.sm3.next");
+    let files = evidence(&ledger).into_iter().chain(evidence_of_both_suites());
+    for file in files.filter(|file| !spare(file)) {
         let copied = tempfile::tempdir().unwrap();
         copy(&ledger, copied.path());
         let path = copied.path().join(&file);

@@ -1,0 +1,87 @@
+//! What seals the log of a directory: its keys, its checkpoint files, and with a twin those of the twin.
+
+use std::sync::Arc;
+
+use anyhow::{Result, ensure};
+use ed25519_dalek::SigningKey;
+use mediation_ledger::{
+    checkpoint::Checkpoint,
+    key::Signer,
+    log::Log,
+    note::{KeyName, VerifierKey},
+    store::CheckpointStore,
+};
+use mediation_log_embedded::{
+    checkpoint::{CheckpointFiles, TWIN},
+    disk::Disk,
+};
+use mediation_projections::sealer::{LogSigner, Sealer, Seals, Twin, last_checkpoint};
+
+use crate::{
+    keys::{self, PrivateKey},
+    layout::Layout,
+    manifest::Manifest,
+};
+
+/// Keys and checkpoint files of a log.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    signer: LogSigner,
+    store: Arc<dyn CheckpointStore>,
+    twin: Option<Twin>,
+}
+
+impl Sealing {
+    /// With these keys; the SM2 key is that of a ledger with a twin.
+    pub(crate) fn open(
+        layout: &Layout,
+        disk: &Arc<dyn Disk>,
+        origin: &KeyName,
+        key: SigningKey,
+        sm2: Option<Arc<dyn Signer>>,
+    ) -> Result<Self> {
+        let directory = || layout.root().to_owned();
+        let store = Arc::new(CheckpointFiles::new(Arc::clone(disk), directory()));
+        let signer = LogSigner::new(origin.clone(), key);
+        let Some(sm2) = sm2 else { return Ok(Self { signer, store, twin: None }) };
+        let files = Arc::new(CheckpointFiles::named(Arc::clone(disk), directory(), TWIN));
+        let twin = Twin::open(origin, Arc::clone(&sm2), files)?;
+        Ok(Self { signer: signer.and(sm2), store, twin: Some(twin) })
+    }
+
+    /// With the keys that lie in the directory; they must be those that the manifest names.
+    pub(crate) fn of_manifest(layout: &Layout, disk: &Arc<dyn Disk>, manifest: &Manifest) -> Result<Self> {
+        let key = keys::read(&layout.log_key())?;
+        ensure!(
+            Manifest::verifier(&manifest.origin, &key)?.to_string() == manifest.log_key.to_string(),
+            "the log key is not the one that the manifest names"
+        );
+        let sm2 = manifest.twin_key.as_ref().map(|named| twin_signer(layout, named)).transpose()?;
+        Self::open(layout, disk, &manifest.origin, key, sm2)
+    }
+
+    /// The last checkpoint of the tree over SHA-256.
+    pub(crate) fn last(&self) -> Result<Option<Checkpoint>> {
+        Ok(last_checkpoint(&self.signer, self.store.as_ref())?)
+    }
+
+    /// The key by which the checkpoints of the tree over SHA-256 are verified.
+    pub(crate) fn verifier(&self) -> Result<VerifierKey> {
+        Ok(self.signer.verifier()?)
+    }
+
+    /// A sealer of the log.
+    pub(crate) async fn start<L: Log>(self, log: &L) -> Result<(Sealer<L::Follower>, Seals)> {
+        let (sealer, seals) = Sealer::start(log, self.signer, self.store).await?;
+        Ok(match self.twin {
+            Some(twin) => (sealer.with_twin(twin), seals),
+            None => (sealer, seals),
+        })
+    }
+}
+
+fn twin_signer(layout: &Layout, named: &VerifierKey) -> Result<Arc<dyn Signer>> {
+    let key = PrivateKey::read(&layout.sm2_log_key())?;
+    ensure!(key.public_key() == named.public_key(), "the SM2 log key is not the one that the manifest names");
+    Ok(key.into_signer())
+}
