@@ -201,6 +201,12 @@ impl Signature {
         self.key_id
     }
 
+    /// What stands after the key id: the signature, and in a cosignature its time before it.
+    #[must_use]
+    pub fn value(&self) -> &[u8] {
+        &self.value
+    }
+
     fn is_of_key_of(&self, other: &Self) -> bool {
         (&self.name, self.key_id) == (&other.name, other.key_id)
     }

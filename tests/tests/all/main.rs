@@ -18,6 +18,8 @@ mod golden;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod openssl;
+#[cfg(test)]
 mod proto_lock;
 #[cfg(test)]
 mod python;

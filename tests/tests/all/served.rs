@@ -50,6 +50,11 @@ impl Served {
         Self::founded(&["--agencies".as_ref(), file.path().as_os_str()])
     }
 
+    /// Founds a ledger with further arguments of `mediation init`, and serves it.
+    pub(crate) fn founded_with(arguments: &[&str]) -> Self {
+        Self::founded(&arguments.iter().map(AsRef::as_ref).collect::<Vec<_>>())
+    }
+
     fn founded(arguments: &[&OsStr]) -> Self {
         let directory = tempfile::Builder::new().prefix("mediation-test-").tempdir().unwrap();
         let founded = Command::new(mediation())
@@ -123,7 +128,8 @@ impl Served {
     pub(crate) fn trust(&self) -> Trust {
         let policy = std::fs::read_to_string(self.path().join("policy")).unwrap();
         let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
-        Trust { log_key: log.parse().unwrap(), twin_key: None }
+        let twin = policy.lines().find_map(|line| line.strip_prefix("# sm3-log "));
+        Trust { log_key: log.parse().unwrap(), twin_key: twin.map(|key| key.parse().unwrap()) }
     }
 
     /// A connection with the certificate of an agency, or with none.
