@@ -13,11 +13,11 @@ use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
     entry::Entry,
-    key::{Ed25519Signer, PublicKey, Signer as _},
-    merkle::{Hash, TreeSize, hash_leaf, hash_node},
+    key::{Ed25519Signer, PublicKey, SM2_USER_ID, Signer as _, Sm2Signer},
+    merkle::{Hash, Sm3Tree, TreeHasher as _, TreeSize, hash_leaf, hash_node},
     note::{KeyName, SignatureType, VerifierKey},
     part::{self, Commitment, Part},
-    record::{Record, leaf_hash},
+    record::{Record, leaf_bytes, leaf_hash},
     recorder::sign,
     statement::{PAYLOAD_TYPE, Statement, pre_authentication},
     vault::DataKey,
@@ -25,6 +25,7 @@ use mediation_ledger::{
 use mediation_proto::{fields::kind_of_event, json::act_from_json, mediation::ledger::v1::Act};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use sm3::Sm3;
 
 use super::{assert_golden, wire};
 use crate::workspace;
@@ -44,6 +45,7 @@ const OCCURRED_AT: i64 = 1_709_514_720;
 const RECORDED_AT: i64 = 1_709_514_750_250;
 const AGENCY_SEED: [u8; 32] = [1; 32];
 const LOG_SEED: [u8; 32] = [2; 32];
+const SM2_SECRET: [u8; 32] = [3; 32];
 
 #[test]
 fn golden_example_stands_in_the_document_byte_for_byte() {
@@ -89,6 +91,19 @@ fn the_checkpoint_made_by_hand_is_the_one_that_the_ledger_signs() {
     let checkpoint = Checkpoint { origin: origin.clone(), size: TreeSize(2), root };
     assert_eq!(checkpoint.sign(&key).unwrap().to_string(), example.checkpoint);
     assert!(Checkpoint::open(example.checkpoint.as_bytes(), &origin, &[vkey]).is_ok());
+}
+
+#[test]
+fn the_checkpoint_of_the_twin_made_by_hand_is_the_one_that_the_ledger_signs() {
+    let example = Example::make();
+    let signer = Sm2Signer::new(sm2::SecretKey::from_slice(&SM2_SECRET).unwrap()).unwrap();
+    let origin = ORIGIN.parse::<KeyName>().unwrap().twin();
+    let foreign = leaf_bytes(&FOREIGN.to_vec().into());
+    let root = Sm3Tree::node(Sm3Tree::leaf(&example.entry), Sm3Tree::leaf(&foreign));
+    let checkpoint = Checkpoint { origin: origin.clone(), size: TreeSize(2), root };
+    let (vkey, note) = make_twin(&example.entry);
+    assert_eq!(VerifierKey::of_log(origin, signer.public_key()).to_string(), vkey);
+    assert_eq!(checkpoint.sign_with(&signer).unwrap().to_string(), note);
 }
 
 #[test]
@@ -271,6 +286,22 @@ fn make_checkpoint(root: &[u8; 32]) -> (String, String) {
     (format!("{ORIGIN}+{}+{}", hex::encode(key_id), base64(&public)), format!("{text}\n\u{2014} {ORIGIN} {blob}\n"))
 }
 
+/// The twin's key and its signed note over the same two leaves.
+fn make_twin(entry: &[u8]) -> (String, String) {
+    let foreign = [b"mediation-ledger/foreign/v1\0", sha256(&[FOREIGN]).as_slice()].concat();
+    let sm3 = |parts: &[&[u8]]| -> [u8; 32] { Sm3::digest(parts.concat()).into() };
+    let root = sm3(&[&[1], &sm3(&[&[0], entry]), &sm3(&[&[0], &foreign])]);
+    let secret = sm2::SecretKey::from_slice(&SM2_SECRET).unwrap();
+    let key = sm2::dsa::SigningKey::new(SM2_USER_ID, &secret).unwrap();
+    let public = [b"\xffsm2-sm3-v1".as_slice(), &key.verifying_key().to_sec1_bytes()].concat();
+    let name = format!("{ORIGIN}/sm3");
+    let key_id = sha256(&[name.as_bytes(), b"\n", &public]).first_chunk::<4>().copied().unwrap();
+    let text = format!("{name}\n2\n{}\n", Hash(root).to_base64());
+    let signature: sm2::dsa::Signature = key.sign(text.as_bytes());
+    let blob = base64(&[key_id.as_slice(), &signature.to_bytes()].concat());
+    (format!("{name}+{}+{}", hex::encode(key_id), base64(&public)), format!("{text}\n\u{2014} {name} {blob}\n"))
+}
+
 fn worked_example() -> String {
     let example = Example::make();
     let mut out = String::new();
@@ -307,6 +338,11 @@ fn worked_example() -> String {
     bytes(&mut out, "seed of the log's key", &LOG_SEED);
     line(&mut out, "vkey", &example.vkey);
     writeln!(out, "\ncheckpoint over both leaves\n\n{}", example.checkpoint.trim_end()).unwrap();
+    let (vkey, twin) = make_twin(&example.entry);
+    out.push('\n');
+    bytes(&mut out, "secret of the log's SM2 key", &SM2_SECRET);
+    line(&mut out, "vkey of the twin", &vkey);
+    writeln!(out, "\ncheckpoint of the twin over both leaves\n\n{}", twin.trim_end()).unwrap();
     out
 }
 
