@@ -134,6 +134,17 @@ pub fn verify(bytes: &Bytes, policy: Option<&str>) -> Result<Verdict, TrustFileE
     Ok(verdict.finish())
 }
 
+/// The same evidence as a bundle that this program makes: for one that another version made, whose report and script
+/// nobody can compare. None when there is too little in it; whether it is good, [`verify`] says.
+///
+/// # Errors
+/// The enclosed trust file cannot be read, or the bundle would be too large.
+pub fn again(bytes: &Bytes) -> Result<Option<Bytes>, MakeError> {
+    let files = read(bytes)?;
+    let evidence = reading::evidence(&files, None, &mut Verdict::default());
+    evidence.map(|(evidence, _)| make(&evidence)).transpose()
+}
+
 /// Why a bundle cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

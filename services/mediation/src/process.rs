@@ -74,7 +74,8 @@ impl Process {
         let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
         let cosigning = Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, sealing.verifier()?)?;
         // What witnesses have cosigned they hold against every other history.
-        let covered = sealing.last()?.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
+        let covered =
+            sealing.last()?.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
         let log = Arc::new(Embedded::open(Arc::clone(&disk), directory, &options)?);

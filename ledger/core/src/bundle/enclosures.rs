@@ -8,8 +8,7 @@ use super::{
     examination::Examined,
     findings::{findings_json, withheld, withheld_json},
     manifest::{Manifest, TOOL},
-    report, timestamp,
-    verdict::{self, Cause},
+    report, timestamp, verdict,
 };
 use crate::proof::OfflineProof;
 
@@ -68,9 +67,9 @@ pub(super) fn compare(examined: &Examined<'_>, found: &Files, verdict: &mut Verd
     }
     let count = withheld(examined).len();
     verdict.pass(Check::Withheld, format!("{count} 个未披露，逐一列明承诺 · each named with its commitment"));
-    let same_tool = Manifest::parse(found).is_some_and(|manifest| manifest.tool == TOOL);
     if !is(FINDINGS, &findings_json(examined)) {
-        differs(Check::Judgement, verdict::JUDGEMENT_DIFFERS, FINDINGS, same_tool, verdict);
+        // Rule sets are data with versions: the same one finds the same whatever program applies it.
+        verdict.fail(Check::Judgement, verdict::JUDGEMENT_DIFFERS, FINDINGS);
     }
     if let Some((rules, judgement)) = &examined.judged {
         let (name, found) = (rules.name(), judgement.findings.len());
@@ -80,24 +79,22 @@ pub(super) fn compare(examined: &Examined<'_>, found: &Files, verdict: &mut Verd
             format!("按 {name} 截至 {day} 重新评判，{found} 项发现，与所附一致 · judged again, the same"),
         );
     }
+    if Manifest::parse(found).is_none_or(|manifest| manifest.tool != TOOL) {
+        // It may say the same in other words; so may a forger who names another version.
+        return verdict.leave(Check::Enclosures, OTHER_VERSION);
+    }
     for (name, content, cause) in [
         (REPORT, report::render(examined), verdict::REPORT_DIFFERS),
         (SCRIPT, SCRIPT_TEXT.to_owned(), verdict::SCRIPT_DIFFERS),
         (README, README_TEXT.to_owned(), verdict::README_DIFFERS),
     ] {
         if !is(name, content.as_bytes()) {
-            differs(Check::Enclosures, cause, name, same_tool, verdict);
+            verdict.fail(Check::Enclosures, cause, name);
         }
     }
     verdict
         .pass(Check::Enclosures, "报告、脚本与说明由证据重新生成，逐字节一致 · made again, byte for byte".to_owned());
 }
 
-/// Another version of this program may say the same in other words.
-fn differs(check: Check, cause: Cause, name: &str, same_tool: bool, verdict: &mut Verdict) {
-    if same_tool {
-        verdict.fail(check, cause, name);
-    } else {
-        verdict.leave(check, "由本程序的另一版本生成，未比对 · made by another version, not compared");
-    }
-}
+const OTHER_VERSION: &str = "由本程序的另一版本生成，未比对，不足为凭；以 --again 重新生成 · made by another version, not compared: do not \
+     rely on them, make them --again";

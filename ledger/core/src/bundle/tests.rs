@@ -205,7 +205,8 @@ fn a_changed_byte_of_any_file_is_named() {
             let mut files = files.clone();
             files.insert(name.clone(), changed.into());
             let verdict = verify(&write(&files).unwrap().into(), None).unwrap();
-            if verdict.cause(Check::Manifest).is_none() {
+            // The name of another program makes the enclosures ones that cannot be compared; that is said, too.
+            if verdict.cause(Check::Manifest).is_none() && verdict.is_complete() {
                 missed.push(format!("{name} byte {at}"));
             }
         }

@@ -146,6 +146,13 @@ impl Verdict {
             && !self.outcomes.values().any(|outcome| matches!(outcome, Outcome::Failed { .. }))
     }
 
+    /// Nothing is wrong, and nothing was left unchecked: the enclosed report and script, too, are what this program makes.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.outcomes.len() == Check::ALL.len()
+            && self.outcomes.values().all(|outcome| matches!(outcome, Outcome::Passed { .. }))
+    }
+
     /// The cause for which a check failed, and the file.
     #[must_use]
     pub fn cause(&self, check: Check) -> Option<(&'static str, &str)> {

@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// 核验人自己取得的信任文件（核验证据包时） · For a bundle: the verifier's own trust file
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// 核验通过后，以本程序重新生成报告与脚本，写成新证据包 · Write the same evidence, with this program's report and script
+    #[arg(long, value_name = "FILE")]
+    again: Option<PathBuf>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
@@ -58,9 +61,11 @@ pub(crate) struct Arguments {
 /// Verifies a directory or a bundle.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.path.is_file() {
-        return bundle::run(&arguments.path, arguments.policy.as_deref(), arguments.json);
+        let Arguments { path, policy, again, json } = arguments;
+        return bundle::run(path, policy.as_deref(), again.as_deref(), *json);
     }
     ensure!(arguments.path.is_dir(), "`{}` is neither a directory nor a file", arguments.path.display());
+    ensure!(arguments.again.is_none(), "only a bundle is made again; leave --again out");
     ensure!(arguments.policy.is_none(), "the trust file of a directory follows from its manifest; leave --policy out");
     let _lock = unserved(&arguments.path)?;
     let bar = output::progress(0, "核验 verify");

@@ -1,7 +1,7 @@
 //! Every attack on a bundle that we could think of: the binary and the script name the same cause, line by line. The
 //! attacker makes the manifest fit again, so that no attack but one is found by digests alone.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, process::Command};
 
 use bytes::Bytes;
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Told, causes, files, script_verdict, shared, verdict};
+use crate::served::mediation;
 
 /// An attack: what it is, what it does to the files, and what must be named.
 type Attack = (&'static str, fn(&mut Tampered), &'static [&'static str]);
@@ -205,6 +206,31 @@ fn a_tail_that_is_cut_off_is_a_true_bundle_of_an_earlier_state() {
     let named = causes(&verdict(&path, None));
     assert!(named.iter().all(|cause| cause.starts_with("enclosures") || cause.starts_with("judgement")), "{named:?}");
     assert!(String::from_utf8_lossy(&tampered_readme(&told)).contains("最后一条之后是否另有登记"));
+}
+
+#[test]
+fn a_report_that_another_version_is_said_to_have_made_is_not_relied_on_and_is_made_again() {
+    let mut told = Told::new();
+    told.served.stop();
+    let good = told.exported("good.evidence.zip", &[]);
+    let mut tampered = Tampered::new(&told);
+    tampered.set("report.html", "<h1>原告胜诉</h1>".as_bytes());
+    tampered.manifest(|manifest| manifest["tool"] = json!("mediation 999.0.0"));
+    let (path, again) = (told.file("tampered.evidence.zip"), told.file("again.evidence.zip"));
+    fs::write(&path, tampered.finish()).unwrap();
+
+    let verified = Command::new(mediation()).arg("verify").arg(&path).arg("--again").arg(&again).output().unwrap();
+    let printed = String::from_utf8(verified.stdout).unwrap();
+    assert!(printed.starts_with("证据核验通过 ✓，所附报告与脚本未经核验"), "{printed}");
+    assert!(printed.lines().any(|line| line.starts_with("  – enclosures")), "{printed}");
+    assert_eq!(fs::read(&again).unwrap(), good);
+
+    // What the judge finds does not depend on who says to have applied the rules.
+    tampered = Tampered::new(&told);
+    tampered.set("findings.json", b"{}\n");
+    tampered.manifest(|manifest| manifest["tool"] = json!("mediation 999.0.0"));
+    fs::write(&path, tampered.finish()).unwrap();
+    assert!(causes(&verdict(&path, None)).contains(&"judgement: judgement-differs".to_owned()));
 }
 
 fn tampered_readme(told: &Told) -> Bytes {

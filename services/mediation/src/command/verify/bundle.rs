@@ -1,8 +1,13 @@
 //! `mediation verify FILE`: an evidence bundle, offline.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    io::Write as _,
+    path::Path,
+};
 
 use anyhow::{Context as _, Result, ensure};
+use bytes::Bytes;
 use mediation_ledger::{
     bundle::{self, Outcome, Verdict},
     limits::BUNDLE_BYTES_MAX,
@@ -11,15 +16,22 @@ use serde_json::{Value, json};
 
 use crate::output::{self, line, width};
 
-/// Verifies a bundle, by the verifier's own trust file if there is one.
-pub(super) fn run(path: &Path, policy: Option<&Path>, as_json: bool) -> Result<bool> {
+/// Verifies a bundle, by the verifier's own trust file if there is one. What is good is made again into `again`.
+pub(super) fn run(path: &Path, policy: Option<&Path>, again: Option<&Path>, as_json: bool) -> Result<bool> {
     let size = fs::metadata(path)?.len();
     ensure!(size <= BUNDLE_BYTES_MAX as u64, "`{}` is larger than a bundle may be", path.display());
     let bytes = fs::read(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let policy = policy.map(|path| {
         fs::read_to_string(path).with_context(|| format!("cannot read the trust file `{}`", path.display()))
     });
-    let verdict = bundle::verify(&bytes.into(), policy.transpose()?.as_deref())?;
+    let bytes = Bytes::from(bytes);
+    let verdict = bundle::verify(&bytes, policy.transpose()?.as_deref())?;
+    if let Some(again) = again.filter(|_| verdict.is_good()) {
+        let made = bundle::again(&bytes)?.context("there is too little in the bundle")?;
+        let mut file = File::create_new(again).with_context(|| format!("cannot create `{}`", again.display()))?;
+        file.write_all(&made)?;
+        file.sync_all()?;
+    }
     if as_json {
         output::json(&to_json(&verdict))?;
     } else {
@@ -30,7 +42,13 @@ pub(super) fn run(path: &Path, policy: Option<&Path>, as_json: bool) -> Result<b
 
 /// Prints a verdict: one line for each check.
 pub(crate) fn print(verdict: &Verdict) {
-    line(if verdict.is_good() { "核验通过 ✓ · verified" } else { "核验发现问题 ✗ · faults found" });
+    line(match (verdict.is_good(), verdict.is_complete()) {
+        (true, true) => "核验通过 ✓ · verified",
+        (true, false) => {
+            "证据核验通过 ✓，所附报告与脚本未经核验 · the evidence is verified, the report and script beside it are not"
+        }
+        (false, _) => "核验发现问题 ✗ · faults found",
+    });
     for (check, outcome) in verdict.lines() {
         let (name, zh) = check.title();
         let title = format!("{name} {zh}{}", " ".repeat(24_usize.saturating_sub(width(name) + width(zh))));
@@ -53,5 +71,5 @@ fn to_json(verdict: &Verdict) -> Value {
         };
         json!({"check": check.title().0, "state": state, "cause": cause, "place": place, "note": note})
     });
-    json!({"good": verdict.is_good(), "checks": checks.collect::<Vec<_>>()})
+    json!({"good": verdict.is_good(), "complete": verdict.is_complete(), "checks": checks.collect::<Vec<_>>()})
 }
