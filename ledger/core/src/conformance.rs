@@ -16,7 +16,7 @@ use bytes::Bytes;
 use crate::{
     chain::{ChainId, Revision},
     limits::{CHAIN_ENTRIES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
-    log::{Append, AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
+    log::{Append, AppendError, Cursor, Followed, Follower, Log, Order, ReadError, Stored},
 };
 
 /// Turns `async fn make() -> impl Log`, a fresh and empty log at each call, into one test per row.
@@ -32,6 +32,7 @@ macro_rules! conformance {
             an_unknown_chain_is_empty,
             a_follower_catches_up_and_goes_live_with_every_record_exactly_once,
             two_followers_see_the_same_order,
+            records_have_the_same_growing_places_however_they_are_read,
             following_after_a_cursor_goes_on_exactly_after_it,
             a_cancelled_next_loses_nothing,
             of_eight_writers_exactly_one_wins_each_revision,
@@ -109,6 +110,7 @@ pub async fn a_read_starts_at_a_revision_and_stops_at_the_limit<L: Log>(log: L) 
         [(0, 10, 0..10), (0, 3, 0..3), (4, 3, 4..7), (8, 100, 8..10), (10, 5, 0..0), (u64::MAX, 5, 0..0), (0, 0, 0..0)]
     {
         let read = log.read(chain(1), Revision(from), limit).await.expect("a read");
+        let read: Vec<Stored> = read.into_iter().map(placeless).collect();
         assert_eq!(read, expected.map(|at| stored(1, at)).collect::<Vec<_>>(), "from {from}, at most {limit}");
     }
 }
@@ -136,7 +138,7 @@ pub async fn a_follower_catches_up_and_goes_live_with_every_record_exactly_once<
     assert_complete(&followed, 4, 30);
     append(log.as_ref(), chain(9), 0, record(9, 0)).await.expect("the next revision");
     let live = take(&mut follower, 1).await;
-    assert_eq!(live.into_iter().map(|followed| followed.stored).collect::<Vec<_>>(), [stored(9, 0)]);
+    assert_eq!(live.into_iter().map(|followed| placeless(followed.stored)).collect::<Vec<_>>(), [stored(9, 0)]);
 }
 
 /// Whether it watched from the start or came later; and cursors are the same, too.
@@ -149,6 +151,19 @@ pub async fn two_followers_see_the_same_order<L: Log>(log: L) {
     assert_complete(&early, 6, 20);
     assert_eq!(early, late);
     assert!(early.is_sorted_by(|one, next| one.cursor < next.cursor), "cursors grow");
+}
+
+/// Whoever reads one chain can tell what stood before its records on another.
+pub async fn records_have_the_same_growing_places_however_they_are_read<L: Log>(log: L) {
+    let log = Arc::new(log);
+    fill(&log, 5, 10).await;
+    let followed = take(&mut log.follow(None).await.expect("a follower"), 5 * 10).await;
+    let followed: Vec<Stored> = followed.into_iter().map(|followed| followed.stored).collect();
+    assert!(followed.is_sorted_by(|one, next| one.order < next.order), "places grow");
+    for name in 0..5 {
+        let of_chain: Vec<Stored> = followed.iter().filter(|stored| stored.chain == chain(name)).cloned().collect();
+        assert_eq!(read_placed(log.as_ref(), chain(name), 0).await, of_chain);
+    }
 }
 
 /// From every place, neither repeating nor skipping; after the last one only what is new.
@@ -164,7 +179,8 @@ pub async fn following_after_a_cursor_goes_on_exactly_after_it<L: Log>(log: L) {
     let last = all.last().expect("twelve records").cursor;
     let mut follower = log.follow(Some(last)).await.expect("a known cursor");
     append(log.as_ref(), chain(9), 0, record(9, 0)).await.expect("the next revision");
-    let new: Vec<Stored> = take(&mut follower, 1).await.into_iter().map(|followed| followed.stored).collect();
+    let new = take(&mut follower, 1).await.into_iter().map(|followed| placeless(followed.stored));
+    let new: Vec<Stored> = new.collect();
     assert_eq!(new, [stored(9, 0)]);
 }
 
@@ -252,7 +268,7 @@ pub async fn the_largest_record_goes_through_and_a_larger_one_is_refused<L: Log>
         other => panic!("a larger record: {other:?}"),
     }
     append(&log, chain(1), 1, record(1, 1)).await.expect("the next revision");
-    let records = read(&log, chain(1), 0).await;
+    let records = read_placed(&log, chain(1), 0).await;
     assert!(records.iter().map(|stored| &stored.record).eq([&largest, &record(1, 1)]));
     let followed = take(&mut log.follow(None).await.expect("a follower"), 2).await;
     assert!(followed.into_iter().map(|followed| followed.stored).eq(records));
@@ -346,8 +362,14 @@ fn record(name: u8, at: u64) -> Bytes {
     format!("record {at} of {name} {}", "…".repeat(usize::from(name) * 7 % 64)).into()
 }
 
+/// What was appended. Its place in the order is the log's to choose; see [`placeless`].
 fn stored(name: u8, at: u64) -> Stored {
-    Stored { chain: chain(name), revision: Revision(at), record: record(name, at) }
+    Stored { chain: chain(name), revision: Revision(at), order: Order::default(), record: record(name, at) }
+}
+
+/// A record without its place in the order, which rows about content do not ask for.
+fn placeless(stored: Stored) -> Stored {
+    Stored { order: Order::default(), ..stored }
 }
 
 /// Appends, and resends the same bytes for as long as the outcome is unknown.
@@ -362,6 +384,10 @@ async fn append<L: Log>(log: &L, chain: ChainId, expected: u64, record: Bytes) -
 }
 
 async fn read<L: Log>(log: &L, chain: ChainId, from: u64) -> Vec<Stored> {
+    read_placed(log, chain, from).await.into_iter().map(placeless).collect()
+}
+
+async fn read_placed<L: Log>(log: &L, chain: ChainId, from: u64) -> Vec<Stored> {
     log.read(chain, Revision(from), CHAIN_ENTRIES_MAX).await.expect("a read")
 }
 
@@ -401,9 +427,9 @@ async fn take<F: Follower>(follower: &mut F, count: usize) -> Vec<Followed> {
 /// Every record of chains `0..chains` exactly once, each chain in its order, and no cursor twice.
 fn assert_complete(followed: &[Followed], chains: u8, length: u64) {
     for name in 0..chains {
-        let of_chain: Vec<&Stored> =
-            followed.iter().map(|followed| &followed.stored).filter(|stored| stored.chain == chain(name)).collect();
-        assert_eq!(of_chain, (0..length).map(|at| stored(name, at)).collect::<Vec<_>>().iter().collect::<Vec<_>>());
+        let of_chain = followed.iter().map(|followed| &followed.stored).filter(|stored| stored.chain == chain(name));
+        let of_chain: Vec<Stored> = of_chain.cloned().map(placeless).collect();
+        assert_eq!(of_chain, (0..length).map(|at| stored(name, at)).collect::<Vec<_>>());
     }
     let cursors: BTreeSet<Cursor> = followed.iter().map(|followed| followed.cursor).collect();
     assert_eq!(cursors.len(), followed.len(), "each record has its own cursor");

@@ -6,6 +6,7 @@
 //! fault of the act: the entry keeps its place in the chain of hashes, and the act is left out of the history.
 
 mod fault;
+mod opened;
 
 use std::{
     collections::BTreeMap,
@@ -20,16 +21,16 @@ use mediation_domain::{
 };
 use mediation_proto::mediation::ledger::v1::{Act, PartKind};
 
-pub use self::fault::{Fault, LedgerError};
+pub use self::fault::{Fault, LedgerError, SIGNER_INVALID};
+use self::opened::{Opened, open_record, opened_from_parts};
 use crate::{
     chain::{ChainId, Revision},
     clock::Clock,
-    entry::Entry,
-    log::{Log, Stored},
+    log::{Log, Order, Stored},
     merkle::{Hash, hash_leaf},
-    part::{self, Commitment, OpenError, OpenedPart},
+    part::{Commitment, OpenedPart},
     record::{Record, is_foreign_leaf, leaf_bytes},
-    registry::{Registry, RegistryError},
+    registry::{Entered, Registry, RegistryError, Revocation, SignedAt},
     statement::{Statement, pre_authentication},
     vault::{DataKey, Vault},
 };
@@ -128,24 +129,21 @@ pub struct CheckedEntry {
     pub outcome: Result<Recorded, Fault>,
 }
 
+impl CheckedEntry {
+    /// What was found out afterwards about the key of an entry that counts: it keeps counting, and I-21 finds it.
+    #[must_use]
+    pub fn late_revocation<'r>(&self, registry: &'r Registry) -> Option<&'r Revocation> {
+        let statement = self.statement.as_ref().filter(|_| self.outcome.is_ok())?;
+        registry.late_revocation(statement.key_id, self.recorded_at)
+    }
+}
+
 /// Name of the rule set that a chain is judged by: the one that the first act that counts was recorded under. None for a
 /// chain without such an act.
 #[must_use]
 pub fn rule_set_of(entries: &[CheckedEntry]) -> Option<&str> {
     let first = entries.iter().find(|entry| entry.outcome.is_ok())?;
     first.statement.as_ref().map(|statement| statement.rule_set.as_str())
-}
-
-/// An entry taken apart, before anything is known about its place and signature.
-struct Opened {
-    entry: Entry,
-    statement: Statement,
-    parts: Vec<OpenedPart>,
-    withheld: Vec<Commitment>,
-    /// The parts are not those that were committed to, or are no act.
-    content_fault: Option<Fault>,
-    /// What the parts that opened tell; empty when they tell nothing that holds.
-    act: Act,
 }
 
 impl<L: Log, V: Vault> Ledger<L, V> {
@@ -219,18 +217,19 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     /// The log or the vault is away, or stored bytes are damaged.
     pub async fn catch_up(&self, fold: &mut Fold) -> Result<Vec<CheckedEntry>, LedgerError> {
         let mut entries = Vec::new();
-        let mut refreshed = fold.chain == ChainId::registry(&self.origin);
+        let on_registry = fold.chain == ChainId::registry(&self.origin);
         loop {
             let page = self.log.read(fold.chain, fold.next, PAGE).await?;
             let full = page.len() == PAGE;
+            if !on_registry && !page.is_empty() {
+                // Whatever stands before these records in the log is read by now, so that each is judged by all of it.
+                Box::pin(self.refresh_registry()).await?;
+            }
             for stored in page {
                 let opened = self.open(&stored).await?;
-                if !refreshed && opened.as_ref().is_ok_and(|opened| self.is_unknown(&opened.statement)) {
-                    Box::pin(self.refresh_registry()).await?;
-                    refreshed = true;
-                }
-                let leaf = leaf_bytes(&stored.record);
-                entries.push(fold.place_opened(&self.origin, &self.registry(), stored.revision, leaf, opened));
+                let (registry, leaf) = (self.registry(), leaf_bytes(&stored.record));
+                let checked = fold.place_opened(&self.origin, &registry, stored.revision, stored.order, leaf, opened);
+                entries.push(checked);
             }
             if !full {
                 return Ok(entries);
@@ -252,19 +251,15 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     }
 
     /// The registry that an act is admitted under as the next of a chain. A founding brings its own.
-    pub(crate) fn registry_for(&self, fold: &Fold, act: &Act) -> Result<Arc<Registry>, RegistryError> {
+    pub(crate) fn registry_for(&self, fold: &Fold, agency: &str, act: &Act) -> Result<Arc<Registry>, RegistryError> {
         if fold.chain != ChainId::registry(&self.origin) {
             return Ok(self.registry());
         }
         let mut registry = fold.registry.clone().unwrap_or_default();
         if fold.registry.is_none() {
-            registry.found(&self.origin, Hash::ZERO, act)?;
+            registry.found(&self.origin, Hash::ZERO, agency, act)?;
         }
         Ok(Arc::new(registry))
-    }
-
-    fn is_unknown(&self, statement: &Statement) -> bool {
-        self.registry().key(statement.key_id).is_none()
     }
 
     /// Takes a stored record apart and opens the parts whose keys the vault gives.
@@ -284,33 +279,37 @@ impl<L: Log, V: Vault> Ledger<L, V> {
 impl Fold {
     /// Gives an entry that was read with some of its parts its place, or says why it does not count. What this reader
     /// may not see is withheld; the line between what counts and what does not is the same for him.
+    ///
+    /// The registry must have read what stands before the entry in the log; what it has read beyond does not matter.
     #[must_use]
     pub fn place_disclosed(
         &mut self,
         origin: &str,
         registry: &Registry,
         revision: Revision,
+        order: Order,
         entry: Bytes,
         parts: Vec<OpenedPart>,
     ) -> CheckedEntry {
         let opened =
             if is_foreign_leaf(&entry) { Err(Fault::NotARecord) } else { opened_from_parts(origin, &entry, parts) };
-        self.place_opened(origin, registry, revision, entry, opened)
+        self.place_opened(origin, registry, revision, order, entry, opened)
     }
 
-    /// Gives a stored record its place, opening the parts whose keys are given.
+    /// Gives a stored record its place, opening the parts whose keys are given. Of the registry the same holds as above.
     #[must_use]
     pub fn place_record(
         &mut self,
         origin: &str,
         registry: &Registry,
         revision: Revision,
+        order: Order,
         record: &Bytes,
         key: &dyn Fn(Hash) -> Option<DataKey>,
     ) -> CheckedEntry {
         let parsed = Record::parse(record);
         let opened = parsed.as_ref().ok_or(Fault::NotARecord).and_then(|record| open_record(origin, record, key));
-        self.place_opened(origin, registry, revision, leaf_bytes(record), opened)
+        self.place_opened(origin, registry, revision, order, leaf_bytes(record), opened)
     }
 
     /// Gives an entry its place, or says why it does not count.
@@ -319,6 +318,7 @@ impl Fold {
         origin: &str,
         registry: &Registry,
         revision: Revision,
+        order: Order,
         entry: Bytes,
         opened: Result<Opened, Fault>,
     ) -> CheckedEntry {
@@ -341,7 +341,7 @@ impl Fold {
                 return checked;
             }
         };
-        checked.outcome = self.count(origin, registry, revision, leaf, &opened);
+        checked.outcome = self.count(origin, registry, (revision, order), leaf, &opened);
         checked.recorded_at = opened.entry.recorded_at;
         checked.statement = Some(opened.statement);
         checked.parts = opened.parts;
@@ -350,15 +350,20 @@ impl Fold {
     }
 
     /// Takes the entry that was just made as the next of this chain, and found good before, without reading it again.
-    /// Afterwards the fold is the same as one that has read it.
+    /// Afterwards the fold is the same as one that has read it; but for the registry chain, where it stands in for one
+    /// only as long as the place of the entry in the log is not known, and has to be forgotten then.
     pub(crate) fn advance(&mut self, origin: &str, leaf: Hash, recorded: &Recorded) -> Result<(), RegistryError> {
         self.next = Revision(recorded.revision).next();
         self.head = leaf;
         self.places.insert(recorded.event_id, Revision(recorded.revision));
         if self.chain == ChainId::registry(origin) {
+            let order = Order::pending(Revision(recorded.revision));
             match &mut self.registry {
-                Some(registry) => registry.apply(&recorded.agency, recorded.occurred_at, &recorded.act)?,
-                None => self.registry.insert(Registry::default()).found(origin, leaf, &recorded.act)?,
+                Some(registry) => registry.apply(&entered(recorded, order))?,
+                None => {
+                    let registry = self.registry.insert(Registry::default());
+                    registry.found(origin, leaf, &recorded.agency, &recorded.act)?;
+                }
             }
         }
         self.standing.apply(recorded);
@@ -369,21 +374,22 @@ impl Fold {
         &mut self,
         origin: &str,
         registry: &Registry,
-        revision: Revision,
+        (revision, order): (Revision, Order),
         leaf: Hash,
         opened: &Opened,
     ) -> Result<Recorded, Fault> {
         let statement = &opened.statement;
+        let at = SignedAt { order, recorded_at: opened.entry.recorded_at };
         self.check_place(origin, revision, statement)?;
         let on_registry = self.chain == ChainId::registry(origin);
         let founds = on_registry && self.registry.is_none();
         if founds {
             let mut founded = Registry::default();
-            founded.found(origin, leaf, &opened.act)?;
-            check_signature(&founded, on_registry, opened)?;
+            founded.found(origin, leaf, &statement.agency, &opened.act)?;
+            check_signature(&founded, on_registry, at, opened)?;
             self.registry = Some(founded);
         } else {
-            check_signature(self.registry.as_ref().unwrap_or(registry), on_registry, opened)?;
+            check_signature(self.registry.as_ref().unwrap_or(registry), on_registry, at, opened)?;
         }
         // From here on the entry counts; what follows is about its act.
         self.head = leaf;
@@ -393,8 +399,8 @@ impl Fold {
         }
         let is_told = !opened.withheld.iter().any(|commitment| commitment.kind == PartKind::Act);
         let registry = self.registry.as_ref().unwrap_or(registry);
-        if is_told && registry.signing_key(&statement.agency, statement.key_id, &opened.act).is_none() {
-            return Err(Fault::UnknownKey { key_id: statement.key_id });
+        if is_told {
+            registry.check_signer(&statement.agency, statement.key_id, &opened.act)?;
         }
         let recorded = Recorded {
             revision: revision.0,
@@ -415,7 +421,7 @@ impl Fold {
             registry.check_chain(self.chain, self.standing.is_empty(), &recorded.act)?;
         }
         if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
-            registry.apply(&statement.agency, statement.occurred_at, &recorded.act)?;
+            registry.apply(&entered(&recorded, order))?;
         }
         self.standing.apply(&recorded);
         Ok(recorded)
@@ -444,83 +450,19 @@ impl Fold {
     }
 }
 
-/// What a disclosed entry holds, its parts checked against their commitments.
-fn opened_from_parts(origin: &str, entry: &Bytes, parts: Vec<OpenedPart>) -> Result<Opened, Fault> {
-    let mut opened = Opened::new(entry)?;
-    for commitment in opened.statement.commitments.clone() {
-        let place = (commitment.kind, commitment.number);
-        let Some(part) = parts.iter().find(|part| (part.commitment.kind, part.commitment.number) == place) else {
-            opened.withheld.push(commitment);
-            continue;
-        };
-        let digest = part::digest(origin, opened.statement.event_id, place.0, place.1, &part.salt, &part.plaintext);
-        opened.take(if digest == commitment.digest {
-            Ok(OpenedPart { commitment, ..part.clone() })
-        } else {
-            Err(OpenError::CommitmentBroken { kind: place.0, number: place.1 })
-        });
-    }
-    Ok(opened.told())
-}
-
-/// Takes a record apart and opens the parts whose keys are given. The leaf does not cover how the parts are stored, so
-/// stored parts that are not those of the statement take nothing from the entry: only its content is gone.
-fn open_record(origin: &str, record: &Record, key: &dyn Fn(Hash) -> Option<DataKey>) -> Result<Opened, Fault> {
-    let mut opened = Opened::new(&record.entry)?;
-    if opened.statement.commitments.len() != record.parts.len() {
-        opened.content_fault = Some(Fault::OtherParts);
-    }
-    for (commitment, stored) in opened.statement.commitments.clone().into_iter().zip(&record.parts) {
-        if stored.digest != commitment.digest.0.as_slice() {
-            opened.content_fault.get_or_insert(Fault::OtherParts);
-            continue;
-        }
-        match key(commitment.digest) {
-            None => opened.withheld.push(commitment),
-            Some(key) => opened.take(part::open(origin, opened.statement.event_id, commitment, stored, &key)),
-        }
-    }
-    Ok(opened.told())
-}
-
-impl Opened {
-    fn new(entry: &Bytes) -> Result<Self, Fault> {
-        let entry = Entry::parse(entry)?;
-        let statement = Statement::parse(&entry.statement)?;
-        let (parts, withheld) = (Vec::new(), Vec::new());
-        Ok(Self { entry, statement, parts, withheld, content_fault: None, act: Act::default() })
-    }
-
-    fn take(&mut self, part: Result<OpenedPart, OpenError>) {
-        match part {
-            Ok(part) => self.parts.push(part),
-            Err(error) => {
-                self.content_fault.get_or_insert(Fault::Part(error));
-            }
-        }
-    }
-
-    /// With the act that the parts tell together.
-    fn told(mut self) -> Self {
-        if self.content_fault.is_none() {
-            match part::join_opened(&self.parts) {
-                Some(act) => self.act = act,
-                None => self.content_fault = Some(Fault::NotAnAct),
-            }
-        }
-        self
-    }
+fn entered(recorded: &Recorded, order: Order) -> Entered<'_> {
+    let Recorded { agency, occurred_at, recorded_at, act, .. } = recorded;
+    let at = SignedAt { order, recorded_at: *recorded_at };
+    Entered { agency, occurred_at: *occurred_at, at, act }
 }
 
 /// Whether the agency's key signed. What the act is plays no part: those who may not see it draw the same line.
-fn check_signature(registry: &Registry, on_registry: bool, opened: &Opened) -> Result<(), Fault> {
+fn check_signature(registry: &Registry, on_registry: bool, at: SignedAt, opened: &Opened) -> Result<(), Fault> {
     let statement = &opened.statement;
     if registry.directory().agency(&statement.agency).is_none() {
         return Err(Fault::UnknownAgency);
     }
-    let key = registry
-        .key_of(&statement.agency, statement.key_id, on_registry)
-        .ok_or(Fault::UnknownKey { key_id: statement.key_id })?;
+    let key = registry.key_of(&statement.agency, statement.key_id, on_registry, at)?;
     let signature = opened.entry.signatures.iter().find(|signature| signature.key_id == statement.key_id);
     let signed =
         signature.is_some_and(|signature| key.verifies(&pre_authentication(&opened.entry.statement), &signature.value));

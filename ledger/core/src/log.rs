@@ -14,11 +14,40 @@ use std::{future::Future, io};
 
 use bytes::Bytes;
 
-use crate::chain::{ChainId, Revision};
+use crate::{
+    chain::{ChainId, Revision},
+    merkle::LeafIndex,
+};
 
 /// Opaque place in a log's one global order. Only the log that gave it can read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor(pub u64, pub u64);
+
+/// Place of a record in a log's one global order, to be compared with the places of others: leaf indexes, or numbers that
+/// grow as they do. Only numbers of one log and one kind compare.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Order(pub u64);
+
+impl Order {
+    /// Place of the first record.
+    pub const FIRST: Self = Self(0);
+
+    /// Behind everything: the place of what is still to be appended.
+    pub const END: Self = Self(u64::MAX);
+
+    /// Place of an entry of a chain that is not appended yet: behind what is, before [`Order::END`], and growing along the
+    /// chain.
+    #[must_use]
+    pub(crate) fn pending(revision: Revision) -> Self {
+        Self((u64::MAX / 2).saturating_add(revision.0))
+    }
+}
+
+impl From<LeafIndex> for Order {
+    fn from(leaf: LeafIndex) -> Self {
+        Self(leaf.0)
+    }
+}
 
 /// A record at its place in a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +56,8 @@ pub struct Stored {
     pub chain: ChainId,
     /// Place in the chain.
     pub revision: Revision,
+    /// Place in the global order. MUST grow as followers are given the records, across chains.
+    pub order: Order,
     /// The bytes that were appended. An engine MUST NOT look into them beyond [`crate::record::leaf_hash`].
     pub record: Bytes,
 }

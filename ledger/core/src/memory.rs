@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     chain::{ChainId, Revision},
     limits::RECORD_BYTES_MAX,
-    log::{AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
+    log::{AppendError, Cursor, Followed, Follower, Log, Order, ReadError, Stored},
     merkle::Hash,
     vault::{DataKey, Deposit, Vault, VaultError},
 };
@@ -103,7 +103,8 @@ impl Shared {
 #[derive(Debug, Default)]
 struct Records {
     order: Vec<Stored>,
-    chains: BTreeMap<ChainId, Vec<Bytes>>,
+    /// Places in the order, by revision.
+    chains: BTreeMap<ChainId, Vec<usize>>,
 }
 
 impl Records {
@@ -111,20 +112,19 @@ impl Records {
         let standing = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
         let next = Revision(standing.len() as u64);
         if expected != next {
-            let same = index(expected.0).and_then(|at| standing.get(at)).is_some_and(|known| *known == record);
+            let known = index(expected.0).and_then(|at| standing.get(at)).and_then(|place| self.order.get(*place));
+            let same = known.is_some_and(|known| known.record == record);
             return if same { Ok(()) } else { Err(AppendError::Conflict { next }) };
         }
-        self.chains.entry(chain).or_default().push(record.clone());
-        self.order.push(Stored { chain, revision: next, record });
+        self.chains.entry(chain).or_default().push(self.order.len());
+        self.order.push(Stored { chain, revision: next, order: Order(self.order.len() as u64), record });
         Ok(())
     }
 
     fn read(&self, chain: ChainId, from: Revision, limit: usize) -> Vec<Stored> {
-        let records = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
-        let records = index(from.0).and_then(|from| records.get(from..)).unwrap_or_default();
-        let stored =
-            |(record, revision): (&Bytes, u64)| Stored { chain, revision: Revision(revision), record: record.clone() };
-        records.iter().zip(from.0..).take(limit).map(stored).collect()
+        let places = self.chains.get(&chain).map(Vec::as_slice).unwrap_or_default();
+        let places = index(from.0).and_then(|from| places.get(from..)).unwrap_or_default();
+        places.iter().take(limit).filter_map(|place| self.order.get(*place)).cloned().collect()
     }
 
     fn follow(&self, from: usize) -> Vec<Followed> {

@@ -32,13 +32,13 @@ use crate::{
     entropy::{Entropy, SystemEntropy},
     entry::{Entry, Signature},
     key::{SignError, Signer},
-    ledger::{Fold, Ledger, LedgerError},
+    ledger::{Fault, Fold, Ledger, LedgerError},
     limits::{APPEND_ATTEMPTS_MAX, ENTRY_BYTES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
-    log::{AppendError, Log},
+    log::{AppendError, Log, Order},
     merkle::{Hash, hash_leaf},
     part::{self, OpenedPart, Part, SealError, SealedPart, SplitError},
     record::Record,
-    registry::RegistryError,
+    registry::{Entered, KeyFault, Registry, RegistryError, SignedAt},
     statement::{Statement, pre_authentication},
     vault::{Deposit, Vault, VaultError},
 };
@@ -133,19 +133,16 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             if let Some(revision) = fold.place(request.event_id) {
                 return self.replay(&submission, revision).await;
             }
-            self.learn_key(&submission).await?;
-            self.check(&submission, &fold)?;
-            let attempt = self.attempt(&submission, &fold, self.ledger.clock().now_ms())?;
+            let registry = self.ledger.refresh_registry().await?;
+            let recorded_at = self.ledger.clock().now_ms();
+            self.check(&submission, &fold, recorded_at)?;
+            let attempt = self.attempt(&submission, &fold, recorded_at)?;
             let Attempt { placed, record, deposits, recorded_at } = attempt;
             // A crash after this leaves keys of parts that no record has: they open nothing.
             self.ledger.vault().deposit(request.chain, deposits).await?;
             match self.append(&placed, &record).await {
                 Ok(()) => {
-                    let recorded = recorded(caller, request.clone(), placed.revision, recorded_at);
-                    if fold.advance(self.ledger.origin(), placed.leaf, &recorded).is_err() {
-                        // It stands all the same; what counts of it the next reading of the chain will say.
-                        *fold = Fold::new(request.chain);
-                    }
+                    self.settle(&mut fold, &registry, &placed, recorded_at, &submission).await?;
                     return Ok(placed);
                 }
                 Err(AppendError::Conflict { .. }) => {}
@@ -164,34 +161,55 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         Ok(Submission { caller, request, signer: signer.as_ref(), parts: part::split(&request.act)? })
     }
 
-    /// Reads the registry anew when it does not know the key: it was enrolled since, perhaps by another process.
-    async fn learn_key(&self, submission: &Submission<'_>) -> Result<(), RecordError> {
-        let on_registry = submission.request.chain == ChainId::registry(self.ledger.origin());
-        if !on_registry && self.ledger.registry().key(submission.signer.public_key().id()).is_none() {
-            self.ledger.refresh_registry().await?;
+    /// Brings the fold up to an entry that was just appended. When the registry has moved meanwhile, the entry may stand
+    /// behind a revocation of its key: then it has to be read as everybody reads it.
+    async fn settle(
+        &self,
+        fold: &mut Fold,
+        registry: &Arc<Registry>,
+        placed: &Placed,
+        recorded_at: i64,
+        submission: &Submission<'_>,
+    ) -> Result<(), RecordError> {
+        let Submission { caller, request, .. } = submission;
+        // The place in the log, by which the registry goes, is known only to who reads it there.
+        let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
+        if !on_registry && Arc::ptr_eq(registry, &self.ledger.refresh_registry().await?) {
+            let recorded = recorded(caller, (*request).clone(), placed.revision, recorded_at);
+            if fold.advance(self.ledger.origin(), placed.leaf, &recorded).is_err() {
+                // It stands all the same; what counts of it the next reading of the chain will say.
+                *fold = Fold::new(request.chain);
+            }
+            return Ok(());
         }
-        Ok(())
+        let read = self.ledger.catch_up(fold).await?;
+        let own = read.into_iter().find(|entry| entry.revision == placed.revision);
+        match own.map(|entry| entry.outcome) {
+            Some(Err(Fault::Key(fault))) => Err(RecordError::KeyInvalid { agency: caller.agency.clone(), fault }),
+            Some(Ok(_) | Err(_)) | None => Ok(()),
+        }
     }
 
     /// Everything that can be known beforehand of an entry that would not count, or not be admitted. Admission comes
     /// before the revision: who may not know the chain learns nothing of where it stands.
-    fn check(&self, submission: &Submission<'_>, fold: &Fold) -> Result<(), RecordError> {
+    fn check(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<(), RecordError> {
         let Submission { caller, request, signer, .. } = submission;
         let key = signer.public_key().id();
-        let registry = self.ledger.registry_for(fold, &request.act)?;
+        let registry = self.ledger.registry_for(fold, &caller.agency, &request.act)?;
         admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
         registry.check_chain(fold.chain(), fold.standing().is_empty(), &request.act)?;
         if let Some(expected) = request.expected_revision.filter(|expected| *expected != fold.next()) {
             return Err(RecordError::RevisionStale { expected, actual: fold.next() });
         }
         let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
-        let counts = registry.key_of(&caller.agency, key, on_registry).is_some()
-            && registry.signing_key(&caller.agency, key, &request.act).is_some();
-        if !counts {
-            return Err(RecordError::KeyNotHeld { agency: caller.agency.clone() });
-        }
+        let at = SignedAt { order: Order::END, recorded_at };
+        registry
+            .key_of(&caller.agency, key, on_registry, at)
+            .and_then(|_key| registry.check_signer(&caller.agency, key, &request.act))
+            .map_err(|fault| key_refused(&caller.agency, fault))?;
         if let Some(registry) = fold.registry() {
-            registry.clone().apply(&caller.agency, request.occurred_at, &request.act)?;
+            let (agency, occurred_at) = (caller.agency.as_str(), request.occurred_at);
+            registry.clone().apply(&Entered { agency, occurred_at, at, act: &request.act })?;
         }
         Ok(())
     }
@@ -298,6 +316,19 @@ struct Attempt {
     recorded_at: i64,
 }
 
+/// What is refused when the key that is held here is not one that could sign: another one may, or none.
+fn key_refused(agency: &str, fault: KeyFault) -> RecordError {
+    let agency = agency.to_owned();
+    match fault {
+        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } => RecordError::KeyNotHeld { agency },
+        KeyFault::OfAnother { .. }
+        | KeyFault::NotYetValid { .. }
+        | KeyFault::Expired { .. }
+        | KeyFault::Replaced { .. }
+        | KeyFault::Revoked { .. } => RecordError::KeyInvalid { agency, fault },
+    }
+}
+
 /// What the fold of the chain takes from an act that stands on it.
 fn recorded(caller: &Caller, request: Request, revision: Revision, recorded_at: i64) -> Recorded {
     Recorded {
@@ -356,6 +387,14 @@ pub enum RecordError {
     KeyNotHeld {
         /// Agency.
         agency: String,
+    },
+    /// The key that is held here for the agency does not count: of an entry that it signed, nobody would take notice.
+    #[error("`{agency}` cannot sign: {fault}")]
+    KeyInvalid {
+        /// Agency.
+        agency: String,
+        /// Why.
+        fault: KeyFault,
     },
     /// The act cannot be split into parts of allowed size.
     #[error(transparent)]

@@ -10,6 +10,7 @@ use mediation_proto::mediation::ledger::v1::PartKind;
 use crate::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
+    key::KeyId,
     ledger::{Fault, Fold},
     merkle::{Frontier, Hash, LeafIndex, Sm3Tree, TreeHasher, TreeSize, hash_leaf},
     record::leaf_bytes,
@@ -28,6 +29,8 @@ pub struct Verification {
     /// Checkpoints that the tree must reach, by size, with their names.
     checkpoints: Vec<(String, Checkpoint)>,
     twin: Option<Twin>,
+    /// When each key signed the entries that count: what a revocation finds that is recorded later.
+    signed: BTreeMap<KeyId, Vec<(i64, LeafIndex)>>,
     /// The vault is at hand: every part must open.
     keys_expected: bool,
     counts: Counts,
@@ -145,6 +148,7 @@ impl Verification {
             tree: Frontier::new(),
             checkpoints,
             twin: None,
+            signed: BTreeMap::new(),
             keys_expected,
             counts: Counts::default(),
             faults: Vec::new(),
@@ -176,7 +180,7 @@ impl Verification {
         if fold.next() != revision {
             self.faults.push(LogFault::Gap { index, chain, expected: fold.next(), found: revision });
         }
-        let checked = fold.place_record(&self.origin, &self.registry, revision, record, key);
+        let checked = fold.place_record(&self.origin, &self.registry, revision, index.into(), record, key);
         self.counts.parts += checked.parts.len() as u64;
         self.counts.withheld += checked.withheld.len() as u64;
         if self.keys_expected {
@@ -187,7 +191,12 @@ impl Verification {
             self.faults.extend(missing);
         }
         match checked.outcome {
-            Ok(_) => self.counts.signatures += 1,
+            Ok(_) => {
+                self.counts.signatures += 1;
+                if let Some(statement) = &checked.statement {
+                    self.signed.entry(statement.key_id).or_default().push((checked.recorded_at, index));
+                }
+            }
             Err(fault) => self.faults.push(LogFault::Entry { index, chain, revision, fault }),
         }
         if let Some(registry) = fold.registry() {
@@ -201,6 +210,19 @@ impl Verification {
         if let Some(twin) = &self.twin {
             self.faults.extend(other_trees(&twin.checkpoints, &twin.tree));
         }
+    }
+
+    /// Entries that count, whose keys were revoked afterwards as of an instant before them. That is no fault of the log:
+    /// they keep counting, and whoever relies on one has to know.
+    pub fn late_revocations(&self) -> impl Iterator<Item = LateRevocation> {
+        self.registry.keys().filter_map(|(key_id, key)| {
+            let invalid_from = key.revoked_as_of()?;
+            let signed = self.signed.get(key_id).map(Vec::as_slice).unwrap_or_default();
+            let late = signed.iter().filter(|(recorded_at, _)| recorded_at.div_euclid(1000) >= invalid_from);
+            let entries: Vec<LeafIndex> = late.map(|(_, index)| *index).collect();
+            let agency = key.agency.clone();
+            (!entries.is_empty()).then_some(LateRevocation { key_id: *key_id, agency, invalid_from, entries })
+        })
     }
 
     /// Ends: what was checked, what is wrong, the registry as the log leaves it, and the tree.
@@ -227,6 +249,19 @@ fn other_trees<H: TreeHasher>(checkpoints: &[(String, Checkpoint)], tree: &Front
         }
     }
     faults
+}
+
+/// A key that was revoked after it had signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LateRevocation {
+    /// The key.
+    pub key_id: KeyId,
+    /// Whose it was.
+    pub agency: String,
+    /// As of when; seconds since 1970-01-01T00:00:00Z.
+    pub invalid_from: i64,
+    /// Entries that it signed from then on, and that count.
+    pub entries: Vec<LeafIndex>,
 }
 
 /// Size and root of a tree that nobody has signed.

@@ -48,6 +48,7 @@ struct Place {
 pub(crate) struct Located {
     segment: Arc<SegmentFile>,
     offset: u64,
+    leaf: LeafIndex,
 }
 
 impl Index {
@@ -105,7 +106,7 @@ impl Index {
     fn locate(&self, leaf: u64) -> Option<Located> {
         let place = self.places.get(usize::try_from(leaf).ok()?)?;
         let segment = Arc::clone(self.segments.get(place.segment as usize)?);
-        Some(Located { segment, offset: place.offset.into() })
+        Some(Located { segment, offset: place.offset.into(), leaf: LeafIndex(leaf) })
     }
 }
 
@@ -138,7 +139,8 @@ fn read_one(window: &mut Window<'_>, place: &Located) -> Result<Stored, ReadErro
     let bytes = window.bytes(place.offset, length).map_err(|error| ReadError::Unavailable(Some(error)))?;
     let frame = Frame::decode(bytes).filter(|frame| frame.intact).ok_or_else(|| damaged(place))?;
     // A copy, so that a record that is kept does not keep the whole window.
-    Ok(Stored { chain: frame.chain, revision: frame.revision, record: Bytes::copy_from_slice(frame.record) })
+    let record = Bytes::copy_from_slice(frame.record);
+    Ok(Stored { chain: frame.chain, revision: frame.revision, order: place.leaf.into(), record })
 }
 
 fn damaged(place: &Located) -> ReadError {

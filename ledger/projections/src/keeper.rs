@@ -221,7 +221,7 @@ impl<L: Log, V: Vault> Keeper<L, V> {
                 Err(RecordError::Refused(refusal)) => {
                     tracing::warn!(%chain, event, agency, reason = ?refusal.reason, "a lapse may not be noted");
                 }
-                Err(RecordError::KeyNotHeld { .. }) => {
+                Err(RecordError::KeyNotHeld { .. } | RecordError::KeyInvalid { .. }) => {
                     tracing::warn!(%chain, event, agency, "the key of the center that answers may not sign");
                 }
                 Err(error) => return Err(error),

@@ -27,6 +27,7 @@ use mediation_ledger::{
     merkle::{Hash, LeafIndex, Tree, TreeSize, hash_leaf},
     note::{KeyName, Note, NoteError, SignatureType, VerifierKey, VerifierKeyError},
     record::leaf_bytes,
+    registry::Registry,
     store::CheckpointStore,
     tile::Tile,
 };
@@ -41,19 +42,19 @@ use self::twin::TwinTree;
 /// Time within which a published checkpoint is synced to the disk.
 pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
 
-/// Signs checkpoints: the key of the log, under its origin.
+/// Signs checkpoints under the origin of a log: with its key, or with both while one replaces the other.
 pub struct LogSigner {
     origin: KeyName,
-    key: SigningKey,
-    /// A second key of the log, which signs the same checkpoints.
+    keys: Vec<SigningKey>,
+    /// A further key of the log, of another algorithm, which signs the same checkpoints.
     second: Option<Arc<dyn Signer>>,
 }
 
 impl LogSigner {
     /// The signer of the log of this origin.
     #[must_use]
-    pub fn new(origin: KeyName, key: SigningKey) -> Self {
-        Self { origin, key, second: None }
+    pub fn new(origin: KeyName, keys: Vec<SigningKey>) -> Self {
+        Self { origin, keys, second: None }
     }
 
     /// Signs every checkpoint with a second key as well, of another algorithm: for those who may trust that one only.
@@ -63,21 +64,46 @@ impl LogSigner {
         self
     }
 
+    /// Signs only with the keys that the registry names and has not retired. Without any it signs nothing.
+    #[must_use]
+    pub fn signing(mut self, registry: &Registry) -> Self {
+        let origin = self.origin.clone();
+        self.keys.retain(|key| {
+            let vkey = verifier(&origin, key).map(|verifier| verifier.to_string());
+            let named = |vkey| registry.log_keys().iter().any(|key| key.vkey == vkey && key.retired.is_none());
+            vkey.is_ok_and(named)
+        });
+        self
+    }
+
+    /// Whether there is a key to sign with.
+    #[must_use]
+    pub fn has_keys(&self) -> bool {
+        !self.keys.is_empty()
+    }
+
+    /// The public halves of the log keys, by any of which checkpoints are verified. The second key is not among them.
+    ///
+    /// # Errors
+    /// A key is one that nobody may trust.
+    pub fn verifiers(&self) -> Result<Vec<VerifierKey>, VerifierKeyError> {
+        self.keys.iter().map(|key| verifier(&self.origin, key)).collect()
+    }
+
     fn sign(&self, checkpoint: &Checkpoint) -> Result<Note, NoteError> {
-        let mut note = checkpoint.sign(&self.key)?;
+        let mut note = Note::new(checkpoint.to_string())?;
+        for key in &self.keys {
+            note.sign(&self.origin, key)?;
+        }
         if let Some(second) = &self.second {
             note.sign_with(&self.origin, second.as_ref())?;
         }
         Ok(note)
     }
+}
 
-    /// The public half, by which checkpoints are verified.
-    ///
-    /// # Errors
-    /// The key is one that nobody may trust.
-    pub fn verifier(&self) -> Result<VerifierKey, VerifierKeyError> {
-        VerifierKey::new(self.origin.clone(), SignatureType::Ed25519, self.key.verifying_key())
-    }
+fn verifier(origin: &KeyName, key: &SigningKey) -> Result<VerifierKey, VerifierKeyError> {
+    VerifierKey::new(origin.clone(), SignatureType::Ed25519, key.verifying_key())
 }
 
 impl std::fmt::Debug for LogSigner {
@@ -430,16 +456,15 @@ impl<F: Follower> Sealer<F> {
 /// # Errors
 /// The store cannot be read, or the synced checkpoint is not one of this log.
 pub fn last_checkpoint(signer: &LogSigner, store: &dyn CheckpointStore) -> Result<Option<Checkpoint>, SealerError> {
-    last_signed(&signer.origin, signer.verifier()?, store)
+    last_signed(&signer.origin, &signer.verifiers()?, store)
 }
 
 fn last_signed(
     origin: &KeyName,
-    key: VerifierKey,
+    trusted: &[VerifierKey],
     store: &dyn CheckpointStore,
 ) -> Result<Option<Checkpoint>, SealerError> {
-    let trusted = [key];
-    let open = |note: &str| Checkpoint::open(note.as_bytes(), origin, &trusted).map(|signed| signed.checkpoint);
+    let open = |note: &str| Checkpoint::open(note.as_bytes(), origin, trusted).map(|signed| signed.checkpoint);
     let stored = store.load()?;
     let synced = stored.synced.as_deref().map(open).transpose()?;
     let unsynced = stored.unsynced.as_deref().and_then(|note| match open(note) {

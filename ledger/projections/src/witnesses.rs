@@ -107,7 +107,7 @@ struct Round {
 #[derive(Debug)]
 struct Collector {
     policy: Policy,
-    log: VerifierKey,
+    origin: KeyName,
     seals: Seals,
     store: Arc<dyn WitnessedStore>,
     options: Options,
@@ -121,22 +121,21 @@ struct Collector {
 }
 
 impl<C: Courier> Witnesses<C> {
-    /// Prepares to collect for the log with this key. `witnessed` is what [`witnessed`] has found in the store.
+    /// Prepares to collect for the log with these keys, one or two, of which the policy names one. `witnessed` is what [`witnessed`] has found in the store.
     ///
     /// # Errors
     /// The policy does not name the log, or a witness without its address.
     pub fn new(
         policy: Policy,
-        log: VerifierKey,
+        log: &[VerifierKey],
         seals: Seals,
         courier: &Arc<C>,
         store: Arc<dyn WitnessedStore>,
         last: Option<SignedCheckpoint>,
         options: Options,
     ) -> Result<(Self, Cosigned), WitnessesError> {
-        if !policy.logs().iter().any(|trusted| trusted.key == log) {
-            return Err(WitnessesError::OtherLog { origin: log.name().clone() });
-        }
+        let named = policy.logs().iter().find(|trusted| log.contains(&trusted.key)).map(|trusted| trusted.key.name());
+        let origin = named.cloned().ok_or(WitnessesError::OtherLog)?;
         let last = last.map(|signed| (signed.checkpoint.size, signed.note.to_string()));
         let standing = Arc::new(Standing::new(&policy, last));
         let (target, _) = watch::channel(None);
@@ -159,7 +158,7 @@ impl<C: Courier> Witnesses<C> {
         let cosigned = Cosigned::new(seals.clone(), Arc::clone(&standing));
         let (rounds, next_round) = (BTreeMap::new(), Instant::now());
         let collector =
-            Collector { policy, log, seals, store, options, standing, target, rounds, open: None, next_round };
+            Collector { policy, origin, seals, store, options, standing, target, rounds, open: None, next_round };
         Ok((Self { collector, askers, answers }, cosigned))
     }
 
@@ -263,7 +262,7 @@ impl Collector {
             return Ok(());
         }
         // Read once more as a client reads it: what is stored must be believed by everybody.
-        SignedCheckpoint::verify(round.note.clone(), self.log.name(), &self.policy.keys())?;
+        SignedCheckpoint::verify(round.note.clone(), &self.origin, &self.policy.keys())?;
         let (store, text) = (Arc::clone(&self.store), note.clone());
         let stored = tokio::task::spawn_blocking(move || store.store(&text)).await;
         match stored.unwrap_or_else(|error| Err(io::Error::other(error))) {
@@ -284,13 +283,14 @@ impl Collector {
 /// The store cannot be read, or what it holds is not a checkpoint of this log.
 pub fn witnessed(
     store: &dyn WitnessedStore,
-    log: &VerifierKey,
+    origin: &KeyName,
+    trusted: &[VerifierKey],
     policy: &Policy,
 ) -> Result<Option<StoredWitnessed>, WitnessesError> {
     let Some(note) = store.load()? else { return Ok(None) };
-    let own = Checkpoint::open(note.as_bytes(), log.name(), std::slice::from_ref(log))?;
+    let own = Checkpoint::open(note.as_bytes(), origin, trusted)?;
     let checkpoint = own.checkpoint;
-    let signed = SignedCheckpoint::verify(own.note, log.name(), &policy.keys()).ok();
+    let signed = SignedCheckpoint::verify(own.note, origin, &policy.keys()).ok();
     let current = signed.filter(|signed| !policy.needs_no_witness() && policy.is_met(&signed.cosignatures));
     if current.is_none() && !policy.needs_no_witness() {
         tracing::warn!(size = checkpoint.size.0, "the stored checkpoint is not witnessed by the policy of today");
@@ -312,11 +312,8 @@ pub struct StoredWitnessed {
 #[non_exhaustive]
 pub enum WitnessesError {
     /// The policy is another log's.
-    #[error("the policy of the witnesses does not name the key of `{origin}`")]
-    OtherLog {
-        /// The log.
-        origin: KeyName,
-    },
+    #[error("the policy of the witnesses names no key of the log")]
+    OtherLog,
     /// A witness that cannot be asked.
     #[error("the policy names witness `{witness}` without its address")]
     NoAddress {

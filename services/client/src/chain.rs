@@ -5,6 +5,7 @@ use mediation_ledger::{
     checkpoint::Checkpoint,
     ledger::{CheckedEntry, Fault, Fold},
     merkle::{Hash, LeafIndex},
+    note::VerifierKey,
     part::{Commitment, OpenedPart},
     registry::Registry,
 };
@@ -52,7 +53,8 @@ impl Client {
         if genesis.is_some_and(|genesis| registry.genesis() != Some(genesis)) {
             return Err(TrustError::OtherGenesis.into());
         }
-        if registry.log_key() != self.trust().log_key.to_string() {
+        let named = |trusted: &VerifierKey| registry.log_keys().iter().any(|key| key.vkey == trusted.to_string());
+        if !self.trust().log_keys().all(named) {
             return Err(TrustError::OtherLogKey.into());
         }
         Ok(registry)
@@ -94,7 +96,7 @@ impl Trust {
             let receipt = entry.receipt.as_ref().ok_or(TrustError::SealMissing)?;
             let proved = self.verify_inclusion(receipt, &checkpoint)?;
             let parts = disclosed(entry)?;
-            let checked = fold.place_disclosed(origin, registry, revision, receipt.entry.clone(), parts);
+            let checked = fold.place_disclosed(origin, registry, revision, proved.into(), receipt.entry.clone(), parts);
             entries.push((proved, checked));
         }
         let judgement = response.judgement.unwrap_or_default();

@@ -18,6 +18,9 @@ pub struct Trust {
     pub log_key: VerifierKey,
     /// SM2 key that signs checkpoints of the twin tree over SM3; none of a ledger without a twin.
     pub twin_key: Option<VerifierKey>,
+    /// Further keys of the log: while one replaces the other both sign, and what was given under one that is retired is
+    /// proved by it for ever.
+    pub other_log_keys: Vec<VerifierKey>,
 }
 
 /// A receipt that proves what it says.
@@ -82,8 +85,13 @@ impl Trust {
     /// # Errors
     /// It is malformed, of another origin, or not signed by the log key.
     pub fn checkpoint(&self, note: &str) -> Result<Checkpoint, TrustError> {
-        let trusted = std::slice::from_ref(&self.log_key);
-        Ok(Checkpoint::open(note.as_bytes(), self.log_key.name(), trusted)?.checkpoint)
+        let trusted: Vec<VerifierKey> = self.log_keys().cloned().collect();
+        Ok(Checkpoint::open(note.as_bytes(), self.log_key.name(), &trusted)?.checkpoint)
+    }
+
+    /// All keys of the log.
+    pub fn log_keys(&self) -> impl Iterator<Item = &VerifierKey> {
+        std::iter::once(&self.log_key).chain(&self.other_log_keys)
     }
 
     /// Checks that the checkpoint of a seal is cosigned as a policy demands; answers the cosignatures that count. What
@@ -93,9 +101,8 @@ impl Trust {
     /// The seal is missing, its checkpoint is not to be believed, or the quorum is not met.
     pub fn verify_quorum(&self, receipt: &Receipt, policy: &Policy) -> Result<Vec<Cosignature>, TrustError> {
         let seal = receipt.seal.as_ref().ok_or(TrustError::SealMissing)?;
-        let keys: Vec<VerifierKey> = std::iter::once(self.log_key.clone())
-            .chain(policy.witnesses().map(|(_, witness)| witness.key.clone()))
-            .collect();
+        let witnesses = policy.witnesses().map(|(_, witness)| &witness.key);
+        let keys: Vec<VerifierKey> = self.log_keys().chain(witnesses).cloned().collect();
         let signed = Checkpoint::open(seal.checkpoint.as_bytes(), self.log_key.name(), &keys)?;
         if policy.is_met(&signed.cosignatures) { Ok(signed.cosignatures) } else { Err(TrustError::NoQuorum) }
     }
@@ -161,8 +168,8 @@ pub enum TrustError {
         /// Its place.
         revision: Revision,
     },
-    /// The founding names another key of the log than the one that is trusted.
-    #[error("the founding names another log key than the one that is trusted")]
+    /// The registry names other keys of the log than those that are trusted.
+    #[error("the registry names another log key than the one that is trusted")]
     OtherLogKey,
     /// The ledger begins with another founding than the one that is pinned.
     #[error("the ledger begins with another founding than the one that is pinned")]

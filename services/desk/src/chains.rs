@@ -15,7 +15,7 @@ use mediation_domain::{
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
-    ledger::{CheckedEntry, Fold, rule_set_of},
+    ledger::{CheckedEntry, Fault, Fold, SIGNER_INVALID, rule_set_of},
     log::Log,
     recorder::Placed,
     registry::Registry,
@@ -93,7 +93,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         })?;
         let judged = judge(&history, registry.directory(), rules, Moment::end_of(as_of));
         let mut message = judgement::message(&judged, name, as_of);
-        message.findings.extend(entries.iter().filter_map(|entry| fault_finding(entry, rules)));
+        message.findings.extend(entries.iter().filter_map(|entry| fault_finding(entry, registry, rules)));
         Ok(message)
     }
 
@@ -166,10 +166,11 @@ impl<L: Log, V: Vault> Watcher<L, V> {
     }
 }
 
-/// The finding that an entry is which does not count. The judge never sees it: it is no act of the chain.
-fn fault_finding(entry: &CheckedEntry, rules: &RuleSet) -> Option<Finding> {
-    let fault = entry.outcome.as_ref().err()?;
-    let rule = rules.invariant(fault.code())?;
+/// The finding that an entry is which does not count, or whose key was revoked afterwards as of an instant before it. The
+/// judge sees neither: the one is no act of the chain, and of keys he knows nothing.
+fn fault_finding(entry: &CheckedEntry, registry: &Registry, rules: &RuleSet) -> Option<Finding> {
+    let late = entry.late_revocation(registry).map(|_| SIGNER_INVALID);
+    let rule = rules.invariant(entry.outcome.as_ref().err().map(Fault::code).or(late)?)?;
     Some(Finding {
         code: rule.code.clone(),
         revision: Some(entry.revision.0),

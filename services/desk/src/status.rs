@@ -2,12 +2,16 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use mediation_domain::admit::{Refusal, Violation};
+use mediation_domain::{
+    admit::{Refusal, Violation},
+    calendar::format_instant,
+};
 use mediation_ledger::{
     ledger::LedgerError,
     log::{AppendError, ReadError},
     part::SplitError,
     recorder::RecordError,
+    registry::KeyFault,
     vault::VaultError,
 };
 use mediation_proto::mediation::ledger::v1::Reason;
@@ -190,6 +194,9 @@ impl From<RecordError> for Refused {
         match error {
             RecordError::Refused(refusal) => refusal.into(),
             RecordError::KeyNotHeld { agency } => Self::new(Reason::KeyNotHeld).with("agency", agency),
+            RecordError::KeyInvalid { agency, fault } => {
+                Self::new(Reason::KeyInvalid).detail(fault.to_string(), key_zh(&fault)).with("agency", agency)
+            }
             RecordError::Split(SplitError::TooLarge { kind, size }) => {
                 Self::new(Reason::PartTooLarge).with("part", kind.as_str_name()).with("bytes", size)
             }
@@ -223,6 +230,23 @@ impl From<RecordError> for Refused {
             RecordError::Lost { revision } => Self::new(Reason::DataLoss).with("revision", revision),
             error => Self::internal(&error),
         }
+    }
+}
+
+/// Why a key does not count, in Chinese.
+fn key_zh(fault: &KeyFault) -> String {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the enum may grow is told in the words of the reason until it is given some here"
+    )]
+    match fault {
+        KeyFault::NotYetValid { key_id, valid_from } => format!("密钥 {key_id} 自 {valid_from} 起方可使用"),
+        KeyFault::Expired { key_id, valid_to } => format!("密钥 {key_id} 已于 {valid_to} 到期"),
+        KeyFault::Replaced { key_id } => format!("密钥 {key_id} 已被更换"),
+        KeyFault::Revoked { key_id, invalid_from } => {
+            format!("密钥 {key_id} 已吊销，自 {} 起失效", format_instant(*invalid_from))
+        }
+        fault => fault.to_string(),
     }
 }
 

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 pub(crate) struct Config {
     /// Address that the gRPC services listen on.
     pub(crate) listen: SocketAddr,
+    /// Files with checkpoints of this ledger that others hold, witnessed ones best. The process does not start on a log
+    /// that lacks what one of them covers, such as a restored older copy.
+    pub(crate) known_checkpoints: Vec<PathBuf>,
     /// The embedded log.
     pub(crate) log: LogConfig,
     /// The clock keeper.
@@ -78,6 +81,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: LISTEN,
+            known_checkpoints: Vec::new(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),

@@ -20,12 +20,13 @@ use mediation_projections::{
     witnesses::{Cosigned, Options, Witnesses, witnessed},
 };
 
-use crate::config::WitnessesConfig;
+use crate::{config::WitnessesConfig, layout::Layout, manifest::Manifest};
 
 /// What a process needs to collect cosignatures.
 #[derive(Debug)]
 pub(crate) struct Cosigning {
-    log: VerifierKey,
+    /// Keys that sign the log's checkpoints; the policy names one of them.
+    log: Vec<VerifierKey>,
     store: Arc<WitnessedFile>,
     /// A checkpoint that was witnessed once: the log and every tree must extend it.
     pub(crate) extends: Option<Checkpoint>,
@@ -42,13 +43,16 @@ struct Asked {
 }
 
 impl Cosigning {
-    /// Reads the policy, and the checkpoint that was witnessed last. Paths are below the ledger's directory.
+    /// Reads the policy, and the checkpoint that was witnessed last: also one that only an earlier key of the log has
+    /// signed. Paths are below the ledger's directory.
     pub(crate) fn open(
         directory: &Path,
         disk: Arc<dyn Disk>,
         config: &WitnessesConfig,
-        log: VerifierKey,
+        manifest: &Manifest,
+        log: Vec<VerifierKey>,
     ) -> Result<Self> {
+        let (origin, stored_keys) = (&manifest.origin, manifest.stored_keys(&Layout::new(directory)));
         let read = |path: &PathBuf| {
             let path = directory.join(path);
             fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
@@ -56,12 +60,12 @@ impl Cosigning {
         let store = Arc::new(WitnessedFile::new(disk, directory.to_owned()));
         let Some(path) = &config.policy else {
             // Witnesses who are asked no more still hold what they have cosigned.
-            let nobody: Policy = format!("log {log}\nquorum none\n").parse()?;
-            let extends = witnessed(store.as_ref(), &log, &nobody)?.map(|stored| stored.checkpoint);
+            let nobody: Policy = format!("log {}\nquorum none\n", manifest.log_key).parse()?;
+            let extends = witnessed(store.as_ref(), origin, &stored_keys, &nobody)?.map(|stored| stored.checkpoint);
             return Ok(Self { log, store, extends, asked: None });
         };
         let policy = Policy::parse(&read(path)?).with_context(|| format!("`{}` is no policy", path.display()))?;
-        let stored = witnessed(store.as_ref(), &log, &policy)?;
+        let stored = witnessed(store.as_ref(), origin, &stored_keys, &policy)?;
         let (extends, current) = stored.map(|stored| (stored.checkpoint, stored.current)).unzip();
         let courier = HttpCourier::new(config.authorities.as_ref().map(read).transpose()?.as_deref())?;
         let options = Options {
@@ -79,7 +83,7 @@ impl Cosigning {
             return Ok((None, Cosigned::by_nobody(seals.clone())));
         };
         let (witnesses, cosigned) =
-            Witnesses::new(policy, self.log, seals.clone(), &courier, self.store, current, options)?;
+            Witnesses::new(policy, &self.log, seals.clone(), &courier, self.store, current, options)?;
         Ok((Some(witnesses), cosigned))
     }
 }

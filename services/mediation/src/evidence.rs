@@ -103,7 +103,8 @@ impl Source<'_> {
                 let key = |digest: Hash| self.vault.key(chain, digest).ok().flatten();
                 // Only the parts are wanted here: whether an entry counts is for whoever verifies to say.
                 let registry = Registry::default();
-                let checked = fold.place_record(self.origin, &registry, stored.revision, &stored.record, &key);
+                let checked =
+                    fold.place_record(self.origin, &registry, stored.revision, leaf.into(), &stored.record, &key);
                 let path = self.tree.inclusion_path(leaf, self.size)?;
                 let parts = disclosed(checked.parts, withhold);
                 Ok(ProvedEntry { entry: checked.entry, proof: Proof::Path(leaf, path), parts })
@@ -121,7 +122,7 @@ fn last_checkpoint(layout: &Layout, manifest: &Manifest) -> Result<SignedCheckpo
     let open = |name: &str| -> Result<SignedCheckpoint> {
         let path = layout.root().join(name);
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        let signed = Checkpoint::open(&bytes, &manifest.origin, std::slice::from_ref(&manifest.log_key));
+        let signed = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout));
         signed.with_context(|| path.display().to_string())
     };
     let last = open(LAST)?;

@@ -16,6 +16,7 @@ use mediation_ledger::{
     entropy::{Entropy, Purpose, SeededEntropy, SystemEntropy},
     key::{Algorithm, Ed25519Signer, PublicKey, Signer},
     ledger::Ledger,
+    merkle::Hash,
     note::{KeyName, VerifierKey},
     recorder::{Placed, Recorder, Request},
 };
@@ -137,10 +138,44 @@ pub(crate) async fn found(directory: &Path, founding: &Founding, config: &Config
     Ok(manifest)
 }
 
+/// The ledger that another one carries on: its first entry commits to what of the end is known.
+#[derive(Debug)]
+pub(crate) struct Previous {
+    /// Identity of the ledger that lost its end.
+    pub(crate) origin: KeyName,
+    /// Its genesis.
+    pub(crate) genesis: Hash,
+    /// The last checkpoint of it that others hold; the note, verbatim.
+    pub(crate) checkpoint: String,
+}
+
+/// Founds a ledger that carries on another one.
+pub(crate) async fn reincarnate(
+    directory: &Path,
+    founding: &Founding,
+    previous: &Previous,
+    config: &Config,
+) -> Result<Manifest> {
+    let unfinished = Unfinished::begin(directory)?;
+    let manifest = build_after(&unfinished.layout(), founding, Some(previous), config, &Randomness::System).await?;
+    unfinished.finish()?;
+    Ok(manifest)
+}
+
 /// Builds a ledger with nothing but its founding in an empty directory.
 pub(crate) async fn build(
     layout: &Layout,
     founding: &Founding,
+    config: &Config,
+    randomness: &Randomness,
+) -> Result<Manifest> {
+    build_after(layout, founding, None, config, randomness).await
+}
+
+async fn build_after(
+    layout: &Layout,
+    founding: &Founding,
+    previous: Option<&Previous>,
     config: &Config,
     randomness: &Randomness,
 ) -> Result<Manifest> {
@@ -172,13 +207,13 @@ pub(crate) async fn build(
     ));
     let recorder = Recorder::new(ledger, roots.clone()).with_entropy(Arc::clone(&entropy));
     let register = Register { recorder: &recorder, entropy: entropy.as_ref() };
-    let genesis = register.enter_founding(founding, &verifier.to_string(), &roots).await?;
+    let genesis = register.enter_founding(founding, previous, &verifier.to_string(), &roots).await?;
     recorder.ledger().refresh_registry().await?;
     for member in &founding.members {
         let key = desks.get(&member.id).context("every member has a key")?;
         register.enter_key(founding, member, key).await?;
     }
-    let sealing = Sealing::open(layout, &disk, &founding.origin, signing_key.clone(), sm2_log_key.clone())?;
+    let sealing = Sealing::open(layout, &disk, &founding.origin, vec![signing_key.clone()], sm2_log_key.clone())?;
     let (sealer, seals) = sealing.start(log.as_ref()).await?;
     sealer.run(seals.reached(log.size())).await?;
     log.close().await;
@@ -193,7 +228,7 @@ pub(crate) async fn build(
         twin_key: sm2_log_key.map(|key| VerifierKey::of_log(founding.origin.twin(), key.public_key())),
     };
     fs::write(layout.config(), config.initial()?)?;
-    fs::write(layout.policy(), manifest.policy())?;
+    fs::write(layout.policy(), manifest.policy(&recorder.ledger().registry()))?;
     fs::write(layout.manifest(), manifest.sign(&signing_key)?)?;
     Ok(manifest)
 }
@@ -254,6 +289,7 @@ impl Register<'_> {
     async fn enter_founding(
         &self,
         founding: &Founding,
+        previous: Option<&Previous>,
         vkey: &str,
         roots: &BTreeMap<String, Arc<dyn Signer>>,
     ) -> Result<Placed> {
@@ -270,8 +306,14 @@ impl Register<'_> {
                        "root_key": root.map(|root| hex::encode(root.to_bytes()))})
             })
             .collect();
-        let data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
-        self.enter(founder, "LedgerFounded", data).await
+        let mut data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
+        let Some(Previous { origin, genesis, checkpoint }) = previous else {
+            return self.enter(founder, "LedgerFounded", data).await;
+        };
+        data["previous_origin"] = json!(origin.as_str());
+        data["previous_genesis_digest"] = json!(genesis.to_string());
+        data["previous_checkpoint"] = json!(checkpoint);
+        self.enter(founder, "LedgerReincarnated", data).await
     }
 
     async fn enter_key(&self, founding: &Founding, member: &Member, key: &PublicKey) -> Result<Placed> {
@@ -306,7 +348,7 @@ impl Register<'_> {
 }
 
 /// The catalogue's word for the algorithm of a key.
-fn algorithm(key: &PublicKey) -> &'static str {
+pub(crate) fn algorithm(key: &PublicKey) -> &'static str {
     match key.algorithm() {
         Algorithm::Ed25519 => "ED25519",
         Algorithm::Sm2Sm3 => "SM2_SM3",

@@ -4,12 +4,13 @@
 //! D/
 //!   mediation.toml     configuration                          not evidence
 //!   manifest           origin, log key, genesis; signed       written once, by init
-//!   policy             the trust file that is published       a pure function of the manifest
+//!   policy             the trust file that is published       follows from the manifest and the registry
 //!   checkpoint.last    last published checkpoint
 //!   checkpoint.sm3     last published checkpoint of the twin tree
 //!   log/               segments
 //!   vault/             key-encryption key, wraps
-//!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key
+//!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key; log.next.key while one log key
+//!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other
 //!   pki/               development certificates               transport only, not evidence
 //! ```
 
@@ -60,12 +61,22 @@ impl Layout {
         self.keys().join("log-sm2.key")
     }
 
+    /// A second log key, while one replaces the other.
+    pub(crate) fn next_log_key(&self) -> PathBuf {
+        self.keys().join("log.next.key")
+    }
+
     pub(crate) fn root_key(&self, agency: &str) -> PathBuf {
         self.keys().join(agency).join("root.key")
     }
 
     pub(crate) fn signing_key(&self, agency: &str) -> PathBuf {
         self.keys().join(agency).join("signing.key")
+    }
+
+    /// A new signing key until it has taken the place of the other.
+    pub(crate) fn next_signing_key(&self, agency: &str) -> PathBuf {
+        self.keys().join(agency).join("signing.next.key")
     }
 
     pub(crate) fn pki(&self) -> PathBuf {

@@ -7,6 +7,7 @@ mod cosigning;
 mod evidence;
 mod founding;
 mod keys;
+mod known;
 mod layout;
 mod log_http;
 mod manifest;
@@ -14,6 +15,7 @@ mod member;
 mod output;
 mod pki;
 mod process;
+mod registrar;
 mod replay;
 mod report;
 mod sealing;
@@ -76,6 +78,12 @@ enum Command {
     Log(command::log::Arguments),
     /// 见证：为日志的检查点联署 · Witness: cosign the checkpoints of logs
     Witness(command::witness::Arguments),
+    /// 机构签名密钥：列出、登记、更换、吊销 · Signing keys of agencies: list, enrol, rotate, revoke
+    Key(command::key::Arguments),
+    /// 日志密钥：更换、停用 · Log keys: rotate, retire
+    LogKey(command::log_key::Arguments),
+    /// 重立账本：末尾丢失的账本以新标识延续 · Carry on, under a new origin, a ledger whose end was lost
+    Reincarnate(command::reincarnate::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -104,6 +112,9 @@ fn main() -> ExitCode {
             Command::Verify(arguments) => command::verify::run(&arguments),
             Command::Log(arguments) => command::log::run(arguments).await,
             Command::Witness(arguments) => command::witness::run(arguments).await,
+            Command::Key(arguments) => command::key::run(arguments).await,
+            Command::LogKey(arguments) => command::log_key::run(arguments).await,
+            Command::Reincarnate(arguments) => command::reincarnate::run(arguments).await,
         }
     });
     match ended {

@@ -1,12 +1,18 @@
 //! The manifest: what a ledger is, fixed when it is founded and signed by its log key.
 
+use std::fs;
+
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
 use mediation_client::Trust;
 use mediation_ledger::{
     merkle::Hash,
     note::{KeyName, Note, SignatureType, VerifierKey},
+    registry::Registry,
 };
+use mediation_proto::mediation::types::v1::KeyRevocationReason;
+
+use crate::layout::Layout;
 
 const TITLE: &str = "mediation ledger manifest v1";
 
@@ -21,7 +27,7 @@ pub(crate) struct Manifest {
     pub(crate) segment_bytes: u64,
     /// Leaf hash of the first entry of the registry chain: the root of trust.
     pub(crate) genesis: Hash,
-    /// Key that signs checkpoints.
+    /// Key that signed checkpoints from the founding on; the registry names those that have joined or replaced it.
     pub(crate) log_key: VerifierKey,
     /// SM2 key that signs checkpoints of the twin tree over SM3, and those of the log beside its own key; none without a
     /// twin.
@@ -85,26 +91,55 @@ impl Manifest {
         Ok(VerifierKey::new(origin.clone(), SignatureType::Ed25519, key.verifying_key())?)
     }
 
-    /// The trust file that is published: a C2SP tlog-policy, with genesis pinned in a comment that our tools read, and
-    /// the key of the twin in another: other tools would refuse the whole file over a key of a type they do not know.
-    pub(crate) fn policy(&self) -> String {
-        let twin = self.twin_key.as_ref().map_or_else(String::new, |key| format!("{TWIN}{key}\n"));
-        format!("# genesis {}\n{twin}log {}\nquorum none\n", self.genesis, self.log_key)
+    /// The trust file that is published: a C2SP tlog-policy of the keys that sign now. In comments, which our tools read:
+    /// genesis, the key of the twin (other tools would refuse the whole file over a key of a type they do not know), and the
+    /// keys that were retired in good order, under which receipts were given.
+    pub(crate) fn policy(&self, registry: &Registry) -> String {
+        let mut text = format!("# genesis {}\n", self.genesis);
+        if let Some(twin) = &self.twin_key {
+            text.push_str(&format!("{TWIN}{twin}\n"));
+        }
+        for key in registry.log_keys() {
+            match key.retired {
+                None => text.push_str(&format!("log {}\n", key.vkey)),
+                // Whoever has the private key could sign anything with it.
+                Some((_, KeyRevocationReason::Compromised)) => {}
+                Some(_) => text.push_str(&format!("{RETIRED}{}\n", key.vkey)),
+            }
+        }
+        text.push_str("quorum none\n");
+        text
     }
 
     /// Reads what a client needs from a trust file.
     pub(crate) fn read_policy(text: &str) -> Result<(Trust, Option<Hash>)> {
         let genesis = text.lines().find_map(|line| line.strip_prefix("# genesis "));
         let twin = text.lines().find_map(|line| line.strip_prefix(TWIN));
-        let log = text.lines().find_map(|line| line.strip_prefix("log ")).context("the policy names no log")?;
-        let vkey = log.split(' ').next().unwrap_or(log);
-        let trust = Trust { log_key: vkey.parse()?, twin_key: twin.map(str::parse).transpose()? };
+        let keys = |prefix| text.lines().filter_map(move |line| line.strip_prefix(prefix));
+        let keys = keys("log ").chain(keys(RETIRED)).map(|key| Ok(key.split(' ').next().unwrap_or(key).parse()?));
+        let mut keys = keys.collect::<Result<Vec<VerifierKey>>>()?.into_iter();
+        let log_key = keys.next().context("the policy names no log")?;
+        let twin_key = twin.map(str::parse).transpose()?;
+        let trust = Trust { log_key, other_log_keys: keys.collect(), twin_key };
         Ok((trust, genesis.map(str::parse).transpose()?))
+    }
+
+    /// Every key that a stored checkpoint may be signed with: the founding's, and those that the trust file names beside it.
+    /// What the registry says of them is known only when the log has been read.
+    pub(crate) fn stored_keys(&self, layout: &Layout) -> Vec<VerifierKey> {
+        let policy = fs::read_to_string(layout.policy()).unwrap_or_default();
+        let named = Self::read_policy(&policy).map(|(trust, _)| trust.log_keys().cloned().collect::<Vec<_>>());
+        let mut keys = vec![self.log_key.clone()];
+        keys.extend(named.unwrap_or_default().into_iter().filter(|key| *key != self.log_key));
+        keys
     }
 }
 
 /// What the line of a trust file begins with that names the key of the twin.
 const TWIN: &str = "# sm3-log ";
+
+/// What the line of a trust file begins with that names a retired key.
+const RETIRED: &str = "# retired-log ";
 
 fn read_twin_key(line: &str) -> Result<VerifierKey> {
     let key = line.strip_prefix("sm3-log-key ").context("a line follows that is no `sm3-log-key`")?;

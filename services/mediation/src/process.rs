@@ -24,8 +24,15 @@ use mediation_projections::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
-    command::rules::known, config::Config, cosigning::Cosigning, keys::PrivateKey, layout::Layout, log_http,
-    manifest::Manifest, sealing::Sealing,
+    command::{key::finish, rules::known},
+    config::Config,
+    cosigning::Cosigning,
+    keys::PrivateKey,
+    known,
+    layout::Layout,
+    log_http,
+    manifest::Manifest,
+    sealing::Sealing,
 };
 
 /// Options of the embedded log of a ledger.
@@ -72,13 +79,17 @@ impl Process {
         known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
-        let cosigning = Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, sealing.verifier()?)?;
-        // What witnesses have cosigned they hold against every other history.
-        let covered =
-            sealing.last()?.into_iter().chain(cosigning.extends.clone()).max_by_key(|checkpoint| checkpoint.size);
+        let cosigning =
+            Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, &manifest, sealing.verifiers()?)?;
+        let known = known::read(directory, &config.known_checkpoints, &manifest)?;
+        // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
+        let held = cosigning.extends.iter().chain(&known).cloned();
+        let covered = sealing.last()?.into_iter().chain(held).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
-        let log = Arc::new(Embedded::open(Arc::clone(&disk), directory, &options)?);
+        let opened = Embedded::open(Arc::clone(&disk), directory, &options);
+        let log = Arc::new(opened.map_err(|error| known::refused(error, &known))?);
+        known::check(log.as_ref(), &known).await?;
         let vault = Arc::new(FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?);
         let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), vault, clock));
         let registry = ledger.refresh_registry().await?;
@@ -87,7 +98,11 @@ impl Process {
             "the log does not begin with the genesis that the manifest pins"
         );
 
-        let (mut sealer, seals) = sealing.start(log.as_ref()).await?;
+        for (agency, _) in registry.directory().iter() {
+            // A rotation that a crash has cut short after the log named the new key.
+            finish(&layout, agency, &registry)?;
+        }
+        let (mut sealer, seals) = sealing.signing(&registry)?.start(log.as_ref()).await?;
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
         }

@@ -9,6 +9,7 @@ use mediation_ledger::{
     key::Signer,
     log::Log,
     note::{KeyName, VerifierKey},
+    registry::Registry,
     store::CheckpointStore,
 };
 use mediation_log_embedded::{
@@ -32,32 +33,42 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
-    /// With these keys; the SM2 key is that of a ledger with a twin.
+    /// With these keys; the SM2 key is that of a ledger with a twin. One key of the log, or two while one replaces the other.
     pub(crate) fn open(
         layout: &Layout,
         disk: &Arc<dyn Disk>,
         origin: &KeyName,
-        key: SigningKey,
+        keys: Vec<SigningKey>,
         sm2: Option<Arc<dyn Signer>>,
     ) -> Result<Self> {
         let directory = || layout.root().to_owned();
         let store = Arc::new(CheckpointFiles::new(Arc::clone(disk), directory()));
-        let signer = LogSigner::new(origin.clone(), key);
+        let signer = LogSigner::new(origin.clone(), keys);
         let Some(sm2) = sm2 else { return Ok(Self { signer, store, twin: None }) };
         let files = Arc::new(CheckpointFiles::named(Arc::clone(disk), directory(), TWIN));
         let twin = Twin::open(origin, Arc::clone(&sm2), files)?;
         Ok(Self { signer: signer.and(sm2), store, twin: Some(twin) })
     }
 
-    /// With the keys that lie in the directory; they must be those that the manifest names.
+    /// With the keys that lie in the directory. Which of them may sign only the registry says: see
+    /// [`signing`](Self::signing).
     pub(crate) fn of_manifest(layout: &Layout, disk: &Arc<dyn Disk>, manifest: &Manifest) -> Result<Self> {
-        let key = keys::read(&layout.log_key())?;
-        ensure!(
-            Manifest::verifier(&manifest.origin, &key)?.to_string() == manifest.log_key.to_string(),
-            "the log key is not the one that the manifest names"
-        );
+        let mut log_keys = vec![keys::read(&layout.log_key())?];
+        if layout.next_log_key().exists() {
+            log_keys.push(keys::read(&layout.next_log_key())?);
+        }
         let sm2 = manifest.twin_key.as_ref().map(|named| twin_signer(layout, named)).transpose()?;
-        Self::open(layout, disk, &manifest.origin, key, sm2)
+        Self::open(layout, disk, &manifest.origin, log_keys, sm2)
+    }
+
+    /// Signs only with the log keys that the registry names and has not retired.
+    pub(crate) fn signing(mut self, registry: &Registry) -> Result<Self> {
+        self.signer = self.signer.signing(registry);
+        ensure!(
+            self.signer.has_keys(),
+            "no log key lies here that the registry names · 目录中没有登记链所载的日志密钥"
+        );
+        Ok(self)
     }
 
     /// The last checkpoint of the tree over SHA-256.
@@ -65,9 +76,9 @@ impl Sealing {
         Ok(last_checkpoint(&self.signer, self.store.as_ref())?)
     }
 
-    /// The key by which the checkpoints of the tree over SHA-256 are verified.
-    pub(crate) fn verifier(&self) -> Result<VerifierKey> {
-        Ok(self.signer.verifier()?)
+    /// The keys by which the checkpoints of the tree over SHA-256 are verified: all sign, any will do.
+    pub(crate) fn verifiers(&self) -> Result<Vec<VerifierKey>> {
+        Ok(self.signer.verifiers()?)
     }
 
     /// A sealer of the log.

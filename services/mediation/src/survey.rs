@@ -1,7 +1,7 @@
 //! A ledger's directory that nobody serves, verified and read chain by chain, on as many threads as are wanted.
 //!
 //! The first pass reads every byte of the log, in order: frames, batches, the tree against the last checkpoint, genesis,
-//! and the registry as it stood at each leaf. The second reads chain after chain and folds each as the ledger does: form,
+//! and the registry, which remembers what stood at each leaf. The second reads chain after chain and folds each as the ledger does: form,
 //! place, link and signature of every entry, parts against their commitments, admission. In memory are the places of the
 //! records, the places of the wraps, and one chain for each thread.
 
@@ -17,11 +17,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use mediation_domain::history::Recorded;
+use mediation_domain::{calendar::format_instant, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
-    ledger::{CheckedEntry, Fault, Fold, rule_set_of},
+    ledger::{CheckedEntry, Fold, SIGNER_INVALID, rule_set_of},
     merkle::{Hash, LeafIndex},
     registry::Registry,
     vault::DataKey,
@@ -65,8 +65,7 @@ pub(crate) struct Survey {
     log: Archive,
     chains: Vec<ChainId>,
     vault: VaultReader,
-    /// The registry after each leaf that changed it.
-    registries: Vec<(LeafIndex, Arc<Registry>)>,
+    registry: Arc<Registry>,
     _lock: Option<File>,
 }
 
@@ -90,19 +89,21 @@ pub(crate) struct ReadChain {
     pub(crate) rule_set: Option<String>,
     /// Its acts that count.
     pub(crate) history: Vec<Recorded>,
-    /// Its entries that do not.
+    /// Its entries that do not, and those whose keys were revoked afterwards as of an instant before them.
     pub(crate) faulty: Vec<FaultyEntry>,
 }
 
-/// An entry that does not count.
+/// An entry whose signature or bytes there is something to find of.
 #[derive(Debug)]
 pub(crate) struct FaultyEntry {
     /// Its place in the chain.
     pub(crate) revision: Revision,
     /// The agency that its statement names, when that can be read.
     pub(crate) agency: Option<String>,
-    /// Why it does not count.
-    pub(crate) fault: Fault,
+    /// Code of the finding.
+    pub(crate) code: &'static str,
+    /// Why it does not count, or what has become of its key.
+    pub(crate) reason: String,
 }
 
 /// What was read.
@@ -178,7 +179,6 @@ impl Survey {
         let expected = Expected { origin: origin.to_owned(), covered: Some((checkpoint.size, checkpoint.root)) };
         let mut damage = Vec::new();
         let mut fold = Fold::new(ChainId::registry(origin));
-        let mut registries: Vec<(LeafIndex, Arc<Registry>)> = Vec::new();
         let (scan, log) = Archive::read(disk, directory, &expected, &mut |placed| {
             if placed.leaf == LeafIndex(0) && placed.leaf_hash != manifest.genesis {
                 let (found, pinned) = (placed.leaf_hash, manifest.genesis);
@@ -187,12 +187,9 @@ impl Survey {
             }
             if placed.chain == fold.chain() {
                 let key = |digest| key(&vault, placed.chain, digest);
-                let known = registries.last().map(|(_, registry)| Arc::clone(registry)).unwrap_or_default();
+                let (none, order) = (Registry::default(), placed.leaf.into());
                 // What does not count is told when the chain is read; it changes no registry.
-                drop(fold.place_record(origin, &known, placed.revision, placed.record, &key));
-                if let Some(registry) = fold.registry().filter(|registry| **registry != *known) {
-                    registries.push((placed.leaf, Arc::new(registry.clone())));
-                }
+                drop(fold.place_record(origin, &none, placed.revision, order, placed.record, &key));
             }
             progress(placed.leaf.0 + 1);
         })?;
@@ -206,7 +203,7 @@ impl Survey {
             checkpoint,
             log,
             vault,
-            registries,
+            registry: Arc::new(fold.registry().cloned().unwrap_or_default()),
             _lock: lock,
         }))
     }
@@ -218,7 +215,7 @@ impl Survey {
 
     /// The registry as the log leaves it.
     pub(crate) fn registry(&self) -> Arc<Registry> {
-        self.registries.last().map(|(_, registry)| Arc::clone(registry)).unwrap_or_default()
+        Arc::clone(&self.registry)
     }
 
     /// Reads every chain, each by one of as many threads as there are states; `take` is given the state of its thread.
@@ -273,41 +270,41 @@ impl Survey {
             let page = self.log.chain(id, fold.next(), PAGE)?;
             let full = page.len() == PAGE;
             for (leaf, stored) in page {
-                let registry = self.registry_before(leaf);
                 let key = |digest| key(&self.vault, id, digest);
                 let origin = self.manifest.origin.as_str();
-                let checked = fold.place_record(origin, &registry, stored.revision, &stored.record, &key);
+                let (revision, order) = (stored.revision, leaf.into());
+                let checked = fold.place_record(origin, &self.registry, revision, order, &stored.record, &key);
                 reading.count(leaf, id, &checked);
-                read.push(checked);
+                read.push(checked, &self.registry);
             }
             if !full {
                 return Ok(read);
             }
         }
     }
-
-    /// The registry by which a leaf is judged: as the leaves before it left it.
-    fn registry_before(&self, leaf: LeafIndex) -> Arc<Registry> {
-        let before = self.registries.partition_point(|(changed, _)| *changed < leaf);
-        let last = before.checked_sub(1).and_then(|last| self.registries.get(last));
-        last.map(|(_, registry)| Arc::clone(registry)).unwrap_or_default()
-    }
 }
 
 impl ReadChain {
-    fn push(&mut self, checked: CheckedEntry) {
+    fn push(&mut self, checked: CheckedEntry, registry: &Registry) {
         if self.rule_set.is_none() {
             self.rule_set = rule_set_of(std::slice::from_ref(&checked)).map(str::to_owned);
         }
-        match checked.outcome {
-            Ok(recorded) => self.history.push(recorded),
-            Err(fault) => self.faulty.push(FaultyEntry {
-                revision: checked.revision,
-                agency: checked.statement.map(|statement| statement.agency),
-                fault,
-            }),
-        }
+        let revoked = checked.late_revocation(registry).map(|late| late.invalid_from);
+        let found = match checked.outcome {
+            Ok(recorded) => {
+                self.history.push(recorded);
+                revoked.map(|since| (SIGNER_INVALID, revoked_later(since)))
+            }
+            Err(fault) => Some((fault.code(), fault.to_string())),
+        };
+        let (revision, agency) = (checked.revision, checked.statement.map(|statement| statement.agency));
+        self.faulty.extend(found.map(|(code, reason)| FaultyEntry { revision, agency, code, reason }));
     }
+}
+
+fn revoked_later(invalid_from: i64) -> String {
+    let since = format_instant(invalid_from);
+    format!("密钥事后被吊销，自 {since} 起失效 · the key was revoked later, as of {since}")
 }
 
 impl Reading {
@@ -363,7 +360,7 @@ fn last_checkpoint(layout: &Layout, manifest: &Manifest) -> Result<Checkpoint> {
     let open = |name: &str| -> Result<Checkpoint> {
         let path = layout.root().join(name);
         let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        let signed = Checkpoint::open(&bytes, &manifest.origin, std::slice::from_ref(&manifest.log_key));
+        let signed = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout));
         Ok(signed.with_context(|| path.display().to_string())?.checkpoint)
     };
     let last = open(LAST)?;

@@ -30,12 +30,13 @@ fn acts(entries: &[(LeafIndex, CheckedEntry)], registry: &Registry) {
 fn act(index: LeafIndex, entry: &CheckedEntry, registry: &Registry) -> Vec<String> {
     let agency = entry.statement.as_ref().map(|statement| name(&statement.agency, registry)).unwrap_or_default();
     let date = entry.statement.as_ref().map(|statement| Day::of(statement.occurred_at).to_string());
+    let flag = if entry.late_revocation(registry).is_some() { "✓ 密钥事后吊销" } else { "✓" };
     let (role, event, mark) = match &entry.outcome {
         Ok(recorded) => {
             let role = recorded.act.header.as_ref().and_then(|header| header.signer_role);
             let role = role.and_then(|role| catalogue::zh_of_number(&TYPES_ROLE, role)).unwrap_or("（不可见）");
             let event = recorded.act.event().map_or("（不可见）", |(kind, _)| catalogue::row(kind).zh.as_str());
-            (role.to_owned(), event.to_owned(), "✓".to_owned())
+            (role.to_owned(), event.to_owned(), flag.to_owned())
         }
         Err(fault) => (String::new(), format!("不计入：{}", fault.code()), "✗".to_owned()),
     };

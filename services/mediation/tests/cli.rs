@@ -16,8 +16,23 @@ mod cli {
         let (code, help, _) = mediation(&["--help"]);
         assert_eq!(code, Some(0));
         for command in [
-            "init", "serve", "demo", "record", "chain", "replay", "rules", "clock", "city", "figures", "findings",
-            "verify", "log", "witness",
+            "init",
+            "serve",
+            "demo",
+            "record",
+            "chain",
+            "replay",
+            "rules",
+            "clock",
+            "city",
+            "figures",
+            "findings",
+            "verify",
+            "log",
+            "witness",
+            "key",
+            "log-key",
+            "reincarnate",
         ] {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);

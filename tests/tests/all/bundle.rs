@@ -59,6 +59,21 @@ impl Told {
         Self { served, chain }
     }
 
+    /// One more visit, by the center.
+    async fn visit(&self) {
+        let center = self.served.client("ZC-FL", AgencyKind::GovernanceCenter).await;
+        let visited = json!({"satisfaction": "SATISFIED", "relapse_signs": false});
+        let visit = request(&self.chain, &event_id(), "FollowUpVisited", "ZC-FL/REG-1", "REG", visited);
+        center.record(visit).await.unwrap();
+    }
+
+    /// Runs a command on the directory.
+    fn changed(&self, arguments: &[&str]) -> String {
+        let output = Command::new(mediation()).args(arguments).arg("--dir").arg(self.served.path()).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", text(&output));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     fn policy(&self) -> PathBuf {
         self.served.path().join("policy")
     }
@@ -213,6 +228,41 @@ fn a_chain_that_is_not_there_and_a_ledger_that_is_served_give_no_bundle() {
     told.chain = chain_id();
     assert_eq!(told.export("a.evidence.zip", &[]).status.code(), Some(5), "there is no such chain");
     assert!(!told.file("a.evidence.zip").exists());
+}
+
+#[test]
+fn changed_keys_are_judged_alike_and_an_older_bundle_verifies_under_the_newer_trust_file() {
+    let mut told = Told::new();
+    told.served.stop();
+    told.exported("older.evidence.zip", &[]);
+    told.changed(&["key", "rotate", "--agency", "ZC-FL"]);
+    told.changed(&["log-key", "rotate"]);
+    told.served.start();
+    tokio::runtime::Runtime::new().unwrap().block_on(told.visit());
+    told.served.stop();
+    let listed = told.changed(&["key", "list", "--agency", "ZC-FL", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let key = listed["keys"].as_array().unwrap().iter().find(|key| key["counts"] == true).unwrap();
+    let since = "2024-01-01T00:00:00+08:00";
+    let (revoke, reason) =
+        (["key", "revoke", "--agency", "ZC-FL"], ["--reason", "compromised", "--invalid-from", since]);
+    told.changed(&[&revoke[..], &["--key", key["key_id"].as_str().unwrap()], &reason].concat());
+    told.changed(&["key", "enrol", "--agency", "ZC-FL"]);
+    told.changed(&["log-key", "retire"]);
+    told.exported("newer.evidence.zip", &[]);
+    let policy = told.policy();
+    for (name, late) in [("older.evidence.zip", false), ("newer.evidence.zip", true)] {
+        let bundle = told.file(name);
+        let (rust, python) = (verdict(&bundle, Some(&policy)), script_verdict(&bundle, Some(&policy)));
+        assert_eq!((&rust["good"], &python["good"]), (&json!(true), &json!(true)), "{rust:#} {python:#}");
+        assert_eq!(shared(&rust), shared(&python));
+        let note = |verdict: &Value| {
+            let rows = verdict["checks"].as_array().unwrap();
+            rows.iter().find(|row| row["check"] == "keys").unwrap()["note"].clone()
+        };
+        assert_eq!(note(&rust), note(&python));
+        assert_eq!(note(&rust).as_str().unwrap().contains("the keys of 1 were revoked later"), late, "{rust:#}");
+    }
 }
 
 /// Files of a bundle, to be tampered with.

@@ -16,6 +16,8 @@ mod figures;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod keys;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod openssl;

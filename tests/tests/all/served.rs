@@ -31,6 +31,7 @@ pub(crate) fn mediation() -> &'static Path {
 #[derive(Debug)]
 pub(crate) struct Served {
     pub(crate) directory: TempDir,
+    ledger: PathBuf,
     pub(crate) address: String,
     /// Address of the log over HTTP, if the configuration serves it.
     pub(crate) log_http: Option<String>,
@@ -65,18 +66,25 @@ impl Served {
             .output()
             .unwrap();
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
-        let mut served = Self::beside(directory);
+        let ledger = directory.path().join("ledger");
+        let mut served = Self::beside(directory, ledger);
         served.start();
         served
     }
 
     /// A ledger that stands, or will, in a directory.
-    pub(crate) fn beside(directory: TempDir) -> Self {
-        Self { directory, address: String::new(), log_http: None, child: None }
+    pub(crate) fn beside(directory: TempDir, ledger: PathBuf) -> Self {
+        Self { directory, ledger, address: String::new(), log_http: None, child: None }
+    }
+
+    /// A ledger that stands already, and that nobody serves yet.
+    pub(crate) fn at(ledger: &Path) -> Self {
+        let directory = tempfile::Builder::new().prefix("mediation-test-").tempdir().unwrap();
+        Self::beside(directory, ledger.to_owned())
     }
 
     pub(crate) fn path(&self) -> PathBuf {
-        self.directory.path().join("ledger")
+        self.ledger.clone()
     }
 
     /// Serves on a free port of loopback; returns when the process says that it does.
@@ -127,9 +135,11 @@ impl Served {
     /// What clients know beforehand.
     pub(crate) fn trust(&self) -> Trust {
         let policy = std::fs::read_to_string(self.path().join("policy")).unwrap();
-        let log = policy.lines().find_map(|line| line.strip_prefix("log ")).unwrap();
+        let keys = policy.lines().filter_map(|line| line.strip_prefix("log ").or(line.strip_prefix("# retired-log ")));
+        let mut keys = keys.map(|key| key.parse().unwrap());
         let twin = policy.lines().find_map(|line| line.strip_prefix("# sm3-log "));
-        Trust { log_key: log.parse().unwrap(), twin_key: twin.map(|key| key.parse().unwrap()) }
+        let twin_key = twin.map(|key| key.parse().unwrap());
+        Trust { log_key: keys.next().unwrap(), other_log_keys: keys.collect(), twin_key }
     }
 
     /// A connection with the certificate of an agency, or with none.

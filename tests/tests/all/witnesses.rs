@@ -298,7 +298,9 @@ async fn a_forked_ledger_gets_no_cosignature_and_no_witness_forgets() {
     record(&city.served, ReceiptLevel::Witnessed).await;
     city.served.stop();
     // The same keys, the same origin, the same beginning; from here on two histories.
-    let mut fork = Served::beside(tempfile::Builder::new().prefix("mediation-fork-").tempdir().unwrap());
+    let directory = tempfile::Builder::new().prefix("mediation-fork-").tempdir().unwrap();
+    let ledger = directory.path().join("ledger");
+    let mut fork = Served::beside(directory, ledger);
     copy(&city.served.path(), &fork.path());
     city.served.start();
     for _ in 0..3 {

@@ -19,7 +19,7 @@ use crate::{
     limits::RECORDED_AT_SLACK_MS,
     merkle::{LeafIndex, verify_inclusion},
     part::{Commitment, OpenError},
-    registry::Registry,
+    registry::{KeyFault, Registry},
     statement::StatementError,
 };
 
@@ -165,7 +165,8 @@ impl Walk<'_> {
         proved: &ProvedEntry,
     ) -> CheckedEntry {
         let (entry, parts) = (proved.entry.clone(), proved.parts.clone());
-        let checked = fold.place_disclosed(self.origin, registry, Revision(revision as u64), entry, parts);
+        let checked =
+            fold.place_disclosed(self.origin, registry, Revision(revision as u64), index(proved).into(), entry, parts);
         if let Err(fault) = &checked.outcome {
             let (check, cause) = named(fault);
             self.verdict.fail(check, cause, place_of(section, revision, fault));
@@ -220,7 +221,7 @@ impl Walk<'_> {
             self.verdict.fail(Check::Registry, verdict::GENESIS_DIFFERS, Section::Registry.entry(0));
         }
         if let Some((_, registry)) = registries.last()
-            && !trust.logs().iter().any(|key| key.to_string() == registry.log_key())
+            && !trust.logs().any(|trusted| registry.log_keys().iter().any(|key| key.vkey == trusted.to_string()))
         {
             self.verdict.fail(Check::Registry, verdict::LOG_KEY_DIFFERS, POLICY);
         }
@@ -277,12 +278,24 @@ fn named(fault: &Fault) -> (Check, Cause) {
         Fault::BrokenLink { .. } => (Check::Links, verdict::LINK_BROKEN),
         Fault::EventIdReused => (Check::Links, verdict::EVENT_ID_REPEATED),
         Fault::UnknownAgency => (Check::Keys, verdict::AGENCY_UNKNOWN),
-        Fault::UnknownKey { .. } => (Check::Keys, verdict::KEY_UNKNOWN),
+        Fault::Key(fault) => (Check::Keys, key_cause(fault)),
         Fault::BadSignature => (Check::Signatures, verdict::SIGNATURE_INVALID),
         Fault::OtherParts | Fault::Part(_) => (Check::Parts, verdict::PART_CHANGED),
         Fault::NotAnAct => (Check::Admission, verdict::ACT_MALFORMED),
         Fault::Refused(_) => (Check::Admission, verdict::ACT_REFUSED),
         Fault::Registry(_) => (Check::Registry, verdict::REGISTRY_ACT_INVALID),
+    }
+}
+
+fn key_cause(fault: &KeyFault) -> Cause {
+    match fault {
+        KeyFault::Unknown { .. } => verdict::KEY_UNKNOWN,
+        KeyFault::OfAnother { .. } => verdict::KEY_OF_ANOTHER,
+        KeyFault::NotForThisAct { .. } => verdict::KEY_OF_OTHER_USE,
+        KeyFault::NotYetValid { .. } => verdict::KEY_NOT_YET_VALID,
+        KeyFault::Expired { .. } => verdict::KEY_EXPIRED,
+        KeyFault::Replaced { .. } => verdict::KEY_REPLACED,
+        KeyFault::Revoked { .. } => verdict::KEY_REVOKED,
     }
 }
 
@@ -310,7 +323,7 @@ impl Examined<'_> {
         let (own, all) = (self.entries.len(), self.entries.len() + self.registered.len());
         verdict.pass(Check::Entries, format!("{own} 条，登记链 {} 条 · entries", self.registered.len()));
         verdict.pass(Check::Links, "逐条相连，序号连续 · each links to the one before".to_owned());
-        verdict.pass(Check::Keys, "在各自序号处有效 · each valid at its index".to_owned());
+        verdict.pass(Check::Keys, self.keys_note());
         verdict.pass(Check::Signatures, format!("{all} 个机构签名 · signatures of agencies"));
         if self.checkpoint.is_some() {
             verdict.pass(Check::Inclusion, format!("{all} 条均在检查点之下 · all under the checkpoint"));
@@ -319,6 +332,16 @@ impl Examined<'_> {
         let parts: usize = self.entries.iter().map(|entry| entry.parts.len()).sum();
         verdict.pass(Check::Parts, format!("{parts} 个与承诺相符 · agree with their commitments"));
         verdict.pass(Check::Admission, "逐条重验 · judged again".to_owned());
+    }
+
+    /// A revocation that was recorded later takes nothing away, and whoever relies on an entry has to know of it.
+    fn keys_note(&self) -> String {
+        let late = self.entries.iter().filter(|entry| entry.late_revocation(&self.registry).is_some()).count();
+        let valid = "在各自序号处有效 · each valid at its index";
+        if late == 0 {
+            return valid.to_owned();
+        }
+        format!("{valid}；{late} 条的密钥事后被吊销 · the keys of {late} were revoked later, as of an instant before")
     }
 
     fn time_note(&self) -> String {

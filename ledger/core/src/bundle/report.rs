@@ -16,7 +16,7 @@ use super::{
     findings::withheld,
     manifest::TOOL,
 };
-use crate::ledger::CheckedEntry;
+use crate::{ledger::CheckedEntry, registry::EnrolledKey};
 
 const STYLE: &str = include_str!("report/style.css");
 
@@ -131,10 +131,7 @@ fn signers(page: &mut Page, examined: &Examined<'_>) {
             own().filter_map(|entry| entry.statement.as_ref().map(|statement| statement.key_id)).collect();
         for key in keys {
             let enrolled = examined.registry.key(key).filter(|enrolled| enrolled.agency == agency);
-            let valid = enrolled.map_or_else(
-                || "未登记".to_owned(),
-                |enrolled| format!("{} 至 {}", enrolled.valid_from, enrolled.valid_to.as_deref().unwrap_or("今")),
-            );
+            let valid = enrolled.map_or_else(|| "未登记".to_owned(), validity);
             let count = own().filter(|entry| entry.statement.as_ref().is_some_and(|one| one.key_id == key)).count();
             rows.push(vec![name(examined, agency), agency.to_owned(), key.to_string(), valid, count.to_string()]);
         }
@@ -144,6 +141,15 @@ fn signers(page: &mut Page, examined: &Examined<'_>) {
         "密钥的登记、启用本身是账本中的签名行为，随附登记链 {} 条，从创世条目起逐条可验；每个签名按其序号处的登记状态判断。",
         examined.registered.len()
     ));
+}
+
+/// From when to when a key counts, and what has become of it.
+fn validity(key: &EnrolledKey) -> String {
+    let from = key.valid_from.map_or_else(|| "更换时".to_owned(), |day| day.to_string());
+    let to = key.valid_to.map_or_else(|| "今".to_owned(), |day| day.to_string());
+    let replaced = if key.replaced.is_some() { "，其后已更换" } else { "" };
+    let revoked = key.revoked_as_of().map(|since| format!("，其后被吊销，自 {} 起失效", instant(since)));
+    format!("{from} 至 {to}{replaced}{}", revoked.unwrap_or_default())
 }
 
 fn signed_by(entry: &CheckedEntry, agency: &str) -> bool {

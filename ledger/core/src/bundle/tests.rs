@@ -5,7 +5,7 @@ use mediation_domain::history::EventId;
 use mediation_proto::{fields::kind_of_event, json::act_from_json, mediation::ledger::v1::Act};
 use serde_json::{Map, Value, json};
 
-use super::*;
+use super::{manifest::TOOL, *};
 use crate::{
     chain::Revision,
     checkpoint::Checkpoint,
@@ -199,7 +199,10 @@ fn a_changed_byte_of_any_file_is_named() {
     let files = read(&bytes).unwrap();
     let mut missed = Vec::new();
     for (name, content) in &files {
-        for at in (0..content.len()).step_by((content.len() / 48).max(1)) {
+        // Which program made it is the maker's word: another one is no fault.
+        let tool = content.windows(TOOL.len()).position(|found| found == TOOL.as_bytes()).unwrap_or(content.len());
+        let is_tool = |at: &usize| name == MANIFEST && (tool..tool + TOOL.len()).contains(at);
+        for at in (0..content.len()).step_by((content.len() / 48).max(1)).filter(|at| !is_tool(at)) {
             let mut changed = content.to_vec();
             *changed.get_mut(at).unwrap() ^= 1;
             let mut files = files.clone();

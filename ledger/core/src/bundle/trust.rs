@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! # genesis 5f…                        leaf hash of the founding
+//! # retired-log ledger.example/main+…  key of the log that was replaced: what it signed before still holds
 //! log ledger.example/main+f68d6000+A…  keys of the log; several while one replaces the other
 //! witness court court.example/w+ee…+B…
 //! group centers 2 court petition …     so many of these, or `any`, or `all`
@@ -21,6 +22,8 @@ use crate::{
 pub struct TrustFile {
     genesis: Option<Hash>,
     logs: Vec<VerifierKey>,
+    /// Keys of the log that were retired in good order.
+    retired: Vec<VerifierKey>,
     witnesses: BTreeMap<String, VerifierKey>,
     groups: BTreeMap<String, (usize, Vec<String>)>,
     quorum: Option<String>,
@@ -41,14 +44,16 @@ impl TrustFile {
     /// The first line that cannot be understood: keys of two logs, a member that stands nowhere before, a name twice, no
     /// log, or not one quorum.
     pub fn parse(text: &str) -> Result<Self, TrustFileError> {
-        let mut file =
-            Self { genesis: None, logs: Vec::new(), witnesses: BTreeMap::new(), groups: BTreeMap::new(), quorum: None };
+        let (logs, retired) = (Vec::new(), Vec::new());
+        let (witnesses, groups) = (BTreeMap::new(), BTreeMap::new());
+        let mut file = Self { genesis: None, logs, retired, witnesses, groups, quorum: None };
         let mut line = 0;
         for text in text.lines() {
             line += 1;
             file.take(text).ok_or(TrustFileError { line })?;
         }
-        if file.logs.is_empty() || file.quorum.is_none() {
+        let is_own = |key: &VerifierKey| file.origin() == Some(key.name());
+        if file.logs.is_empty() || file.quorum.is_none() || !file.retired.iter().all(is_own) {
             return Err(TrustFileError { line: line + 1 });
         }
         Ok(file)
@@ -60,10 +65,9 @@ impl TrustFile {
         self.genesis
     }
 
-    /// Keys of the log. All have the name of the log.
-    #[must_use]
-    pub fn logs(&self) -> &[VerifierKey] {
-        &self.logs
+    /// Keys of the log, those that were retired last. All have the name of the log.
+    pub fn logs(&self) -> impl Iterator<Item = &VerifierKey> {
+        self.logs.iter().chain(&self.retired)
     }
 
     /// Name of the log. None never: a file that was read names a log.
@@ -75,7 +79,7 @@ impl TrustFile {
     /// Every key that a checkpoint's signature may be of.
     #[must_use]
     pub fn keys(&self) -> Vec<VerifierKey> {
-        self.logs.iter().chain(self.witnesses.values()).cloned().collect()
+        self.logs().chain(self.witnesses.values()).cloned().collect()
     }
 
     /// Number of witnesses.
@@ -106,6 +110,10 @@ impl TrustFile {
     fn take(&mut self, line: &str) -> Option<()> {
         if let Some(genesis) = line.strip_prefix("# genesis ") {
             return self.genesis.replace(genesis.parse().ok()?).is_none().then_some(());
+        }
+        if let Some(retired) = line.strip_prefix("# retired-log ") {
+            self.retired.push(retired.parse().ok()?);
+            return Some(());
         }
         if line.starts_with('#') {
             return Some(());

@@ -215,7 +215,7 @@ causes! {
     CHECKPOINT_UNSIGNED "checkpoint-unsigned" "检查点没有账本的有效签名" "the log did not sign the checkpoint";
     QUORUM_MISSED "quorum-missed" "见证不足" "too few witnesses cosigned";
     GENESIS_DIFFERS "genesis-differs" "登记链不以固定的创世条目开始" "the registry does not begin with the pinned founding";
-    LOG_KEY_DIFFERS "log-key-differs" "创世条目所列日志公钥不是信任文件的" "the founding names another log key than the trust file";
+    LOG_KEY_DIFFERS "log-key-differs" "登记链所列日志公钥不是信任文件的" "the registry names another log key than the trust file";
     REGISTRY_INCOMPLETE "registry-incomplete" "登记链内容不全" "the registry is not shown whole";
     REGISTRY_ACT_INVALID "registry-act-invalid" "登记行为无效" "an act of the registry has no effect";
     ENTRY_FOREIGN "entry-foreign" "外来字节，不是条目" "foreign bytes stand in place of an entry";
@@ -230,7 +230,13 @@ causes! {
     EVENT_ID_REPEATED "event-id-repeated" "行为编号重复" "an event id stands twice";
     INDEX_DISORDERED "index-disordered" "叶序号未递增" "leaf indexes do not grow";
     AGENCY_UNKNOWN "agency-unknown" "签名机构未参加本账本" "the agency does not take part";
-    KEY_UNKNOWN "key-unknown" "该序号处密钥不属于该机构" "the key is not the agency's at that index";
+    KEY_UNKNOWN "key-unknown" "该序号处密钥未登记" "the key is not enrolled at that index";
+    KEY_OF_ANOTHER "key-of-another" "密钥属于另一机构" "the key is another agency's";
+    KEY_OF_OTHER_USE "key-of-other-use" "密钥不是签署此类行为的密钥" "the key is not the one that signs such an act";
+    KEY_NOT_YET_VALID "key-not-yet-valid" "密钥尚未启用" "the key was not yet valid";
+    KEY_EXPIRED "key-expired" "密钥已到期" "the key had expired";
+    KEY_REPLACED "key-replaced" "密钥此前已被更换" "the key had been replaced";
+    KEY_REVOKED "key-revoked" "密钥此前已被吊销" "the key had been revoked";
     SIGNATURE_INVALID "signature-invalid" "签名无效" "the signature is not the key's";
     PROOF_MALFORMED "proof-malformed" "包含证明格式有误" "an inclusion proof cannot be read";
     PROOF_OF_OTHER_CHECKPOINT "proof-of-other-checkpoint" "包含证明属于另一检查点" "a proof is one under another checkpoint";

@@ -24,7 +24,9 @@ import re
 import struct
 import sys
 import zlib
-from datetime import datetime, timedelta, timezone
+from copy import copy
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
 
 try:
     from cryptography.exceptions import InvalidSignature
@@ -58,7 +60,7 @@ CAUSES = {
     "checkpoint-unsigned": ("检查点没有账本的有效签名", "the log did not sign the checkpoint"),
     "quorum-missed": ("见证不足", "too few witnesses cosigned"),
     "genesis-differs": ("登记链不以固定的创世条目开始", "the registry does not begin with the pinned founding"),
-    "log-key-differs": ("创世条目所列日志公钥不是信任文件的", "the founding names another log key than the trust file"),
+    "log-key-differs": ("登记链所列日志公钥不是信任文件的", "the registry names another log key than the trust file"),
     "registry-incomplete": ("登记链内容不全", "the registry is not shown whole"),
     "registry-act-invalid": ("登记行为无效", "an act of the registry has no effect"),
     "entry-foreign": ("外来字节，不是条目", "foreign bytes stand in place of an entry"),
@@ -73,7 +75,13 @@ CAUSES = {
     "event-id-repeated": ("行为编号重复", "an event id stands twice"),
     "index-disordered": ("叶序号未递增", "leaf indexes do not grow"),
     "agency-unknown": ("签名机构未参加本账本", "the agency does not take part"),
-    "key-unknown": ("该序号处密钥不属于该机构", "the key is not the agency's at that index"),
+    "key-unknown": ("该序号处密钥未登记", "the key is not enrolled at that index"),
+    "key-of-another": ("密钥属于另一机构", "the key is another agency's"),
+    "key-of-other-use": ("密钥不是签署此类行为的密钥", "the key is not the one that signs such an act"),
+    "key-not-yet-valid": ("密钥尚未启用", "the key was not yet valid"),
+    "key-expired": ("密钥已到期", "the key had expired"),
+    "key-replaced": ("密钥此前已被更换", "the key had been replaced"),
+    "key-revoked": ("密钥此前已被吊销", "the key had been revoked"),
     "signature-invalid": ("签名无效", "the signature is not the key's"),
     "proof-malformed": ("包含证明格式有误", "an inclusion proof cannot be read"),
     "proof-of-other-checkpoint": ("包含证明属于另一检查点", "a proof is one under another checkpoint"),
@@ -103,7 +111,10 @@ FIXED = ["README.txt", "checkpoint", "findings.json", "manifest.json", "policy",
          "withheld.json"]
 
 # 登记链行为的字段号 · field numbers: Act.registry, and the acts that the registry is made of.
-FAMILY_REGISTRY, LEDGER_FOUNDED, AGENCY_KEY_ENROLLED = 22, 21, 22
+FAMILY_REGISTRY, LEDGER_FOUNDED, AGENCY_KEY_ENROLLED, AGENCY_KEY_ROTATED, AGENCY_KEY_REVOKED = 22, 21, 22, 28, 29
+AGENCY_ROOT_ROTATED, AGENCY_JOINED, LOG_KEY_ADDED, LOG_KEY_RETIRED = 30, 31, 32, 33
+WITNESS_ENROLLED, WITNESS_RETIRED, LEDGER_REINCARNATED = 34, 35, 36
+FOUNDINGS = (LEDGER_FOUNDED, LEDGER_REINCARNATED)
 ED25519 = 1
 
 
@@ -374,7 +385,7 @@ class Trust:
     """信任文件 · the trust file: genesis, keys of the log, witnesses, quorum."""
 
     def __init__(self, data):
-        self.genesis, self.logs, self.origin, self.quorum = None, [], None, None
+        self.genesis, self.logs, self.retired, self.origin, self.quorum = None, [], [], None, None
         self.keys, self.witnesses, self.groups = {}, {}, {}
         try:
             lines = data.decode().splitlines()
@@ -382,8 +393,9 @@ class Trust:
             raise Bad("policy-malformed") from None
         for line in lines:
             self.take(line)
-        if not self.logs or self.quorum is None:
+        if not self.logs or self.quorum is None or any(name != self.origin for name, _ in self.retired):
             raise Bad("policy-malformed")
+        self.logs += [vkey for _, vkey in self.retired]
 
     def take(self, line):
         bad = Bad("policy-malformed")
@@ -393,6 +405,12 @@ class Trust:
             if self.genesis or not re.fullmatch("[0-9a-fA-F]{64}", value):
                 raise bad
             self.genesis = bytes.fromhex(value)
+        elif line.startswith("# retired-log "):
+            # 已停用的日志密钥：停用前所签仍然有效 · a key that was replaced: what it signed before still holds.
+            vkey = line[len("# retired-log "):]
+            name, key_id, kind, public = read_vkey(vkey)
+            self.retired.append((name, vkey))
+            self.keys[(name, key_id)] = (kind, public)
         elif line.startswith("#") or not words:
             return
         elif words[0] == "log" and len(words) in (2, 3):
@@ -689,49 +707,206 @@ def key_id(key):
     return sha256(bytes([ED25519]), key)
 
 
+def possession(origin, purpose, agency, key):
+    """新密钥须签署的字节 · the bytes that a new key signs, to show that it is held."""
+    texts = [text.encode() for text in (origin, purpose, agency, key)]
+    return b"mediation-ledger/possession/v1\0" + b"".join(struct.pack(">Q", len(text)) + text for text in texts)
+
+
+SHANGHAI = timezone(timedelta(hours=8))
+
+
+def day(text):
+    if text is None or not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise Bad("registry-act-invalid")
+    return date.fromisoformat(text)
+
+
+def day_if_given(text):
+    return None if text is None else day(text)
+
+
+def instant(text):
+    """秒 · seconds since 1970."""
+    if text is not None and "T" not in text:
+        text = f"{day(text)}T00:00:00+08:00"
+    if text is None or not re.fullmatch(r"[0-9-]{10}T[0-9]{2}:[0-9]{2}:[0-9]{2}\+08:00", text):
+        raise Bad("registry-act-invalid")
+    return int(datetime.fromisoformat(text).timestamp())
+
+
+def day_of(milliseconds):
+    instant = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+    return instant.astimezone(SHANGHAI).date()
+
+
+class Key:
+    """机构签名密钥 · a signing key of an agency."""
+
+    def __init__(self, agency, key, valid_from, valid_to):
+        self.agency, self.key, self.valid_from, self.valid_to = agency, key, valid_from, valid_to
+        # 吊销：失效时间（秒）、登记时间（毫秒） · revocations: since when (s), when recorded (ms).
+        self.replaced, self.revocations = False, ()
+
+    def fault(self, recorded_at):
+        """该密钥为何不能计入 · why an entry that was recorded then does not count by it; None when it does."""
+        if any(max(recorded_at, recorded) // 1000 >= since for since, recorded in self.revocations):
+            return "key-revoked"
+        if self.replaced:
+            return "key-replaced"
+        if self.valid_from and day_of(recorded_at) < self.valid_from:
+            return "key-not-yet-valid"
+        if self.valid_to and self.valid_to < day_of(recorded_at):
+            return "key-expired"
+        return None
+
+
 class Registry:
-    def __init__(self):
-        self.roots, self.keys, self.log_key = {}, {}, None
+    def __init__(self, origin=""):
+        # 根密钥：编号 → 机构、公钥、是否已更换 · root keys: id to agency, key, and whether it was replaced.
+        self.origin, self.founder, self.agencies, self.roots, self.keys = origin, None, set(), {}, {}
+        # 日志密钥：公钥 → 是否已停用；见证人：名称 → 机构、公钥、是否已停用 · log keys, witnesses; whether retired.
+        self.logs, self.witnesses = {}, {}
 
     def copy(self):
-        other = Registry()
-        other.roots, other.keys, other.log_key = dict(self.roots), dict(self.keys), self.log_key
+        other = Registry(self.origin)
+        other.founder, other.agencies, other.roots = self.founder, set(self.agencies), dict(self.roots)
+        other.keys = {name: copy(key) for name, key in self.keys.items()}
+        other.logs, other.witnesses = dict(self.logs), dict(self.witnesses)
         return other
 
-    def found(self, number, found):
-        if number != LEDGER_FOUNDED:
+    def found(self, agency, number, found):
+        if number not in FOUNDINGS:
             raise Bad("registry-act-invalid")
+        self.founder = agency
         for field, kind, value in found:
             if field == 3 and kind == 2:
-                member = fields(value)
-                agency = last_text(member, 1) or ""
-                if agency in self.roots or not last_int(member, 2):
-                    raise Bad("registry-act-invalid")
-                self.roots[agency] = public_key(last_int(member, 5), last_text(member, 6))
-        self.log_key = last_text(found, 1) or ""
+                self.admit(fields(value))
+        self.logs[last_text(found, 1) or ""] = False
 
-    def apply(self, agency, number, found):
-        if number == LEDGER_FOUNDED:
-            raise Bad("registry-act-invalid")
+    def admit(self, member):
+        agency = last_text(member, 1) or ""
+        key = public_key(last_int(member, 5), last_text(member, 6))
+        require(agency not in self.agencies and last_int(member, 2) and self.is_free(key))
+        self.agencies.add(agency)
+        self.roots[key_id(key)] = (agency, key, False)
+
+    def is_free(self, key):
+        return key_id(key) not in self.keys and key_id(key) not in self.roots
+
+    def prove(self, purpose, agency, key, proof):
+        require(is_signed(key, possession(self.origin, purpose, agency, key_id(key).hex()), signature(proof)))
+
+    def apply(self, agency, number, found, recorded_at):
+        require(number not in FOUNDINGS)
+        text = partial(last_text, found)
         if number == AGENCY_KEY_ENROLLED:
-            key = public_key(last_int(found, 2), last_text(found, 3))
-            if last_text(found, 1) != agency or key_id(key) in self.keys or key in self.roots.values():
-                raise Bad("registry-act-invalid")
-            self.keys[key_id(key)] = (agency, key)
+            key = public_key(last_int(found, 2), text(3))
+            require(text(1) == agency and self.is_free(key))
+            self.keys[key_id(key)] = Key(agency, key, day(text(4)), day_if_given(text(5)))
+        elif number == AGENCY_KEY_ROTATED:
+            replaced = self.own(agency, text(1), text(2))
+            require(replaced.fault(recorded_at) is None)
+            key = public_key(last_int(found, 3), text(4))
+            require(self.is_free(key))
+            self.prove("signing", agency, key, text(5))
+            self.keys[key_id(key)] = Key(agency, key, None, day_if_given(text(6)))
+            replaced.replaced = True
+        elif number == AGENCY_KEY_REVOKED:
+            key, since = self.own(agency, text(1), text(2)), instant(text(4))
+            require(all(since < known for known, _ in key.revocations))
+            key.revocations += ((since, recorded_at),)
+        elif number == AGENCY_ROOT_ROTATED:
+            key = public_key(last_int(found, 2), text(3))
+            require(text(1) == agency and self.is_free(key))
+            self.prove("root", agency, key, text(4))
+            self.roots = {name: (owner, root, old or owner == agency)
+                          for name, (owner, root, old) in self.roots.items()}
+            self.roots[key_id(key)] = (agency, key, False)
+        elif number == AGENCY_JOINED:
+            self.join(agency, found, text(2))
+        else:
+            self.apply_to_logs(agency, number, text)
 
-    def key_of(self, agency, wanted, on_registry):
-        """该机构的密钥 · the key by which an entry of this agency counts."""
-        root = self.roots.get(agency)
-        if on_registry and root and key_id(root) == wanted:
-            return root
-        owner, key = self.keys.get(wanted, (None, None))
-        return key if owner == agency else None
+    def join(self, agency, found, proof):
+        require(agency == self.founder)
+        members = [value for field, kind, value in found if field == 1 and kind == 2]
+        require(members)
+        member = [piece for value in members for piece in fields(value)]
+        key = public_key(last_int(member, 5), last_text(member, 6))
+        self.prove("root", last_text(member, 1) or "", key, proof)
+        self.admit(member)
 
-    def may_sign(self, agency, wanted, number):
-        """登记密钥者只能是根密钥，其余只能是已登记的密钥。 Roots sign enrolments and the founding, and nothing else."""
-        if number in (LEDGER_FOUNDED, AGENCY_KEY_ENROLLED):
-            return agency in self.roots and key_id(self.roots[agency]) == wanted
-        return self.keys.get(wanted, (None,))[0] == agency
+    def apply_to_logs(self, agency, number, text):
+        if number == LOG_KEY_ADDED:
+            require(agency == self.founder)
+            name, _, kind, public = read_vkey(text(1) or "")
+            require(name == self.origin and kind == LOG_TYPE and text(1) not in self.logs)
+            require(is_signed(public, possession(self.origin, "log", agency, text(1)), signature(text(2))))
+            self.logs[text(1)] = False
+        elif number == LOG_KEY_RETIRED:
+            require(agency == self.founder and self.logs.get(text(1)) is False)
+            require(list(self.logs.values()).count(False) > 1)
+            self.logs[text(1)] = True
+        elif number == WITNESS_ENROLLED:
+            require(text(1) == agency and read_vkey(text(3) or "")[2] == COSIGNATURE_TYPE)
+            taken = any(vkey == text(3) and not retired for _, vkey, retired in self.witnesses.values())
+            require(not taken and (text(2) or "") not in self.witnesses)
+            self.witnesses[text(2) or ""] = (agency, text(3), False)
+        elif number == WITNESS_RETIRED:
+            owner, vkey, retired = self.witnesses.get(text(2) or "", (None, None, True))
+            require(text(1) == agency == owner and not retired)
+            self.witnesses[text(2) or ""] = (owner, vkey, True)
+
+    def own(self, agency, named, wanted):
+        """该机构的已登记密钥 · an enrolled key of the agency that signs."""
+        require(named == agency and wanted is not None and re.fullmatch("[0-9a-f]{64}", wanted))
+        key = self.keys.get(bytes.fromhex(wanted))
+        require(key is not None and key.agency == agency)
+        return key
+
+    def key_of(self, agency, wanted, on_registry, recorded_at):
+        """该机构的密钥，或不能计入的原因 · the key by which an entry of this agency counts, or why none does."""
+        if wanted in self.roots:
+            owner, key, replaced = self.roots[wanted]
+            if owner != agency:
+                return None, "key-of-another"
+            if not on_registry:
+                return None, "key-of-other-use"
+            return (None, "key-replaced") if replaced else (key, None)
+        enrolled = self.keys.get(wanted)
+        if enrolled is None:
+            return None, "key-unknown"
+        if enrolled.agency != agency:
+            return None, "key-of-another"
+        fault = enrolled.fault(recorded_at)
+        return (None, fault) if fault else (enrolled.key, None)
+
+    def may_sign(self, agency, wanted, number, found):
+        """密钥事务由根密钥签署，更换也可由被更换者签署，其余由已登记的密钥签署。
+        Roots sign acts about keys, a rotation the replaced key too, and enrolled keys everything else."""
+        is_root = self.roots.get(wanted, (None,))[0] == agency
+        if number == AGENCY_KEY_ROTATED:
+            return is_root or last_text(found, 2) == wanted.hex()
+        return is_root == (number in OF_KEYS or number in FOUNDINGS)
+
+    def late(self, wanted, recorded_at):
+        """登记之后才吊销，且失效时间在登记之前 · revoked afterwards, as of an instant before."""
+        key = self.keys.get(wanted)
+        return key is not None and any(since <= recorded_at // 1000 for since, _ in key.revocations)
+
+
+OF_KEYS = {AGENCY_KEY_ENROLLED, *range(AGENCY_KEY_ROTATED, LEDGER_REINCARNATED)}
+
+
+def signature(text):
+    """行为所载签名；不是时为空 · a signature as an act carries it; empty when it is none."""
+    return bytes.fromhex(text) if text and re.fullmatch("([0-9a-f]{2})+", text) else b""
+
+
+def require(holds):
+    if not holds:
+        raise Bad("registry-act-invalid")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -788,7 +963,8 @@ class Bundle:
             self.verdict.fail("trust", "policy-malformed", "policy")
             raise Stop from None
         self.trust = trust = own or enclosed
-        if (trust.genesis, trust.logs) != (enclosed.genesis, enclosed.logs):
+        # 核验人另知的日志密钥是其后启用的 · a key of the log that the verifier knows beside it has joined since.
+        if trust.genesis != enclosed.genesis or not set(enclosed.logs) <= set(trust.logs):
             self.verdict.fail("trust", "policy-differs", "policy")
         if trust.genesis is None:
             self.verdict.fail("trust", "genesis-unpinned", "policy")
@@ -882,7 +1058,7 @@ class Walk:
         self.origin = bundle.trust.origin
         self.on_registry = chain == registry_chain(self.origin)
         self.head, self.seen, self.registry, self.withheld = bytes(32), set(), None, []
-        self.hidden = None
+        self.hidden, self.counted = None, []
 
     def take(self, revision, item, registry):
         try:
@@ -928,14 +1104,14 @@ class Walk:
         founds = self.on_registry and self.registry is None
         founded = self.registry or registry
         if founds:
-            founded = Registry()
-            effect(lambda: founded.found(number, found), name)
-        agency, wanted = statement["agency"], statement["key_id"]
-        if agency not in founded.roots:
+            founded = Registry(self.origin)
+            effect(lambda: founded.found(statement["agency"], number, found), name)
+        agency, wanted, recorded_at = statement["agency"], statement["key_id"], signed_int(entry["recorded_at"])
+        if agency not in founded.agencies:
             raise Bad("keys", "agency-unknown", name)
-        key = founded.key_of(agency, wanted, self.on_registry)
+        key, cause = founded.key_of(agency, wanted, self.on_registry, recorded_at)
         if key is None:
-            raise Bad("keys", "key-unknown", name)
+            raise Bad("keys", cause, name)
         value = entry["signatures"].get(wanted, b"")
         if not is_signed(key, pre_authentication(entry["statement"]), value):
             raise Bad("signatures", "signature-invalid", name)
@@ -946,10 +1122,11 @@ class Walk:
         self.seen.add(statement["event_id"])
         if broken:
             raise Bad("parts", "part-changed", broken)
-        if (1, 0) in opened and not founded.may_sign(agency, wanted, number):
-            raise Bad("keys", "key-unknown", name)
+        if (1, 0) in opened and not founded.may_sign(agency, wanted, number, found):
+            raise Bad("keys", "key-of-other-use", name)
+        self.counted.append((wanted, recorded_at))
         if self.on_registry and not founds:
-            effect(lambda: self.registry.apply(agency, number, found), name)
+            effect(lambda: self.registry.apply(agency, number, found, recorded_at), name)
 
     def check_inclusion(self, items):
         bundle = self.bundle
@@ -1019,7 +1196,7 @@ def walk_registry(bundle, items):
     genesis = bundle.trust.genesis
     if genesis and (not items or hash_leaf(items[0]["entry"]) != genesis):
         verdict.fail("registry", "genesis-differs", "registry/entries/0000.bin")
-    if walk.registry and walk.registry.log_key not in bundle.trust.logs:
+    if walk.registry and not any(vkey in bundle.trust.logs for vkey in walk.registry.logs):
         verdict.fail("registry", "log-key-differs", "policy")
     if walk.hidden:
         verdict.fail("registry", "registry-incomplete", walk.hidden)
@@ -1065,13 +1242,22 @@ def conclude(bundle, registry, chain, registered, entries):
     verdict.passed("registry", f"创世条目相符，{len(registered)} 项登记，{len(registry.keys)} 把密钥 · acts, keys")
     verdict.passed("entries", f"{len(entries)} 条，登记链 {len(registered)} 条 · entries")
     verdict.passed("links", "逐条相连，序号连续 · each links to the one before")
-    verdict.passed("keys", "在各自序号处有效 · each valid at its index")
+    verdict.passed("keys", keys_note(registry, chain))
     verdict.passed("signatures", f"{count} 个机构签名 · signatures of agencies")
     if bundle.size is not None:
         verdict.passed("inclusion", f"{count} 条均在检查点之下 · all under the checkpoint")
     verdict.passed("time", time_note(bundle.times))
     parts = sum(len(item["parts"]) for item in entries)
     verdict.passed("parts", f"{parts} 个与承诺相符 · agree with their commitments")
+
+
+def keys_note(registry, chain):
+    """事后吊销不改变既有条目，但须告知 · a later revocation takes nothing away; who relies on an entry has to know."""
+    late = sum(registry.late(wanted, recorded_at) for wanted, recorded_at in chain.counted)
+    valid = "在各自序号处有效 · each valid at its index"
+    if not late:
+        return valid
+    return f"{valid}；{late} 条的密钥事后被吊销 · the keys of {late} were revoked later, as of an instant before"
 
 
 def time_note(times):

@@ -3,8 +3,13 @@
 use mediation_domain::admit::Refusal;
 
 use crate::{
-    entry::EntryError, key::KeyId, log::ReadError, merkle::Hash, part::OpenError, registry::RegistryError,
-    statement::StatementError, vault::VaultError,
+    entry::EntryError,
+    log::ReadError,
+    merkle::Hash,
+    part::OpenError,
+    registry::{KeyFault, RegistryError},
+    statement::StatementError,
+    vault::VaultError,
 };
 
 /// Why an entry, or its act, does not count.
@@ -46,12 +51,9 @@ pub enum Fault {
     /// The agency does not take part.
     #[error("the agency does not take part in this ledger")]
     UnknownAgency,
-    /// The key is not one of the agency's.
-    #[error("the agency has no key {key_id} for this act")]
-    UnknownKey {
-        /// Key named by the statement.
-        key_id: KeyId,
-    },
+    /// The key is not one by which the entry could count.
+    #[error("{0}")]
+    Key(#[from] KeyFault),
     /// The signature is missing or not the key's.
     #[error("the signature is not the agency's")]
     BadSignature,
@@ -66,12 +68,16 @@ pub enum Fault {
     Registry(#[from] RegistryError),
 }
 
+/// Code of the finding (I-21 of `data/invariants.json`) that a signature is whose key does not count, or was revoked
+/// afterwards as of an instant before it.
+pub const SIGNER_INVALID: &str = "F-SIGNER-INVALID";
+
 impl Fault {
     /// Code of the finding that the fault is (`data/invariants.json`).
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownAgency | Self::UnknownKey { .. } | Self::BadSignature | Self::Refused(_) => "F-SIGNER-INVALID",
+            Self::UnknownAgency | Self::Key(_) | Self::BadSignature | Self::Refused(_) => SIGNER_INVALID,
             Self::NotARecord
             | Self::Entry(_)
             | Self::Statement(_)

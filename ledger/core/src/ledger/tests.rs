@@ -18,12 +18,14 @@ use super::*;
 use crate::{
     clock::ManualClock,
     entropy::SystemEntropy,
-    entry::{EntryError, Signature},
+    entry::{Entry, EntryError, Signature},
     key::{Ed25519Signer, Signer},
     log::{Followed, Follower as _},
     memory::{MemoryLog, MemoryVault},
     merkle::{LeafIndex, verify_inclusion},
+    part,
     recorder::{Placed, RecordError, Recorder, Request, sign},
+    registry::KeyFault,
     statement::StatementError,
     vault::Deposit,
     verify::{LogFault, Verification},
@@ -37,17 +39,22 @@ const BUREAU: &str = "XF-FL";
 const NOW_MS: i64 = 1_709_514_720_000;
 const CHAIN: ChainId = ChainId([1; 16]);
 
+mod keys;
+
 type Signers = BTreeMap<String, Arc<dyn Signer>>;
 type TestRecorder = Recorder<MemoryLog, MemoryVault>;
 
 /// A ledger of two agencies whose keys lie open, so that entries can be made by hand.
 struct Bench {
+    clock: Arc<ManualClock>,
     ledger: Arc<Ledger<MemoryLog, MemoryVault>>,
     founder: TestRecorder,
     desks: TestRecorder,
     roots: Signers,
     keys: Signers,
     genesis: Hash,
+    /// What the verifier told last of keys that were revoked afterwards: as of when, and how many entries.
+    late: std::sync::Mutex<Vec<(i64, usize)>>,
 }
 
 fn signers() -> Signers {
@@ -67,9 +74,10 @@ impl Bench {
     }
 
     async fn of(roots: Signers, keys: Signers) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(NOW_MS));
+        let clock = Arc::new(ManualClock::at(NOW_MS));
         let (log, vault) = (Arc::new(MemoryLog::new()), Arc::new(MemoryVault::new()));
-        let ledger = Arc::new(Ledger::new(ORIGIN, "cn-2024-fixture", log, vault, clock));
+        let told = Arc::clone(&clock) as Arc<dyn Clock>;
+        let ledger = Arc::new(Ledger::new(ORIGIN, "cn-2024-fixture", log, vault, told));
         let founder = Recorder::new(Arc::clone(&ledger), roots.clone());
         let member = |agency: &str, kind: &str| {
             json!({"agency": agency, "kind": kind, "name": agency, "division": "360203",
@@ -81,7 +89,7 @@ impl Bench {
         let genesis = founder.record(&caller(CENTER), &founded).await.unwrap().leaf;
         ledger.refresh_registry().await.unwrap();
         let desks = Recorder::new(Arc::clone(&ledger), keys.clone());
-        let bench = Self { ledger, founder, desks, roots, keys, genesis };
+        let bench = Self { clock, ledger, founder, desks, roots, keys, genesis, late: std::sync::Mutex::default() };
         bench.enrol(2, CENTER, &public(&bench.keys, CENTER)).await.unwrap();
         bench.enrol(3, BUREAU, &public(&bench.keys, BUREAU)).await.unwrap();
         bench
@@ -170,6 +178,8 @@ impl Bench {
                 seen += 1;
             }
         }
+        let late = verification.late_revocations().map(|late| (late.invalid_from, late.entries.len())).collect();
+        *self.late.lock().unwrap() = late;
         let (counts, faults, _, _) = verification.finish();
         assert_eq!(counts.entries, total as u64, "every record takes a number");
         let entry = |found: LogFault| {
@@ -245,9 +255,13 @@ async fn what_is_appended_past_the_recorder_takes_a_number_is_skipped_and_is_nam
         (bench.append(CHAIN, Bytes::new()).await, Fault::NotARecord),
         (bench.append(CHAIN, first).await, Fault::OtherPlace),
     ];
-    for (signer, id) in [(&stranger as &dyn Signer, ids[0]), (bureau, ids[1]), (bench.root(CENTER), ids[2])] {
+    let strange = KeyFault::Unknown { key_id: ids[0] };
+    let foreign = KeyFault::OfAnother { key_id: ids[1], agency: BUREAU.to_owned() };
+    let rooted = KeyFault::NotForThisAct { key_id: ids[2] };
+    let keys = [(&stranger as &dyn Signer, strange), (bureau, foreign), (bench.root(CENTER), rooted)];
+    for ((signer, fault), id) in keys.into_iter().zip(ids) {
         let placed = bench.forge(2, signer, |statement| statement.key_id = id).await;
-        expected.push((placed, Fault::UnknownKey { key_id: id }));
+        expected.push((placed, Fault::Key(fault)));
     }
     expected.push((bench.forge(3, bureau, |_| ()).await, Fault::BadSignature));
     let elsewhere = bench.forge(4, center, |statement| statement.origin = "other.example/log".to_owned()).await;
@@ -328,7 +342,8 @@ async fn readers_who_see_less_draw_the_same_line() {
         for entry in &entries {
             let parts = entry.parts.iter().filter(|part| shown(part)).cloned().collect();
             let registry = bench.ledger.registry();
-            let read = reader.place_disclosed(ORIGIN, &registry, entry.revision, entry.entry.clone(), parts);
+            let read =
+                reader.place_disclosed(ORIGIN, &registry, entry.revision, Order::END, entry.entry.clone(), parts);
             assert_eq!(read.leaf, entry.leaf);
             assert_eq!(
                 reader.place(event_id(5)).is_some(),

@@ -194,7 +194,7 @@ impl VerifierKey {
     }
 
     /// Whether a signature over these bytes is this key's. Small-order and malleable signatures are not.
-    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+    pub(crate) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
         self.key.verifies(message, signature)
     }
 }

@@ -21,9 +21,10 @@ use tokio::sync::{OwnedMutexGuard, oneshot};
 use super::{Attempt, Placed, RecordError, Recorder, Request, recorded};
 use crate::{
     chain::{ChainId, Revision},
-    ledger::Fold,
+    ledger::{CheckedEntry, Fault, Fold, LedgerError},
     limits::{BATCH_REQUESTS_MAX, RESEND_ATTEMPTS_MAX},
     log::{Append, AppendError, Log},
+    registry::Registry,
     vault::Vault,
 };
 
@@ -57,6 +58,8 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             return Err(BatchError::TooMany { size });
         }
         let mut held = self.hold(&batch).await?;
+        let failed = |error: LedgerError| BatchError::Failed(error.into());
+        let registry = self.ledger.refresh_registry().await.map_err(failed)?;
         let mut outcome: BTreeMap<usize, Placed> = BTreeMap::new();
         let mut fresh: BTreeMap<ChainId, Vec<Numbered>> = BTreeMap::new();
         for (index, submitted) in batch.into_iter().enumerate() {
@@ -69,7 +72,6 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                     outcome.insert(index, self.replay(&submission, revision).await.map_err(refused)?);
                 }
                 None => {
-                    self.learn_key(&submission).await.map_err(BatchError::Failed)?;
                     fresh.entry(chain).or_default().push((index, submitted, recorded_at));
                 }
             }
@@ -77,8 +79,40 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         let work = fresh.into_iter().filter_map(|(chain, requests)| Some((held.remove(&chain)?, requests)));
         let (folds, attempts) = self.make(work.collect()).await?;
         outcome.extend(self.store(attempts).await?);
-        folds.into_iter().for_each(HeldFold::keep);
+        self.keep(folds, &registry, &outcome).await.map_err(BatchError::Failed)?;
         Ok(outcome.into_values().collect())
+    }
+
+    /// Keeps the folds that ran ahead. What they say of the registry chain lacks the places in the log, and when the registry
+    /// has moved meanwhile, entries of the batch may stand behind a revocation of their keys: such folds are forgotten, and
+    /// the entries read as everybody reads them.
+    async fn keep(
+        &self,
+        folds: Vec<HeldFold>,
+        registry: &Arc<Registry>,
+        outcome: &BTreeMap<usize, Placed>,
+    ) -> Result<(), RecordError> {
+        let registry_chain = ChainId::registry(self.ledger.origin());
+        let (of_registry, others): (Vec<_>, Vec<_>) =
+            folds.into_iter().partition(|held| held.fold.chain() == registry_chain);
+        drop(of_registry);
+        if Arc::ptr_eq(registry, &self.ledger.refresh_registry().await?) {
+            others.into_iter().for_each(HeldFold::keep);
+            return Ok(());
+        }
+        for held in others {
+            let mut fold = Fold::new(held.fold.chain());
+            let entries = self.ledger.catch_up(&mut fold).await?;
+            let placed = outcome.values().filter(|placed| placed.chain == fold.chain());
+            for placed in placed {
+                let entry = entries.iter().find(|entry| entry.revision == placed.revision);
+                if let Some(CheckedEntry { outcome: Err(Fault::Key(fault)), statement: Some(statement), .. }) = entry {
+                    let (agency, fault) = (statement.agency.clone(), fault.clone());
+                    return Err(RecordError::KeyInvalid { agency, fault });
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The folds of all chains of a batch, caught up. They are taken in the order of the chains, so that two batches
@@ -155,7 +189,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                 return Err(BatchError::EventIdTwice { index, revision });
             }
             let submission = self.submission(&caller, &request).map_err(refused)?;
-            self.check(&submission, fold).map_err(refused)?;
+            self.check(&submission, fold, recorded_at).map_err(refused)?;
             let attempt = self.attempt(&submission, fold, recorded_at).map_err(refused)?;
             let recorded = recorded(&caller, request, attempt.placed.revision, recorded_at);
             let advanced = fold.advance(self.ledger.origin(), attempt.placed.leaf, &recorded);

@@ -64,12 +64,9 @@ async fn read_all(log: &Embedded, name: u8) -> Vec<Stored> {
 
 async fn length(log: &Embedded, name: u8) -> u64 {
     let records = read_all(log, name).await;
-    let expected = (0..).map(|revision| Stored {
-        chain: chain(name),
-        revision: Revision(revision),
-        record: record(name, revision),
-    });
-    assert!(records.iter().cloned().eq(expected.take(records.len())), "chain {name} is not what was appended");
+    let expected = (0..).map(|revision| (Revision(revision), record(name, revision)));
+    let found = records.iter().map(|stored| (stored.revision, stored.record.clone()));
+    assert!(found.eq(expected.take(records.len())), "chain {name} is not what was appended");
     records.len() as u64
 }
 

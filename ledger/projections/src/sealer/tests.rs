@@ -76,7 +76,7 @@ impl CheckpointStore for TestStore {
 }
 
 fn signer() -> LogSigner {
-    LogSigner::new(ORIGIN.parse().unwrap(), SigningKey::from_bytes(&[7; 32]))
+    LogSigner::new(ORIGIN.parse().unwrap(), vec![SigningKey::from_bytes(&[7; 32])])
 }
 
 fn chain(number: u8) -> ChainId {
@@ -138,7 +138,7 @@ async fn every_entry_is_sealed_with_a_proof_that_verifies_while_eight_writers_ap
                     let text = format!("{writer} {revision}");
                     log.append(chain(writer), revision, record(&text)).await.unwrap();
                     let seal = seals.wait(chain(writer), revision, Duration::from_secs(30)).await.unwrap();
-                    let trusted = [signer().verifier().unwrap()];
+                    let trusted = signer().verifiers().unwrap();
                     let origin = ORIGIN.parse().unwrap();
                     let signed = Checkpoint::open(seal.checkpoint.as_bytes(), &origin, &trusted).unwrap();
                     let Checkpoint { size, root, .. } = signed.checkpoint;

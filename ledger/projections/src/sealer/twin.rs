@@ -35,7 +35,7 @@ impl Twin {
     pub fn open(log: &KeyName, signer: Arc<dyn Signer>, store: Arc<dyn CheckpointStore>) -> Result<Self, SealerError> {
         let origin = log.twin();
         let key = VerifierKey::of_log(origin.clone(), signer.public_key());
-        let last = last_signed(&origin, key, store.as_ref())?;
+        let last = last_signed(&origin, &[key], store.as_ref())?;
         Ok(Self { origin, signer, store, last })
     }
 

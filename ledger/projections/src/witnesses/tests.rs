@@ -23,7 +23,7 @@ const OPTIONS: Options =
     Options { grace: Duration::from_secs(1), timeout: Duration::from_secs(3), lag_limit: Duration::from_secs(30) };
 
 fn log_signer() -> LogSigner {
-    LogSigner::new(ORIGIN.parse().unwrap(), SigningKey::from_bytes(&[7; 32]))
+    LogSigner::new(ORIGIN.parse().unwrap(), vec![SigningKey::from_bytes(&[7; 32])])
 }
 
 fn witness_key(number: u8) -> SigningKey {
@@ -36,7 +36,7 @@ fn witness_name(number: u8) -> KeyName {
 
 /// Seven witnesses, of which five make the quorum.
 fn policy() -> Policy {
-    let log = log_signer().verifier().unwrap();
+    let [log] = <[_; 1]>::try_from(log_signer().verifiers().unwrap()).unwrap();
     let witnesses = (1..=7).map(|number| {
         let key = witness_key(number).verifying_key();
         let key = VerifierKey::new(witness_name(number), SignatureType::CosignatureV1, key).unwrap();
@@ -76,7 +76,7 @@ impl FakeWitnesses {
     /// The rule of the witness, with the last checkpoint of the one with this number.
     fn answer(&self, number: u8, signer: u8, body: &str) -> (u16, Vec<u8>) {
         let decide = |last: &mut BTreeMap<u8, Checkpoint>| {
-            let submission = Submission::read(body.as_bytes(), &[log_signer().verifier().unwrap()])?;
+            let submission = Submission::read(body.as_bytes(), &log_signer().verifiers().unwrap())?;
             submission.check(last.get(&number))?;
             last.insert(number, submission.checkpoint().clone());
             let note = submission.cosigned(&witness_name(signer), &witness_key(signer), TIME).unwrap();
@@ -162,9 +162,9 @@ impl Running {
         let (sealer, seals) = Sealer::start(&log, log_signer(), Arc::new(NoStore)).await.unwrap();
         let sealer = tokio::spawn(async { sealer.run(std::future::pending()).await.unwrap() });
         let store: Arc<dyn WitnessedStore> = Arc::<Kept>::clone(&kept);
-        let key = log_signer().verifier().unwrap();
+        let keys = log_signer().verifiers().unwrap();
         let (collector, cosigned) =
-            Witnesses::new(policy(), key, seals.clone(), witnesses, store, None, OPTIONS).unwrap();
+            Witnesses::new(policy(), &keys, seals.clone(), witnesses, store, None, OPTIONS).unwrap();
         let (stop, stopped) = oneshot::channel();
         let collector = tokio::spawn(async { collector.run(async { drop(stopped.await) }).await.unwrap() });
         Self { log, seals, cosigned, kept, size: 0, _stop: stop, tasks: (sealer, collector) }
@@ -344,8 +344,9 @@ async fn what_was_stored_is_served_again_if_the_policy_still_says_so() {
     let mut running = Running::start(&FakeWitnesses::good()).await;
     running.append("act").await;
     assert_eq!(running.witnessed(OPTIONS.grace).await, Some(TreeSize(1)));
-    let log = log_signer().verifier().unwrap();
-    let again = witnessed(running.kept.as_ref(), &log, &policy()).unwrap().unwrap();
+    let trusted = log_signer().verifiers().unwrap();
+    let log = trusted.first().unwrap();
+    let again = witnessed(running.kept.as_ref(), log.name(), &trusted, &policy()).unwrap().unwrap();
     assert_eq!((again.checkpoint.size, again.current.map(|signed| signed.cosignatures.len())), (TreeSize(1), Some(7)));
     let stricter = policy().to_string().replace(
         "group five",
@@ -355,8 +356,11 @@ async fn what_was_stored_is_served_again_if_the_policy_still_says_so() {
         }),
     );
     let stricter: Policy = stricter.replace("quorum five", "quorum eight").parse().unwrap();
-    let again = witnessed(running.kept.as_ref(), &log, &stricter).unwrap().unwrap();
+    let again = witnessed(running.kept.as_ref(), log.name(), &trusted, &stricter).unwrap().unwrap();
     assert_eq!((again.checkpoint.size, again.current), (TreeSize(1), None));
     *running.kept.note.lock().unwrap() = Some("spoilt".to_owned());
-    assert!(matches!(witnessed(running.kept.as_ref(), &log, &policy()), Err(WitnessesError::Checkpoint(_))));
+    assert!(matches!(
+        witnessed(running.kept.as_ref(), log.name(), &trusted, &policy()),
+        Err(WitnessesError::Checkpoint(_))
+    ));
 }

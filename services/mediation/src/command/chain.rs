@@ -3,6 +3,8 @@
 use anyhow::Result;
 use clap::Args;
 use mediation_client::VerifiedChain;
+use mediation_domain::calendar::format_instant;
+use mediation_ledger::registry::Registry;
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,7 +35,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let id = chain_id(&arguments.chain, &client);
     let chain = client.verified_chain(&id, arguments.as_of, &registry).await?;
     if arguments.json {
-        output::json(&to_json(&id, &chain))?;
+        output::json(&to_json(&id, &chain, &registry))?;
     } else {
         line(format!("链 {id}"));
         view::print(&chain, &registry);
@@ -45,7 +47,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     Ok(chain.entries.iter().all(|(_, entry)| entry.outcome.is_ok()))
 }
 
-fn to_json(id: &str, chain: &VerifiedChain) -> Value {
+fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
     let entries: Vec<Value> = chain
         .entries
         .iter()
@@ -66,6 +68,7 @@ fn to_json(id: &str, chain: &VerifiedChain) -> Value {
                 "header": recorded.and_then(|recorded| recorded.act.header.as_ref()).map(|header| mediation_proto::json::to_json(header)),
                 "parts_withheld": entry.withheld.len(),
                 "fault": entry.outcome.as_ref().err().map(ToString::to_string),
+                "key_revoked_later_from": entry.late_revocation(registry).map(|late| format_instant(late.invalid_from)),
             })
         })
         .collect();

@@ -23,6 +23,9 @@ pub(crate) struct Arguments {
     /// 监听地址，优先于配置 · Address to listen on, instead of the configured one
     #[arg(long, value_name = "ADDR", env = "MEDIATION_LISTEN")]
     listen: Option<SocketAddr>,
+    /// 已知检查点文件：日志须包含其所覆盖的全部条目 · Checkpoint that others hold: the log must have all that it covers
+    #[arg(long, value_name = "FILE")]
+    known_checkpoint: Vec<PathBuf>,
     /// 启动后以 JSON 输出地址与标识 · Print address and origin as JSON once serving
     #[arg(long)]
     json: bool,
@@ -40,6 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     if let Some(listen) = arguments.listen {
         config.listen = listen;
     }
+    config.known_checkpoints.extend(arguments.known_checkpoint);
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut process = Process::start(&arguments.dir, &config, Arc::new(SystemClock)).await?;
     tracing::info!(address = %process.address, origin = %process.manifest.origin, entries = process.seals().size().0, "serving");

@@ -10,12 +10,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use mediation_domain::calendar::format_instant;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     merkle::{Hash, TreeSize},
     note::{KeyName, VerifierKey},
     registry::Registry,
-    verify::{Counts, Verification},
+    verify::{Counts, LateRevocation, Verification},
 };
 use mediation_log_embedded::{
     checkpoint::{Names, TREE, TWIN},
@@ -181,13 +182,11 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
             return Ok(report);
         }
     };
-    check_policy(&layout, &manifest, &mut report);
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-    let second = manifest.second_key();
-    let keys: Vec<_> = [Some(&manifest.log_key), second.as_ref()].into_iter().flatten().cloned().collect();
-    let checkpoints = read_checkpoints(&layout, TREE, &manifest.origin, &keys, &mut report);
+    let (keys, second) = (manifest.stored_keys(&layout), manifest.second_key());
+    let checkpoints = read_checkpoints(&layout, TREE, &manifest.origin, &keys, second.as_ref(), &mut report);
     let read_twin =
-        |key| read_checkpoints(&layout, TWIN, &manifest.origin.twin(), std::slice::from_ref(key), &mut report);
+        |key| read_checkpoints(&layout, TWIN, &manifest.origin.twin(), std::slice::from_ref(key), None, &mut report);
     let twin = manifest.twin_key.as_ref().map(read_twin);
     let covered = checkpoints.iter().map(|(_, checkpoint)| checkpoint).max_by_key(|checkpoint| checkpoint.size);
     let expected = Expected {
@@ -206,27 +205,47 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
         &mut report,
         progress,
     )?;
+    check_policy(&layout, &manifest, &registry, &mut report);
+    check_signers(&layout, &manifest, &registry, &mut report);
     check_keys(&layout, &manifest, &registry, &mut report);
     check_names(directory, &manifest, &mut report)?;
     Ok(report)
 }
 
-fn check_policy(layout: &Layout, manifest: &Manifest, report: &mut Report) {
+fn check_policy(layout: &Layout, manifest: &Manifest, registry: &Registry, report: &mut Report) {
     match fs::read(layout.policy()) {
-        Ok(policy) if policy == manifest.policy().as_bytes() => report.bytes += policy.len() as u64,
-        Ok(_) => {
-            report.fault(layout.policy().display(), "the trust file is not the one that follows from the manifest")
-        }
+        // Of a log whose registry cannot be read nothing follows.
+        Ok(_) if registry.genesis().is_none() => {}
+        Ok(policy) if policy == manifest.policy(registry).as_bytes() => report.bytes += policy.len() as u64,
+        Ok(_) => report.fault(
+            layout.policy().display(),
+            "the trust file is not the one that follows from the manifest and the registry",
+        ),
         Err(error) => report.fault(layout.policy().display(), error),
     }
 }
 
-/// The checkpoints of one tree, signed by all of its keys.
+/// The newest checkpoint must be signed by a key that the registry has not retired: whoever got hold of one that it has
+/// could have stored his own.
+fn check_signers(layout: &Layout, manifest: &Manifest, registry: &Registry, report: &mut Report) {
+    let signing = registry.log_keys().iter().filter(|key| key.retired.is_none());
+    let signing: Vec<VerifierKey> = signing.filter_map(|key| key.vkey.parse().ok()).collect();
+    let path = layout.root().join(TREE.last);
+    // What else is wrong with the file was told when it was read.
+    let Ok(bytes) = fs::read(&path) else { return };
+    let is_read = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout)).is_ok();
+    if is_read && !signing.is_empty() && Checkpoint::open(&bytes, &manifest.origin, &signing).is_err() {
+        report.fault(path.display(), "the checkpoint is signed by a retired log key only");
+    }
+}
+
+/// The checkpoints of one tree, signed by any of its keys, and by the second key when there is one.
 fn read_checkpoints(
     layout: &Layout,
     names: Names,
     origin: &KeyName,
     keys: &[VerifierKey],
+    second: Option<&VerifierKey>,
     report: &mut Report,
 ) -> Vec<(String, Checkpoint)> {
     let mut found = Vec::new();
@@ -243,12 +262,15 @@ fn read_checkpoints(
             }
         };
         report.bytes += bytes.len() as u64;
-        match Checkpoint::open(&bytes, origin, keys) {
+        let trusted: Vec<VerifierKey> = keys.iter().chain(second).cloned().collect();
+        match Checkpoint::open(&bytes, origin, &trusted) {
             Ok(signed) => {
-                // One of them will do to believe it; but the sealer signs with all.
-                let unsigned = keys.iter().filter(|key| signed.note.verify(std::slice::from_ref(key)).is_err());
-                let missing = unsigned.map(|key| format!("the signature of {key} is missing"));
-                missing.for_each(|problem| report.fault(path.display(), problem));
+                // One of them will do to believe it; but the sealer signs with the second beside its own.
+                let groups = [Some(keys), second.map(std::slice::from_ref)];
+                let unsigned = groups.into_iter().flatten().filter(|group| signed.note.verify(group).is_err());
+                for key in unsigned.filter_map(<[VerifierKey]>::first) {
+                    report.fault(path.display(), format!("the signature of {key} is missing"));
+                }
                 found.push((name.to_owned(), signed.checkpoint));
             }
             Err(error) => report.fault(path.display(), error),
@@ -303,6 +325,7 @@ fn check_log(
         verification.entry(placed.chain, placed.revision, placed.record, &key);
         progress(placed.leaf.0 + 1);
     })?;
+    report.notes.extend(verification.late_revocations().map(|late| late_note(&late)));
     let (counts, faults, registry, tree) = verification.finish();
     report.faults.extend(scan.faults.iter().map(ToString::to_string));
     if let Some(torn) = &scan.torn_tail {
@@ -327,14 +350,44 @@ fn check_log(
     Ok(registry)
 }
 
+/// Entries told one by one for each revoked key; all are counted.
+const LATE_TOLD: usize = 20;
+
+/// What was found out about a key after it had signed.
+fn late_note(late: &LateRevocation) -> String {
+    let LateRevocation { key_id, agency, invalid_from, entries } = late;
+    let since = format_instant(*invalid_from);
+    let told: Vec<String> = entries.iter().take(LATE_TOLD).map(ToString::to_string).collect();
+    let more = if entries.len() > LATE_TOLD { " …" } else { "" };
+    format!(
+        "{agency} 的密钥 {key_id} 事后被吊销，自 {since} 起失效；此前已登记、仍然计入的条目 {} 个：{}{more} · signed by a \
+         key that was revoked later as of {since}; the entries count, whoever relies on them should know",
+        entries.len(),
+        told.join(" ")
+    )
+}
+
 fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report: &mut Report) {
     if registry.genesis().is_some() && registry.log_key() != manifest.log_key.to_string() {
         report.fault(layout.manifest().display(), "the log key is not the one that the founding names");
     }
-    if let Some(key) = read_key(&layout.log_key(), keys::read, report) {
-        let verifier = Manifest::verifier(&manifest.origin, &key).map(|verifier| verifier.to_string());
-        if verifier.ok() != Some(manifest.log_key.to_string()) {
-            report.fault(layout.log_key().display(), "the key is not the one that the manifest names");
+    let signs = |vkey: &str| registry.log_keys().iter().any(|key| key.vkey == vkey && key.retired.is_none());
+    for path in [layout.log_key(), layout.next_log_key()] {
+        let is_next = path == layout.next_log_key();
+        if is_next && !path.exists() {
+            continue;
+        }
+        let Some(key) = read_key(&path, keys::read, report) else { continue };
+        let vkey = Manifest::verifier(&manifest.origin, &key).map(|verifier| verifier.to_string()).unwrap_or_default();
+        match (signs(&vkey), is_next) {
+            (true, _) => {}
+            (false, true) => report.notes.push(format!(
+                "{}：登记链尚未启用的新密钥 · a new key that the registry does not name yet",
+                path.display()
+            )),
+            (false, false) => {
+                report.fault(path.display(), "the key is not one that the registry names to sign checkpoints");
+            }
         }
     }
     if let Some(named) = &manifest.twin_key
@@ -348,7 +401,14 @@ fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report:
             && let Some(key) = read_key(&layout.root_key(agency), PrivateKey::read, report)
             && registry.root(agency) != Some(&key.public_key())
         {
-            report.fault(layout.root_key(agency).display(), "the key is not the root key that genesis names");
+            report.fault(layout.root_key(agency).display(), "the key is not the root key of the agency");
+        }
+        let next = layout.next_signing_key(agency);
+        if next.exists() && read_key(&next, PrivateKey::read, report).is_some() {
+            report.notes.push(format!(
+                "{}：尚未启用的新密钥，以 mediation key 或重启服务完成更换 · a new key that has not taken its place yet",
+                next.display()
+            ));
         }
         if layout.signing_key(agency).exists()
             && let Some(key) = read_key(&layout.signing_key(agency), PrivateKey::read, report)

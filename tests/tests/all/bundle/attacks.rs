@@ -46,7 +46,7 @@ const ATTACKS: &[Attack] = &[
     ("a statement not canonical", non_canonical, &["entries: statement-not-canonical"]),
     ("foreign bytes", foreign, &["entries: entry-foreign"]),
     ("signed by another key under the same id", other_key, &["signatures: signature-invalid"]),
-    ("signed by another agency's key", other_agency, &["keys: key-unknown"]),
+    ("signed by another agency's key", other_agency, &["keys: key-of-another"]),
     (
         "signed for another ledger",
         |t| t.sign_again(1, |s| s.origin = "other.example/main".to_owned()),

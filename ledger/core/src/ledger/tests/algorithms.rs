@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     key::{Algorithm, KeyId, Sm2Signer},
-    registry::RegistryError,
+    registry::{KeyFault, RegistryError},
 };
 
 /// The center's keys are Ed25519, the bureau's SM2.
@@ -55,7 +55,7 @@ async fn a_key_id_made_with_the_other_algorithm_is_that_of_no_key() {
     let claimed = [&[Algorithm::Sm2Sm3 as u8], edwards.public_key().to_bytes().as_slice()].concat();
     let key_id = KeyId(sha2::Sha256::digest(claimed).into());
     let placed = bench.forge(2, edwards, |statement| statement.key_id = key_id).await;
-    assert_eq!(bench.faults().await, [(CHAIN, placed, Fault::UnknownKey { key_id })]);
+    assert_eq!(bench.faults().await, [(CHAIN, placed, Fault::Key(KeyFault::Unknown { key_id }))]);
 }
 
 #[tokio::test]

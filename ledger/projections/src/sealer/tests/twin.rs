@@ -53,7 +53,7 @@ async fn the_twin_covers_the_same_leaves_by_the_other_hash() {
     assert_eq!((checkpoint.size, checkpoint.root), (TreeSize(3), tree.root()));
     // The tree over SHA-256 carries the signatures of both keys; either will do.
     let note = running.seals.checkpoint();
-    for key in [signer().verifier().unwrap(), VerifierKey::of_log(origin(), sm2().public_key())] {
+    for key in [signer().verifiers().unwrap().remove(0), VerifierKey::of_log(origin(), sm2().public_key())] {
         let opened = Checkpoint::open(note.as_bytes(), &origin(), &[key]).unwrap();
         assert_eq!(opened.checkpoint.size, TreeSize(3));
     }

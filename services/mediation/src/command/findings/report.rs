@@ -62,14 +62,14 @@ impl Found {
         }
     }
 
-    /// The finding that an entry is which does not count.
+    /// The finding that an entry is which does not count, or whose key was revoked afterwards as of an instant before it.
     pub(super) fn fault(
         entry: &FaultyEntry,
         rules: &'static RuleSet,
         chain: ChainId,
         number: Option<String>,
     ) -> Option<Self> {
-        let rule = rules.invariant(entry.fault.code())?;
+        let rule = rules.invariant(entry.code)?;
         Some(Self {
             chain,
             number,
@@ -82,7 +82,7 @@ impl Found {
             due: None,
             on: None,
             days_late: None,
-            reasons: vec![entry.fault.to_string()],
+            reasons: vec![entry.reason.clone()],
             state: FindingState::Open,
             zh: &rule.zh,
             en: &rule.en,
