@@ -5,6 +5,7 @@
 //! whatever he may see. What the content then breaks (a part that does not open, an act that admission refuses) is a
 //! fault of the act: the entry keeps its place in the chain of hashes, and the act is left out of the history.
 
+mod extra;
 mod fault;
 mod opened;
 
@@ -21,8 +22,12 @@ use mediation_domain::{
 };
 use mediation_proto::mediation::ledger::v1::{Act, PartKind};
 
-pub use self::fault::{Fault, LedgerError, SIGNER_INVALID};
+pub(crate) use self::extra::extra_signatures;
 use self::opened::{Opened, open_record, opened_from_parts};
+pub use self::{
+    extra::ExtraSignature,
+    fault::{Fault, LedgerError, SIGNER_INVALID},
+};
 use crate::{
     chain::{ChainId, Revision},
     clock::Clock,
@@ -125,6 +130,8 @@ pub struct CheckedEntry {
     pub parts: Vec<OpenedPart>,
     /// Commitments whose parts could not: destroyed, or not for this reader.
     pub withheld: Vec<Commitment>,
+    /// Signatures beside the agency's own. They decide nothing about what counts.
+    pub extra_signatures: Vec<ExtraSignature>,
     /// The act, when it counts.
     pub outcome: Result<Recorded, Fault>,
 }
@@ -332,6 +339,7 @@ impl Fold {
             recorded_at: 0,
             parts: Vec::new(),
             withheld: Vec::new(),
+            extra_signatures: Vec::new(),
             outcome: Err(Fault::NotARecord),
         };
         let opened = match opened {
@@ -341,7 +349,13 @@ impl Fold {
                 return checked;
             }
         };
+        let at = SignedAt { order, recorded_at: opened.entry.recorded_at };
         checked.outcome = self.count(origin, registry, (revision, order), leaf, &opened);
+        // Beside an entry that does not count nobody bears witness of anything.
+        if self.head == leaf {
+            let registry = self.registry.as_ref().unwrap_or(registry);
+            checked.extra_signatures = extra_signatures(registry, at, &opened.entry, &opened.statement);
+        }
         checked.recorded_at = opened.entry.recorded_at;
         checked.statement = Some(opened.statement);
         checked.parts = opened.parts;
@@ -386,10 +400,11 @@ impl Fold {
         if founds {
             let mut founded = Registry::default();
             founded.found(origin, leaf, &statement.agency, &opened.act)?;
-            check_signature(&founded, on_registry, at, opened)?;
+            check_signature(&founded, on_registry, at, &opened.entry, statement)?;
             self.registry = Some(founded);
         } else {
-            check_signature(self.registry.as_ref().unwrap_or(registry), on_registry, at, opened)?;
+            let registry = self.registry.as_ref().unwrap_or(registry);
+            check_signature(registry, on_registry, at, &opened.entry, statement)?;
         }
         // From here on the entry counts; what follows is about its act.
         self.head = leaf;
@@ -457,15 +472,20 @@ fn entered(recorded: &Recorded, order: Order) -> Entered<'_> {
 }
 
 /// Whether the agency's key signed. What the act is plays no part: those who may not see it draw the same line.
-fn check_signature(registry: &Registry, on_registry: bool, at: SignedAt, opened: &Opened) -> Result<(), Fault> {
-    let statement = &opened.statement;
+pub(crate) fn check_signature(
+    registry: &Registry,
+    on_registry: bool,
+    at: SignedAt,
+    entry: &Entry,
+    statement: &Statement,
+) -> Result<(), Fault> {
     if registry.directory().agency(&statement.agency).is_none() {
         return Err(Fault::UnknownAgency);
     }
     let key = registry.key_of(&statement.agency, statement.key_id, on_registry, at)?;
-    let signature = opened.entry.signatures.iter().find(|signature| signature.key_id == statement.key_id);
+    let signature = entry.signatures.iter().find(|signature| signature.key_id == statement.key_id);
     let signed =
-        signature.is_some_and(|signature| key.verifies(&pre_authentication(&opened.entry.statement), &signature.value));
+        signature.is_some_and(|signature| key.verifies(&pre_authentication(&entry.statement), &signature.value));
     if signed { Ok(()) } else { Err(Fault::BadSignature) }
 }
 

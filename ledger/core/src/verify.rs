@@ -63,7 +63,7 @@ pub struct Counts {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogFault {
-    /// An entry does not count, or its act does not.
+    /// An entry does not count, or its act does not, or one of its extra signatures does not.
     #[error("entry {index} (chain {chain}, revision {revision}): {fault}")]
     Entry {
         /// Leaf index.
@@ -198,6 +198,12 @@ impl Verification {
                 }
             }
             Err(fault) => self.faults.push(LogFault::Entry { index, chain, revision, fault }),
+        }
+        for extra in checked.extra_signatures {
+            match extra.agency {
+                Ok(_) => self.counts.signatures += 1,
+                Err(fault) => self.faults.push(LogFault::Entry { index, chain, revision, fault }),
+            }
         }
         if let Some(registry) = fold.registry() {
             self.registry.clone_from(registry);

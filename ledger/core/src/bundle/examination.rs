@@ -171,6 +171,10 @@ impl Walk<'_> {
             let (check, cause) = named(fault);
             self.verdict.fail(check, cause, place_of(section, revision, fault));
         }
+        for fault in checked.extra_signatures.iter().filter_map(|extra| extra.agency.as_ref().err()) {
+            let (check, cause) = named(fault);
+            self.verdict.fail(check, cause, section.entry(revision));
+        }
         if let Some(statement) = &checked.statement {
             let committed = |part: &Commitment| {
                 statement.commitments.iter().any(|other| (other.kind, other.number) == (part.kind, part.number))
@@ -280,6 +284,8 @@ fn named(fault: &Fault) -> (Check, Cause) {
         Fault::UnknownAgency => (Check::Keys, verdict::AGENCY_UNKNOWN),
         Fault::Key(fault) => (Check::Keys, key_cause(fault)),
         Fault::BadSignature => (Check::Signatures, verdict::SIGNATURE_INVALID),
+        Fault::ExtraKeyUnknown { .. } => (Check::Signatures, verdict::EXTRA_KEY_UNKNOWN),
+        Fault::ExtraSignatureBad { .. } => (Check::Signatures, verdict::EXTRA_SIGNATURE_INVALID),
         Fault::OtherParts | Fault::Part(_) => (Check::Parts, verdict::PART_CHANGED),
         Fault::NotAnAct => (Check::Admission, verdict::ACT_MALFORMED),
         Fault::Refused(_) => (Check::Admission, verdict::ACT_REFUSED),
@@ -324,7 +330,8 @@ impl Examined<'_> {
         verdict.pass(Check::Entries, format!("{own} 条，登记链 {} 条 · entries", self.registered.len()));
         verdict.pass(Check::Links, "逐条相连，序号连续 · each links to the one before".to_owned());
         verdict.pass(Check::Keys, self.keys_note());
-        verdict.pass(Check::Signatures, format!("{all} 个机构签名 · signatures of agencies"));
+        let extra: usize = self.registered.iter().chain(&self.entries).map(|entry| entry.extra_signatures.len()).sum();
+        verdict.pass(Check::Signatures, format!("{} 个机构签名 · signatures of agencies", all + extra));
         if self.checkpoint.is_some() {
             verdict.pass(Check::Inclusion, format!("{all} 条均在检查点之下 · all under the checkpoint"));
         }

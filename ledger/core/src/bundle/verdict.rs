@@ -238,6 +238,8 @@ causes! {
     KEY_REPLACED "key-replaced" "密钥此前已被更换" "the key had been replaced";
     KEY_REVOKED "key-revoked" "密钥此前已被吊销" "the key had been revoked";
     SIGNATURE_INVALID "signature-invalid" "签名无效" "the signature is not the key's";
+    EXTRA_KEY_UNKNOWN "extra-key-unknown" "附加签名的密钥在该序号处不计" "the key of an extra signature does not count at that index";
+    EXTRA_SIGNATURE_INVALID "extra-signature-invalid" "附加签名无效" "an extra signature is not the key's";
     PROOF_MALFORMED "proof-malformed" "包含证明格式有误" "an inclusion proof cannot be read";
     PROOF_OF_OTHER_CHECKPOINT "proof-of-other-checkpoint" "包含证明属于另一检查点" "a proof is one under another checkpoint";
     PROOF_INVALID "proof-invalid" "包含证明不成立" "a proof does not lead to the checkpoint";

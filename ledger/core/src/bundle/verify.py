@@ -83,6 +83,8 @@ CAUSES = {
     "key-replaced": ("密钥此前已被更换", "the key had been replaced"),
     "key-revoked": ("密钥此前已被吊销", "the key had been revoked"),
     "signature-invalid": ("签名无效", "the signature is not the key's"),
+    "extra-key-unknown": ("附加签名的密钥在该序号处不计", "the key of an extra signature does not count at that index"),
+    "extra-signature-invalid": ("附加签名无效", "an extra signature is not the key's"),
     "proof-malformed": ("包含证明格式有误", "an inclusion proof cannot be read"),
     "proof-of-other-checkpoint": ("包含证明属于另一检查点", "a proof is one under another checkpoint"),
     "proof-invalid": ("包含证明不成立", "a proof does not lead to the checkpoint"),
@@ -1058,7 +1060,7 @@ class Walk:
         self.origin = bundle.trust.origin
         self.on_registry = chain == registry_chain(self.origin)
         self.head, self.seen, self.registry, self.withheld = bytes(32), set(), None, []
-        self.hidden, self.counted = None, []
+        self.hidden, self.counted, self.extra = None, [], 0
 
     def take(self, revision, item, registry):
         try:
@@ -1079,11 +1081,15 @@ class Walk:
                 broken = broken or name
         if len(opened) < len(statement["commitments"]) and not broken and self.hidden is None:
             self.hidden = item["name"]
+        # 附加签名的密钥以此前的登记为准 · the key of an extra signature is judged by what stands before.
+        before = self.registry.copy() if self.registry and len(entry["signatures"]) > 1 else None
         try:
             self.count(revision, item, entry, statement, registry, opened, broken)
         except Bad as bad:
             check, cause, place = bad.args
             self.verdict.fail(check, cause, place)
+        if self.head == hash_leaf(item["entry"]):
+            self.check_extra(entry, statement["key_id"], before or self.registry or registry, item["name"])
         for place in item["parts"]:
             if place not in statement["commitments"]:
                 self.verdict.fail("parts", "part-uncommitted", item["parts"][place][0])
@@ -1113,7 +1119,7 @@ class Walk:
         if key is None:
             raise Bad("keys", cause, name)
         value = entry["signatures"].get(wanted, b"")
-        if not is_signed(key, pre_authentication(entry["statement"]), value):
+        if not is_signed(key.key, pre_authentication(entry["statement"]), value):
             raise Bad("signatures", "signature-invalid", name)
         # 自此该条目有效；其余是关于行为的 · from here on the entry counts; what follows is about its act.
         if founds:
@@ -1127,6 +1133,18 @@ class Walk:
         self.counted.append((wanted, recorded_at))
         if self.on_registry and not founds:
             effect(lambda: self.registry.apply(agency, number, found, recorded_at), name)
+
+    def check_extra(self, entry, own, registry, name):
+        """附加签名：不影响效力，无效者指明 · signatures beside the agency's own: they decide nothing, a bad one is named."""
+        for wanted, value in entry["signatures"].items():
+            if wanted == own:
+                continue
+            self.extra += 1
+            key = registry.keys.get(wanted)
+            if key is None or key.fault(entry["recorded_at"]):
+                self.verdict.fail("signatures", "extra-key-unknown", name)
+            elif not is_signed(key.key, pre_authentication(entry["statement"]), value):
+                self.verdict.fail("signatures", "extra-signature-invalid", name)
 
     def check_inclusion(self, items):
         bundle = self.bundle
@@ -1175,10 +1193,10 @@ def verify(data, own=None):
         bundle = Bundle(files, own, verdict)
         registered, entries = bundle.section("registry/"), bundle.section("")
         bundle.check_names()
-        registry, history = walk_registry(bundle, registered)
+        register, history = walk_registry(bundle, registered)
         chain = walk_chain(bundle, entries, history)
         check_withheld(bundle, chain)
-        conclude(bundle, registry, chain, registered, entries)
+        conclude(bundle, register, chain, registered, entries)
     except Stop:
         pass
     verdict.finish()
@@ -1200,7 +1218,7 @@ def walk_registry(bundle, items):
         verdict.fail("registry", "log-key-differs", "policy")
     if walk.hidden:
         verdict.fail("registry", "registry-incomplete", walk.hidden)
-    return walk.registry or Registry(), history
+    return walk, history
 
 
 def walk_chain(bundle, items, history):
@@ -1236,14 +1254,15 @@ def check_withheld(bundle, walk):
     bundle.verdict.passed("withheld", f"{len(expected)} 个未披露，逐一列明承诺 · each named with its commitment")
 
 
-def conclude(bundle, registry, chain, registered, entries):
+def conclude(bundle, register, chain, registered, entries):
     """无问题的各项 · what is good when nothing was found."""
     verdict, count = bundle.verdict, len(entries) + len(registered)
-    verdict.passed("registry", f"创世条目相符，{len(registered)} 项登记，{len(registry.keys)} 把密钥 · acts, keys")
+    enrolled = register.registry.keys if register.registry else {}
+    verdict.passed("registry", f"创世条目相符，{len(registered)} 项登记，{len(enrolled)} 把密钥 · acts, keys")
     verdict.passed("entries", f"{len(entries)} 条，登记链 {len(registered)} 条 · entries")
     verdict.passed("links", "逐条相连，序号连续 · each links to the one before")
     verdict.passed("keys", keys_note(registry, chain))
-    verdict.passed("signatures", f"{count} 个机构签名 · signatures of agencies")
+    verdict.passed("signatures", f"{count + register.extra + chain.extra} 个机构签名 · signatures of agencies")
     if bundle.size is not None:
         verdict.passed("inclusion", f"{count} 条均在检查点之下 · all under the checkpoint")
     verdict.passed("time", time_note(bundle.times))

@@ -57,6 +57,18 @@ pub enum Fault {
     /// The signature is missing or not the key's.
     #[error("the signature is not the agency's")]
     BadSignature,
+    /// A signature beside the agency's own names a key that does not count there. The entry counts all the same.
+    #[error("an extra signature names key {key_id}, which does not count there")]
+    ExtraKeyUnknown {
+        /// Key that it names.
+        key_id: KeyId,
+    },
+    /// A signature beside the agency's own is not that of the key it names. The entry counts all the same.
+    #[error("an extra signature is not that of key {key_id}")]
+    ExtraSignatureBad {
+        /// Key that it names.
+        key_id: KeyId,
+    },
     /// A part does not open.
     #[error("{0}")]
     Part(OpenError),
@@ -77,7 +89,12 @@ impl Fault {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownAgency | Self::Key(_) | Self::BadSignature | Self::Refused(_) => SIGNER_INVALID,
+            Self::UnknownAgency
+            | Self::Key(_)
+            | Self::BadSignature
+            | Self::ExtraKeyUnknown { .. }
+            | Self::ExtraSignatureBad { .. }
+            | Self::Refused(_) => SIGNER_INVALID,
             Self::NotARecord
             | Self::Entry(_)
             | Self::Statement(_)

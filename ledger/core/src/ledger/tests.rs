@@ -32,6 +32,7 @@ use crate::{
 };
 
 mod algorithms;
+mod extra;
 
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";

@@ -8,12 +8,12 @@ use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
 use mediation_ledger::{
     bundle::{Files, write},
     checkpoint::Checkpoint,
-    entry::Entry,
+    entry::{Entry, Signature},
     key::{Ed25519Signer, Signer as _},
     note::{Note, SignatureType, VerifierKey},
     proof::OfflineProof,
     recorder::sign,
-    statement::Statement,
+    statement::{Statement, pre_authentication},
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -46,6 +46,12 @@ const ATTACKS: &[Attack] = &[
     ("a statement not canonical", non_canonical, &["entries: statement-not-canonical"]),
     ("foreign bytes", foreign, &["entries: entry-foreign"]),
     ("signed by another key under the same id", other_key, &["signatures: signature-invalid"]),
+    ("an extra signature of nobody's key", |t| t.sign_also(1, &stranger_key(), 0), &["signatures: extra-key-unknown"]),
+    (
+        "an extra signature over something else",
+        |t| t.sign_also(1, &t.signer("XF-FL"), 1),
+        &["signatures: extra-signature-invalid"],
+    ),
     ("signed by another agency's key", other_agency, &["keys: key-of-another"]),
     (
         "signed for another ledger",
@@ -237,6 +243,10 @@ fn tampered_readme(told: &Told) -> Bytes {
     files(told)["README.txt"].clone()
 }
 
+fn stranger_key() -> Ed25519Signer {
+    Ed25519Signer::new(witness_key(8))
+}
+
 fn witness_key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
 }
@@ -312,6 +322,15 @@ impl Tampered {
         let (recorded_at, mut statement) = (Entry::parse(&self.entry(at)).unwrap().recorded_at, self.statement(at));
         change(&mut statement);
         self.set_entry(at, sign(&statement, &signer, recorded_at).unwrap());
+    }
+
+    /// A signature beside the agency's own, over its statement but for some bytes of its end.
+    fn sign_also(&mut self, at: usize, signer: &Ed25519Signer, less: usize) {
+        let mut entry = Entry::parse(&self.entry(at)).unwrap();
+        let signed = pre_authentication(&entry.statement[..entry.statement.len() - less]);
+        let value = signer.sign(&signed).unwrap().into();
+        entry.signatures.push(Signature { key_id: signer.public_key().id(), value });
+        self.set_entry(at, entry.to_bytes());
     }
 
     fn signer(&self, agency: &str) -> Ed25519Signer {
@@ -420,7 +439,7 @@ fn foreign(t: &mut Tampered) {
 
 fn other_key(t: &mut Tampered) {
     let mut entry = Entry::parse(&t.entry(1)).unwrap();
-    let forged = t.signer("XF-FL").sign(&mediation_ledger::statement::pre_authentication(&entry.statement)).unwrap();
+    let forged = t.signer("XF-FL").sign(&pre_authentication(&entry.statement)).unwrap();
     entry.signatures[0].value = forged.into();
     t.set_entry(1, entry.to_bytes());
 }

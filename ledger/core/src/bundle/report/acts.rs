@@ -12,7 +12,7 @@ use mediation_proto::{
 use super::{Page, instant, name};
 use crate::{
     bundle::examination::{Examined, index},
-    ledger::CheckedEntry,
+    ledger::{CheckedEntry, ExtraSignature},
 };
 
 pub(super) fn section(page: &mut Page, examined: &Examined<'_>) {
@@ -75,6 +75,12 @@ fn head(examined: &Examined<'_>, entry: &CheckedEntry, index: u64) -> Vec<(Strin
         add("登记时间", format!("{}（账本所记）", instant(entry.recorded_at.div_euclid(1_000))));
         add("行为编号", statement.event_id.to_string());
         add("签名密钥", statement.key_id.to_string());
+        for ExtraSignature { key_id, agency } in &entry.extra_signatures {
+            match agency {
+                Ok(agency) => add("附加签名", format!("{}（{agency}），密钥 {key_id}", name(examined, agency))),
+                Err(fault) => add("附加签名", format!("不成立：{fault}")),
+            }
+        }
     }
     add("账本位置", format!("全账本第 {} 条；条目摘要 {}", index.saturating_add(1), entry.leaf));
     if let Err(fault) = &entry.outcome {
