@@ -35,10 +35,12 @@ use crate::{
     vault::{DataKey, Holder},
 };
 
+/// Bytes of a salt.
+pub const SALT_BYTES: usize = 32;
+
 const DIGEST_DOMAIN: &[u8] = b"mediation-ledger/part/v1\0";
 const SHA_256: u8 = 1;
 const AES_256_GCM: u32 = 1;
-const SALT_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 
 /// Commitment to one part.
@@ -254,17 +256,49 @@ pub fn seal(
     event_id: EventId,
     part: &Part,
 ) -> Result<SealedPart, SealError> {
+    let salt = salt(entropy, origin, chain, event_id, part)?;
+    seal_salted(entropy, origin, chain, event_id, part, &salt)
+}
+
+/// A fresh salt for a part.
+///
+/// # Errors
+/// There is no randomness.
+pub fn salt(
+    entropy: &dyn Entropy,
+    origin: &str,
+    chain: ChainId,
+    event_id: EventId,
+    part: &Part,
+) -> Result<Zeroizing<[u8; SALT_BYTES]>, SealError> {
     let mut salt = Zeroizing::new([0_u8; SALT_BYTES]);
-    let mut key = DataKey([0; 32]);
-    let mut nonce = [0_u8; NONCE_BYTES];
     let place = [kind_byte(part.kind), part.number];
     let of: [&[u8]; 5] = [origin.as_bytes(), &chain.0, &event_id.0, &place, &part.plaintext];
     entropy.fill(&Purpose { what: "part/salt", of: &of }, salt.as_mut())?;
+    Ok(salt)
+}
+
+/// Commits to and encrypts a part under a salt that is given and a fresh key.
+///
+/// # Errors
+/// There is no randomness.
+pub fn seal_salted(
+    entropy: &dyn Entropy,
+    origin: &str,
+    chain: ChainId,
+    event_id: EventId,
+    part: &Part,
+    salt: &[u8; SALT_BYTES],
+) -> Result<SealedPart, SealError> {
+    let mut key = DataKey([0; 32]);
+    let mut nonce = [0_u8; NONCE_BYTES];
+    let place = [kind_byte(part.kind), part.number];
+    let of: [&[u8]; 6] = [origin.as_bytes(), &chain.0, &event_id.0, &place, salt, &part.plaintext];
     entropy.fill(&Purpose { what: "part/key", of: &of }, &mut key.0)?;
     entropy.fill(&Purpose { what: "part/nonce", of: &of }, &mut nonce)?;
-    let digest = digest(origin, event_id, part.kind, part.number, &salt, &part.plaintext);
+    let digest = digest(origin, event_id, part.kind, part.number, salt, &part.plaintext);
     let mut message = Zeroizing::new(Vec::with_capacity(SALT_BYTES + part.plaintext.len()));
-    message.extend_from_slice(salt.as_ref());
+    message.extend_from_slice(salt);
     message.extend_from_slice(&part.plaintext);
     let aad = associated_data(origin, event_id, part.kind, part.number);
     let ciphertext = cipher(&key)
@@ -297,6 +331,17 @@ impl std::fmt::Debug for OpenedPart {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("OpenedPart").field("commitment", &self.commitment).finish_non_exhaustive()
     }
+}
+
+/// Reads a part as it is sent. Nothing is checked against a commitment yet, so that its digest is zero; none when kind,
+/// number or salt are not of their form.
+#[must_use]
+pub fn disclosed(shown: &proto::DisclosedPart) -> Option<OpenedPart> {
+    let number = u8::try_from(shown.number).ok()?;
+    let kind = Some(shown.kind()).filter(|kind| *kind != PartKind::Unspecified)?;
+    let salt = shown.salt.as_ref().try_into().ok()?;
+    let commitment = Commitment { kind, number, digest: Hash::ZERO };
+    Some(OpenedPart { commitment, salt, plaintext: shown.plaintext.clone() })
 }
 
 /// Decrypts a stored part and checks it against its commitment.

@@ -10,9 +10,11 @@
 //!          log.append(chain, expected revision)      a crash here: stored or not; the caller asks again
 //! ```
 //!
-//! Many acts at once go the same way in `batch`: one deposit and one append for all of them.
+//! Many acts at once go the same way in `batch`: one deposit and one append for all of them. In `caller` the agency signs
+//! elsewhere, with a key that is never here: the line is cut before the signature, and goes on when it comes.
 
 mod batch;
+mod caller;
 
 use std::{
     collections::BTreeMap,
@@ -26,17 +28,20 @@ use mediation_domain::{
 };
 use mediation_proto::mediation::ledger::v1::Act;
 
-pub use self::batch::{BatchError, Submitted};
+pub use self::{
+    batch::{BatchError, Submitted},
+    caller::{Preparation, Prepared, PreparedPart, Signed, SignedError},
+};
 use crate::{
     chain::{ChainId, Revision},
     entropy::{Entropy, SystemEntropy},
     entry::{Entry, Signature},
-    key::{SignError, Signer},
+    key::{KeyId, SignError, Signer},
     ledger::{Fault, Fold, Ledger, LedgerError},
     limits::{APPEND_ATTEMPTS_MAX, ENTRY_BYTES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
     log::{AppendError, Log, Order},
     merkle::{Hash, hash_leaf},
-    part::{self, OpenedPart, Part, SealError, SealedPart, SplitError},
+    part::{self, Commitment, OpenedPart, Part, SealError, SealedPart, SplitError},
     record::Record,
     registry::{Entered, KeyFault, Registry, RegistryError, SignedAt},
     statement::{Statement, pre_authentication},
@@ -124,25 +129,34 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     /// A refusal, after which nothing has changed, or a fault; only [`AppendError::Unknown`] leaves open whether
     /// the act was recorded.
     pub async fn record(&self, caller: &Caller, request: &Request) -> Result<Placed, RecordError> {
-        let submission = self.submission(caller, request)?;
+        let (submission, signer) = self.submission(caller, request)?;
+        self.place(&submission, Signing::Here(signer)).await
+    }
+
+    /// Gives a submission its place, durably.
+    async fn place(&self, submission: &Submission<'_>, signing: Signing<'_>) -> Result<Placed, RecordError> {
+        let Submission { caller, request, .. } = *submission;
         // Writers of one chain in this process take turns, so that they do not spend their attempts on each other.
         let fold = self.fold(request.chain);
         let mut fold = fold.lock().await;
         for _attempt in 0..APPEND_ATTEMPTS_MAX {
             self.ledger.catch_up(&mut fold).await?;
             if let Some(revision) = fold.place(request.event_id) {
-                return self.replay(&submission, revision).await;
+                return self.replay(submission, revision).await;
             }
             let registry = self.ledger.refresh_registry().await?;
             let recorded_at = self.ledger.clock().now_ms();
-            self.check(&submission, &fold, recorded_at)?;
-            let attempt = self.attempt(&submission, &fold, recorded_at)?;
+            let known = self.check(submission, &fold, recorded_at)?;
+            if let Signing::Caller(signed) = signing {
+                self.check_signed(signed, &fold, &known, recorded_at)?;
+            }
+            let attempt = self.attempt(submission, signing, &fold, recorded_at)?;
             let Attempt { placed, record, deposits, recorded_at } = attempt;
             // A crash after this leaves keys of parts that no record has: they open nothing.
             self.ledger.vault().deposit(request.chain, deposits).await?;
             match self.append(&placed, &record).await {
                 Ok(()) => {
-                    self.settle(&mut fold, &registry, &placed, recorded_at, &submission).await?;
+                    self.settle(&mut fold, &registry, &placed, recorded_at, submission).await?;
                     return Ok(placed);
                 }
                 Err(AppendError::Conflict { .. }) => {}
@@ -152,13 +166,18 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         Err(RecordError::Contended { attempts: APPEND_ATTEMPTS_MAX })
     }
 
-    /// What all attempts at a request have in common.
-    fn submission<'a>(&'a self, caller: &'a Caller, request: &'a Request) -> Result<Submission<'a>, RecordError> {
+    /// What all attempts at a request have in common, and the key that is held here.
+    fn submission<'a>(
+        &'a self,
+        caller: &'a Caller,
+        request: &'a Request,
+    ) -> Result<(Submission<'a>, &'a dyn Signer), RecordError> {
         let signer = self
             .signers
             .get(&caller.agency)
             .ok_or_else(|| RecordError::KeyNotHeld { agency: caller.agency.clone() })?;
-        Ok(Submission { caller, request, signer: signer.as_ref(), parts: part::split(&request.act)? })
+        let (key_id, parts) = (signer.public_key().id(), part::split(&request.act)?);
+        Ok((Submission { caller, request, key_id, key_is_held: true, parts }, signer.as_ref()))
     }
 
     /// Brings the fold up to an entry that was just appended. When the registry has moved meanwhile, the entry may stand
@@ -190,11 +209,11 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         }
     }
 
-    /// Everything that can be known beforehand of an entry that would not count, or not be admitted. Admission comes
-    /// before the revision: who may not know the chain learns nothing of where it stands.
-    fn check(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<(), RecordError> {
-        let Submission { caller, request, signer, .. } = submission;
-        let key = signer.public_key().id();
+    /// Everything that can be known beforehand of an entry that would not count, or not be admitted; gives the registry
+    /// that it is judged by. Admission comes before the revision: who may not know the chain learns nothing of where it
+    /// stands.
+    fn check(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<Arc<Registry>, RecordError> {
+        let Submission { caller, request, key_id, key_is_held, .. } = *submission;
         let registry = self.ledger.registry_for(fold, &caller.agency, &request.act)?;
         admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
         registry.check_chain(fold.chain(), fold.standing().is_empty(), &request.act)?;
@@ -204,36 +223,41 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
         let at = SignedAt { order: Order::END, recorded_at };
         registry
-            .key_of(&caller.agency, key, on_registry, at)
-            .and_then(|_key| registry.check_signer(&caller.agency, key, &request.act))
-            .map_err(|fault| key_refused(&caller.agency, fault))?;
-        if let Some(registry) = fold.registry() {
+            .key_of(&caller.agency, key_id, on_registry, at)
+            .and_then(|_key| registry.check_signer(&caller.agency, key_id, &request.act))
+            .map_err(|fault| key_refused(&caller.agency, key_id, key_is_held, fault))?;
+        if let Some(before) = fold.registry() {
             let (agency, occurred_at) = (caller.agency.as_str(), request.occurred_at);
-            registry.clone().apply(&Entered { agency, occurred_at, at, act: &request.act })?;
+            before.clone().apply(&Entered { agency, occurred_at, at, act: &request.act })?;
         }
-        Ok(())
+        Ok(registry)
     }
 
-    /// Fixes statement, salts, signature and recorded time for one revision. Nothing is kept anywhere yet.
-    fn attempt(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<Attempt, RecordError> {
-        let Submission { caller, request, signer, parts } = submission;
-        let Request { chain, event_id, occurred_at, .. } = **request;
-        let origin = self.ledger.origin();
-        let seal = |part| part::seal(self.entropy.as_ref(), origin, chain, event_id, part);
-        let sealed: Vec<SealedPart> = parts.iter().map(seal).collect::<Result<_, _>>()?;
-        let statement = Statement {
-            origin: origin.to_owned(),
-            event_id,
-            chain,
-            revision: fold.next(),
-            previous: fold.head(),
-            agency: caller.agency.clone(),
-            key_id: signer.public_key().id(),
-            occurred_at,
-            rule_set: self.ledger.rule_set().to_owned(),
-            commitments: sealed.iter().map(|part| part.commitment).collect(),
+    /// Fixes entry, keys and recorded time for one revision. Nothing is kept anywhere yet.
+    fn attempt(
+        &self,
+        submission: &Submission<'_>,
+        signing: Signing<'_>,
+        fold: &Fold,
+        recorded_at: i64,
+    ) -> Result<Attempt, RecordError> {
+        let Submission { request, parts, .. } = submission;
+        let Request { chain, event_id, .. } = **request;
+        let (entropy, origin) = (self.entropy.as_ref(), self.ledger.origin());
+        let (sealed, entry): (Vec<SealedPart>, Bytes) = match signing {
+            Signing::Here(signer) => {
+                let seal = |part| part::seal(entropy, origin, chain, event_id, part);
+                let sealed = parts.iter().map(seal).collect::<Result<Vec<_>, _>>()?;
+                let commitments = sealed.iter().map(|part| part.commitment).collect();
+                let entry = sign(&self.statement(submission, fold, commitments), signer, recorded_at)?;
+                (sealed, entry)
+            }
+            Signing::Caller(signed) => {
+                let salted = parts.iter().zip(signed.salts());
+                let seal = |(part, salt)| part::seal_salted(entropy, origin, chain, event_id, part, salt);
+                (salted.map(seal).collect::<Result<_, _>>()?, signed.entry(recorded_at))
+            }
         };
-        let entry = sign(&statement, *signer, recorded_at)?;
         let leaf = hash_leaf(&entry);
         let stored = sealed.iter().map(|part| part.stored.clone()).collect();
         let record = Record { entry: entry.clone(), parts: stored }.to_bytes();
@@ -251,6 +275,23 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             .collect();
         let placed = Placed { chain, event_id, revision: fold.next(), leaf, entry };
         Ok(Attempt { placed, record, deposits, recorded_at })
+    }
+
+    /// What the agency states of the act as the next of its chain.
+    fn statement(&self, submission: &Submission<'_>, fold: &Fold, commitments: Vec<Commitment>) -> Statement {
+        let Submission { caller, request, key_id, .. } = submission;
+        Statement {
+            origin: self.ledger.origin().to_owned(),
+            event_id: request.event_id,
+            chain: request.chain,
+            revision: fold.next(),
+            previous: fold.head(),
+            agency: caller.agency.clone(),
+            key_id: *key_id,
+            occurred_at: request.occurred_at,
+            rule_set: self.ledger.rule_set().to_owned(),
+            commitments,
+        }
     }
 
     /// Appends, and asks again with the same bytes while nobody can say how it ended.
@@ -303,8 +344,30 @@ impl<L: Log, V: Vault> Recorder<L, V> {
 struct Submission<'a> {
     caller: &'a Caller,
     request: &'a Request,
-    signer: &'a dyn Signer,
+    /// Key that signs, or has signed.
+    key_id: KeyId,
+    /// Whether it lies here.
+    key_is_held: bool,
     parts: Vec<Part>,
+}
+
+/// Who signs.
+#[derive(Clone, Copy)]
+enum Signing<'a> {
+    /// This process, at every attempt.
+    Here(&'a dyn Signer),
+    /// The caller has, for one place in the chain.
+    Caller(&'a Signed),
+}
+
+impl<'a> Signing<'a> {
+    /// Signatures that came with the act.
+    fn signatures(self) -> &'a [Signature] {
+        match self {
+            Self::Here(_) => &[],
+            Self::Caller(signed) => signed.signatures(),
+        }
+    }
 }
 
 /// Everything that is frozen for one revision.
@@ -316,11 +379,12 @@ struct Attempt {
     recorded_at: i64,
 }
 
-/// What is refused when the key that is held here is not one that could sign: another one may, or none.
-fn key_refused(agency: &str, fault: KeyFault) -> RecordError {
+/// What is refused when a key is not one that could sign. Where the key is held here, another one may, or none.
+fn key_refused(agency: &str, key_id: KeyId, key_is_held: bool, fault: KeyFault) -> RecordError {
     let agency = agency.to_owned();
     match fault {
-        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } => RecordError::KeyNotHeld { agency },
+        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } if key_is_held => RecordError::KeyNotHeld { agency },
+        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } => RecordError::KeyNotEnrolled { agency, key_id },
         KeyFault::OfAnother { .. }
         | KeyFault::NotYetValid { .. }
         | KeyFault::Expired { .. }
@@ -395,6 +459,42 @@ pub enum RecordError {
         agency: String,
         /// Why.
         fault: KeyFault,
+    },
+    /// The key that the caller signs with is none of his agency's, or not the one for this act.
+    #[error("key {key_id} is not one of `{agency}` that may sign this act")]
+    KeyNotEnrolled {
+        /// Agency.
+        agency: String,
+        /// Key that it named.
+        key_id: KeyId,
+    },
+    /// What was signed is not what this ledger would have prepared for this caller.
+    #[error("the signed statement names another `{field}`")]
+    OtherStatement {
+        /// Field that differs.
+        field: &'static str,
+    },
+    /// A signature is missing, or is not that of its key.
+    #[error("the signature is not that of key {key_id}")]
+    SignatureBad {
+        /// Key that it names.
+        key_id: KeyId,
+    },
+    /// An extra signature names a key that does not count now.
+    #[error("an extra signature names key {key_id}, which does not count")]
+    ExtraKeyUnknown {
+        /// Key that it names.
+        key_id: KeyId,
+    },
+    /// The statement was prepared for another place: the chain has moved since.
+    #[error("the statement was prepared for revision {prepared}, the next one is {next}")]
+    PreparedStale {
+        /// Revision that it was prepared for.
+        prepared: Revision,
+        /// The next one.
+        next: Revision,
+        /// Leaf hash that the next entry must link to.
+        head: Hash,
     },
     /// The act cannot be split into parts of allowed size.
     #[error(transparent)]

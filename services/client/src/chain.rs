@@ -6,10 +6,10 @@ use mediation_ledger::{
     ledger::{CheckedEntry, Fault, Fold},
     merkle::{Hash, LeafIndex},
     note::VerifierKey,
-    part::{Commitment, OpenedPart},
+    part::{self, OpenedPart},
     registry::Registry,
 };
-use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, Judgement, PartKind};
+use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, Judgement};
 
 use crate::{
     client::{Client, ClientError},
@@ -106,12 +106,5 @@ impl Trust {
 }
 
 fn disclosed(entry: &ChainEntry) -> Result<Vec<OpenedPart>, TrustError> {
-    let part = |part: &mediation_proto::mediation::ledger::v1::DisclosedPart| {
-        let number = u8::try_from(part.number).ok()?;
-        let kind = Some(part.kind()).filter(|kind| *kind != PartKind::Unspecified)?;
-        let salt = part.salt.as_ref().try_into().ok()?;
-        let commitment = Commitment { kind, number, digest: Hash::ZERO };
-        Some(OpenedPart { commitment, salt, plaintext: part.plaintext.clone() })
-    };
-    entry.parts.iter().map(|shown| part(shown).ok_or(TrustError::MalformedPart)).collect()
+    entry.parts.iter().map(|shown| part::disclosed(shown).ok_or(TrustError::MalformedPart)).collect()
 }

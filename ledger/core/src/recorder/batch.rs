@@ -18,7 +18,7 @@ use std::{
 use mediation_domain::admit::Caller;
 use tokio::sync::{OwnedMutexGuard, oneshot};
 
-use super::{Attempt, Placed, RecordError, Recorder, Request, recorded};
+use super::{Attempt, Placed, RecordError, Recorder, Request, Signing, recorded};
 use crate::{
     chain::{ChainId, Revision},
     ledger::{CheckedEntry, Fault, Fold, LedgerError},
@@ -65,7 +65,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         for (index, submitted) in batch.into_iter().enumerate() {
             let recorded_at = self.ledger.clock().now_ms();
             let refused = |source| BatchError::Refused { index, source };
-            let submission = self.submission(&submitted.caller, &submitted.request).map_err(refused)?;
+            let (submission, _) = self.submission(&submitted.caller, &submitted.request).map_err(refused)?;
             let chain = submitted.request.chain;
             match held.get(&chain).and_then(|held| held.fold.place(submitted.request.event_id)) {
                 Some(revision) => {
@@ -188,9 +188,9 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             if let Some(revision) = fold.place(request.event_id) {
                 return Err(BatchError::EventIdTwice { index, revision });
             }
-            let submission = self.submission(&caller, &request).map_err(refused)?;
+            let (submission, signer) = self.submission(&caller, &request).map_err(refused)?;
             self.check(&submission, fold, recorded_at).map_err(refused)?;
-            let attempt = self.attempt(&submission, fold, recorded_at).map_err(refused)?;
+            let attempt = self.attempt(&submission, Signing::Here(signer), fold, recorded_at).map_err(refused)?;
             let recorded = recorded(&caller, request, attempt.placed.revision, recorded_at);
             let advanced = fold.advance(self.ledger.origin(), attempt.placed.leaf, &recorded);
             advanced.map_err(|error| refused(error.into()))?;

@@ -29,6 +29,7 @@ use crate::{
 };
 
 mod batch;
+mod caller;
 
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";
@@ -41,6 +42,8 @@ struct Bench {
     /// Signs with the root key.
     founder: TestRecorder,
     caller: Caller,
+    /// The enrolled key, which the recorder holds.
+    key: Arc<dyn Signer>,
     genesis: Hash,
 }
 
@@ -66,8 +69,8 @@ impl Bench {
             "public_key": hex::encode(desk.public_key().to_bytes())});
         founder.record(&caller, &request(registry, 2, "AgencyKeyEnrolled", "SYS", enrolled)).await.unwrap();
         ledger.refresh_registry().await.unwrap();
-        let recorder = Arc::new(Recorder::new(ledger, BTreeMap::from([(CENTER.to_owned(), desk)])));
-        Self { recorder, founder, caller, genesis: founded.leaf }
+        let recorder = Arc::new(Recorder::new(ledger, BTreeMap::from([(CENTER.to_owned(), Arc::clone(&desk))])));
+        Self { recorder, founder, caller, key: desk, genesis: founded.leaf }
     }
 
     async fn record(&self, request: &Request) -> Result<Revision, RecordError> {
