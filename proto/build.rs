@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     "mediation/ledger/v1/errors.proto",
     "mediation/ledger/v1/log.proto",
     "mediation/ledger/v1/receipt.proto",
+    "mediation/ledger/v1/signing.proto",
     "mediation/ledger/v1/statement.proto",
 ];
 
@@ -36,6 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = tonic_prost_build::FileDescriptorSet::decode(bytes.as_slice())?;
     tonic_prost_build::configure()
         .include_file("modules.rs")
+        .bytes(".mediation.desk.v1")
         .bytes(".mediation.ledger.v1")
         .build_transport(true)
         .client_mod_attribute(".", "#[cfg(feature = \"grpc\")]")
@@ -275,11 +277,13 @@ fn desks(out: &mut String, pool: &DescriptorPool, act: &MessageDescriptor) -> Re
         let kinds = options.get_extension(&extension);
         let kinds = kinds.as_list().ok_or("`agency_kinds` is not a list")?;
         let kinds: Vec<i32> = kinds.iter().filter_map(Value::as_enum_number).collect();
-        let record =
-            service.methods().find(|method| method.name() == "Record").ok_or("a desk has no method `Record`")?;
+        let input = |name: &str| service.methods().find(|method| method.name() == name).map(|method| method.input());
+        let record = input("Record").ok_or("a desk has no method `Record`")?;
+        let prepare = input("Prepare").ok_or("a desk has no method `Prepare`")?;
         let (full, name) = (service.full_name(), service.name());
         writeln!(rows, "    DeskInfo {{ service: {full:?}, name: {name:?}, agency_kinds: &{kinds:?} }},")?;
-        desk_request(out, name, &record.input(), all)?;
+        desk_request(out, name, &record, all)?;
+        prepare_request(out, &prepare, &record)?;
     }
     writeln!(out, "/// Every desk and the kinds of agency it serves.\npub static DESKS: &[DeskInfo] = &[\n{rows}];")?;
     Ok(())
@@ -328,6 +332,27 @@ impl TryFrom<ActRequest> for {path} {{
 "
     )?;
     Ok(())
+}
+
+/// Conversions between a desk's request to prepare an act and what all desks have in common.
+fn prepare_request(out: &mut String, prepare: &MessageDescriptor, record: &MessageDescriptor) -> std::fmt::Result {
+    let (path, record) = (rust_path(prepare.full_name()), rust_path(record.full_name()));
+    write!(
+        out,
+        "impl From<{path}> for PrepareRequest {{
+    fn from(request: {path}) -> Self {{
+        Self {{ request: request.request.unwrap_or_default().into(), key_id: request.key_id }}
+    }}
+}}
+impl TryFrom<PrepareRequest> for {path} {{
+    type Error = NotOfThisDesk;
+    fn try_from(request: PrepareRequest) -> Result<Self, NotOfThisDesk> {{
+        let PrepareRequest {{ request, key_id }} = request;
+        Ok(Self {{ request: Some({record}::try_from(request)?), key_id }})
+    }}
+}}
+"
+    )
 }
 
 /// Path of a generated item: `mediation.court.v1.CourtAct` becomes `crate::mediation::court::v1::CourtAct`.

@@ -22,6 +22,15 @@ pub struct ActRequest {
     pub act: Act,
 }
 
+/// A request to prepare one act for the caller to sign, whatever desk it came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PrepareRequest {
+    /// The act.
+    pub request: ActRequest,
+    /// Id of the key that will sign, as sent.
+    pub key_id: prost::bytes::Bytes,
+}
+
 /// The desk does not take acts of this family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("`{desk}` does not take acts of this family (act given: {given})")]

@@ -9,13 +9,13 @@ mod act_request;
 pub mod fields;
 pub mod json;
 
-pub use act_request::{ActRequest, DeskInfo, NotOfThisDesk, ReasonInfo, desk_of};
+pub use act_request::{ActRequest, DeskInfo, NotOfThisDesk, PrepareRequest, ReasonInfo, desk_of};
 
 /// Tables and conversions derived from the descriptors.
 #[expect(clippy::too_many_lines, reason = "one arm per kind of act")]
 pub mod derived {
     use crate::{
-        act_request::{ActRequest, DeskInfo, NotOfThisDesk, ReasonInfo},
+        act_request::{ActRequest, DeskInfo, NotOfThisDesk, PrepareRequest, ReasonInfo},
         fields::{EnumInfo, FieldInfo, Fields, KindInfo, MessageInfo, Shape, Value},
         mediation::ledger::v1::Act,
     };

@@ -6,17 +6,15 @@ use std::{pin::Pin, sync::Arc};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use mediation_domain::admit::Caller;
-use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
+use mediation_ledger::{chain::ChainId, log::Log, recorder::Preparation, vault::Vault};
 use mediation_proto::{
-    ActRequest, desk_of, google,
+    ActRequest, PrepareRequest, desk_of, google,
     mediation::{
-        desk::v1::{
-            self as proto, CourtRecordRequest, DepartmentRecordRequest, GovernanceCenterRecordRequest,
-            JusticeRecordRequest, LabourRecordRequest, LegalServiceRecordRequest, MediationRecordRequest,
-            PetitionRecordRequest, ProcuratorateRecordRequest, PsychologyRecordRequest, PublicSecurityRecordRequest,
-            TownshipRecordRequest,
+        desk::v1 as proto,
+        ledger::v1::{
+            PrepareResponse, Reason, Receipt, RecordStreamResponse, SubmitRequest, prepare_response,
+            record_stream_response,
         },
-        ledger::v1::{Reason, Receipt, RecordStreamResponse, record_stream_response},
     },
 };
 use prost::Message as _;
@@ -25,7 +23,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 use crate::{
     answer::{Answered, of_transport},
     node::{Node, request_id},
-    request,
+    request, signing,
     status::Refused,
     turns::{Turn, Turns},
 };
@@ -69,6 +67,23 @@ impl<L: Log, V: Vault> Desk<L, V> {
         Ok(self.node.receipt(placed, wait).await)
     }
 
+    /// Prepares one act for the caller to sign: caller ← certificate; request ← parse, once; statement and parts.
+    async fn prepare(&self, caller: &Caller, request: PrepareRequest) -> Result<PrepareResponse, Refused> {
+        let (request, wait, key_id) = signing::parse_prepare(request, self.node.ledger().clock().now_ms())?;
+        let result = match self.node.recorder().prepare(caller, &request, key_id).await? {
+            Preparation::Prepared(prepared) => prepare_response::Result::Prepared(signing::prepared(prepared)?),
+            Preparation::Recorded(placed) => prepare_response::Result::Recorded(self.node.receipt(placed, wait).await),
+        };
+        Ok(PrepareResponse { result: Some(result) })
+    }
+
+    /// Records one act that the caller signed: caller ← certificate; statement and parts ← parse, once; recorded; receipt.
+    async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Receipt, Refused> {
+        let (signed, wait) = signing::parse_submit(request, self.node.ledger().clock().now_ms())?;
+        let placed = self.node.recorder().submit(caller, &signed).await?;
+        Ok(self.node.receipt(placed, wait).await)
+    }
+
     /// The caller, if this desk serves his kind of agency.
     fn caller<T>(&self, desk: &'static str, request: &Request<T>) -> Result<Caller, Refused> {
         let caller = self.node.caller(request)?;
@@ -85,17 +100,19 @@ impl<L: Log, V: Vault> Desk<L, V> {
             .with("desk", own))
     }
 
-    async fn unary<T: Into<ActRequest>>(
+    /// Answers one request: who calls, then what he wants.
+    async fn unary<T, A>(
         &self,
         desk: &'static str,
         request: Request<T>,
-    ) -> Result<Response<Receipt>, Status> {
+        answer: impl AsyncFnOnce(&Caller, T) -> Result<A, Refused>,
+    ) -> Result<Response<A>, Status> {
         let id = request_id();
-        let recorded = match self.caller(desk, &request) {
-            Ok(caller) => self.record(&caller, request.into_inner().into(), None).await,
+        let answered = match self.caller(desk, &request) {
+            Ok(caller) => answer(&caller, request.into_inner()).await,
             Err(refused) => Err(refused),
         };
-        recorded.map(Response::new).map_err(|refused| refused.into_status(&id))
+        answered.map(Response::new).map_err(|refused| refused.into_status(&id))
     }
 
     fn stream<T: Into<ActRequest> + Send + 'static>(
@@ -165,23 +182,37 @@ fn response(recorded: Result<Receipt, Refused>) -> RecordStreamResponse {
     RecordStreamResponse { result: Some(result) }
 }
 
-/// One line per desk: its service, the module and type of its server, its request.
+/// One line per desk: its service, the module and type of its server, its requests.
 macro_rules! desks {
-    ($($service:ident, $module:ident, $server:ident, $request:ident;)*) => {
+    ($($service:ident, $module:ident, $server:ident, $request:ident, $prepare:ident;)*) => {
         $(
             #[async_trait]
             impl<L: Log, V: Vault> proto::$module::$service for Desk<L, V> {
                 type RecordStreamStream = Receipts;
 
-                async fn record(&self, request: Request<$request>) -> Result<Response<Receipt>, Status> {
-                    self.unary(stringify!($service), request).await
+                async fn record(&self, request: Request<proto::$request>) -> Result<Response<Receipt>, Status> {
+                    let record = async |caller: &Caller, act: proto::$request| self.record(caller, act.into(), None).await;
+                    self.unary(stringify!($service), request, record).await
                 }
 
                 async fn record_stream(
                     &self,
-                    request: Request<Streaming<$request>>,
+                    request: Request<Streaming<proto::$request>>,
                 ) -> Result<Response<Receipts>, Status> {
                     self.stream(stringify!($service), request)
+                }
+
+                async fn prepare(
+                    &self,
+                    request: Request<proto::$prepare>,
+                ) -> Result<Response<PrepareResponse>, Status> {
+                    let prepare = async |caller: &Caller, act: proto::$prepare| self.prepare(caller, act.into()).await;
+                    self.unary(stringify!($service), request, prepare).await
+                }
+
+                async fn submit(&self, request: Request<SubmitRequest>) -> Result<Response<Receipt>, Status> {
+                    let submit = async |caller: &Caller, signed| self.submit(caller, signed).await;
+                    self.unary(stringify!($service), request, submit).await
                 }
             }
         )*
@@ -199,16 +230,16 @@ macro_rules! desks {
 }
 
 desks! {
-    CourtDesk, court_desk_server, CourtDeskServer, CourtRecordRequest;
-    ProcuratorateDesk, procuratorate_desk_server, ProcuratorateDeskServer, ProcuratorateRecordRequest;
-    PetitionDesk, petition_desk_server, PetitionDeskServer, PetitionRecordRequest;
-    JusticeDesk, justice_desk_server, JusticeDeskServer, JusticeRecordRequest;
-    LegalServiceDesk, legal_service_desk_server, LegalServiceDeskServer, LegalServiceRecordRequest;
-    PublicSecurityDesk, public_security_desk_server, PublicSecurityDeskServer, PublicSecurityRecordRequest;
-    LabourDesk, labour_desk_server, LabourDeskServer, LabourRecordRequest;
-    DepartmentDesk, department_desk_server, DepartmentDeskServer, DepartmentRecordRequest;
-    PsychologyDesk, psychology_desk_server, PsychologyDeskServer, PsychologyRecordRequest;
-    MediationDesk, mediation_desk_server, MediationDeskServer, MediationRecordRequest;
-    TownshipDesk, township_desk_server, TownshipDeskServer, TownshipRecordRequest;
-    GovernanceCenterDesk, governance_center_desk_server, GovernanceCenterDeskServer, GovernanceCenterRecordRequest;
+    CourtDesk, court_desk_server, CourtDeskServer, CourtRecordRequest, CourtPrepareRequest;
+    ProcuratorateDesk, procuratorate_desk_server, ProcuratorateDeskServer, ProcuratorateRecordRequest, ProcuratoratePrepareRequest;
+    PetitionDesk, petition_desk_server, PetitionDeskServer, PetitionRecordRequest, PetitionPrepareRequest;
+    JusticeDesk, justice_desk_server, JusticeDeskServer, JusticeRecordRequest, JusticePrepareRequest;
+    LegalServiceDesk, legal_service_desk_server, LegalServiceDeskServer, LegalServiceRecordRequest, LegalServicePrepareRequest;
+    PublicSecurityDesk, public_security_desk_server, PublicSecurityDeskServer, PublicSecurityRecordRequest, PublicSecurityPrepareRequest;
+    LabourDesk, labour_desk_server, LabourDeskServer, LabourRecordRequest, LabourPrepareRequest;
+    DepartmentDesk, department_desk_server, DepartmentDeskServer, DepartmentRecordRequest, DepartmentPrepareRequest;
+    PsychologyDesk, psychology_desk_server, PsychologyDeskServer, PsychologyRecordRequest, PsychologyPrepareRequest;
+    MediationDesk, mediation_desk_server, MediationDeskServer, MediationRecordRequest, MediationPrepareRequest;
+    TownshipDesk, township_desk_server, TownshipDeskServer, TownshipRecordRequest, TownshipPrepareRequest;
+    GovernanceCenterDesk, governance_center_desk_server, GovernanceCenterDeskServer, GovernanceCenterRecordRequest, GovernanceCenterPrepareRequest;
 }

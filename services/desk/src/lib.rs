@@ -13,5 +13,6 @@ pub mod node;
 pub mod proofs;
 pub mod request;
 pub mod server;
+pub mod signing;
 pub mod status;
 mod turns;

@@ -23,7 +23,13 @@ pub fn parse(request: ActRequest, now_ms: i64) -> Result<(Request, ReceiptLevel)
     let mut violations = Vec::new();
     let chain = chain_id(request.chain_id.as_deref(), &mut violations);
     let event_id = new_event_id(request.event_id.as_deref(), &mut violations);
-    let occurred_at = occurred_at(request.occurred_at, now_ms, &mut violations);
+    let occurred_at = match request.occurred_at {
+        Some(time) => occurred_at(time, now_ms, &mut violations),
+        None => {
+            violations.push(violation("occurred_at", "is missing", "未填写"));
+            None
+        }
+    };
     let wait = wait(request.wait, &mut violations);
     match (chain, event_id, occurred_at, wait) {
         (Some(chain), Some(event_id), Some(occurred_at), Some(wait)) if violations.is_empty() => {
@@ -61,25 +67,34 @@ pub fn chain_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<C
 
 /// Parses the event id of an act that stands somewhere: a UUIDv7, or a UUIDv8 of the clock keeper.
 pub fn event_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<EventId> {
-    let id = text.and_then(EventId::parse).filter(|id| matches!(id.0[6] >> 4, 7 | 8) && id.0[8] >> 6 == 0b10);
+    let id = text.and_then(EventId::parse).filter(|id| is_event_id(*id));
     if id.is_none() {
         violations.push(not_an_event_id());
     }
     id
 }
 
+fn is_event_id(id: EventId) -> bool {
+    matches!(id.0[6] >> 4, 7 | 8) && id.0[8] >> 6 == 0b10
+}
+
 /// Parses the event id of an act to be recorded: a UUIDv7. Those of the clock keeper can be computed beforehand; a caller
 /// who could take one would keep a lapse from ever being noted.
 fn new_event_id(text: Option<&str>, violations: &mut Vec<Violation>) -> Option<EventId> {
     let id = event_id(text, violations)?;
-    if id.is_keepers() {
-        violations.push(not_an_event_id());
-        return None;
+    if is_new_event_id(id) {
+        return Some(id);
     }
-    Some(id)
+    violations.push(not_an_event_id());
+    None
 }
 
-fn not_an_event_id() -> Violation {
+/// Whether a caller may choose this event id.
+pub(crate) fn is_new_event_id(id: EventId) -> bool {
+    is_event_id(id) && !id.is_keepers()
+}
+
+pub(crate) fn not_an_event_id() -> Violation {
     violation(
         "event_id",
         "must be a UUIDv7, 36 characters, lower case with hyphens",
@@ -87,20 +102,20 @@ fn not_an_event_id() -> Violation {
     )
 }
 
-fn occurred_at(time: Option<prost_types::Timestamp>, now_ms: i64, violations: &mut Vec<Violation>) -> Option<i64> {
+/// Parses a business time.
+pub(crate) fn occurred_at(time: prost_types::Timestamp, now_ms: i64, violations: &mut Vec<Violation>) -> Option<i64> {
     let problem = match time {
-        None => ("is missing", "未填写"),
-        Some(time) if time.nanos != 0 => ("must be whole seconds", "应为整秒"),
-        Some(time) if time.seconds < OCCURRED_AT_MIN_S => ("lies before 1949-10-01", "早于1949年10月1日"),
-        Some(time) if time.seconds > now_ms / 1000 + OCCURRED_AHEAD_MAX_S => {
+        time if time.nanos != 0 => ("must be whole seconds", "应为整秒"),
+        time if time.seconds < OCCURRED_AT_MIN_S => ("lies before 1949-10-01", "早于1949年10月1日"),
+        time if time.seconds > now_ms / 1000 + OCCURRED_AHEAD_MAX_S => {
             ("lies more than a day ahead of now", "晚于当前时间一天以上")
         }
-        Some(time) => return Some(time.seconds),
+        time => return Some(time.seconds),
     };
     violations.push(violation("occurred_at", problem.0, problem.1));
     None
 }
 
-fn violation(path: &str, en: &str, zh: &str) -> Violation {
+pub(crate) fn violation(path: &str, en: &str, zh: &str) -> Violation {
     Violation { path: path.to_owned(), en: en.to_owned(), zh: zh.to_owned() }
 }

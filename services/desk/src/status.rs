@@ -10,7 +10,7 @@ use mediation_ledger::{
     ledger::LedgerError,
     log::{AppendError, ReadError},
     part::SplitError,
-    recorder::RecordError,
+    recorder::{RecordError, SignedError},
     registry::KeyFault,
     vault::VaultError,
 };
@@ -197,6 +197,28 @@ impl From<RecordError> for Refused {
             RecordError::KeyInvalid { agency, fault } => {
                 Self::new(Reason::KeyInvalid).detail(fault.to_string(), key_zh(&fault)).with("agency", agency)
             }
+            RecordError::KeyNotEnrolled { agency, key_id } => {
+                Self::new(Reason::KeyNotEnrolled).with("agency", agency).with("key_id", key_id)
+            }
+            RecordError::ExtraKeyUnknown { key_id } => Self::new(Reason::KeyNotEnrolled)
+                .detail(format!("extra signature of key {key_id}"), format!("附加签名的密钥 {key_id}"))
+                .with("key_id", key_id),
+            RecordError::SignatureBad { key_id } => Self::new(Reason::SignatureBad)
+                .detail(format!("key {key_id}"), format!("密钥 {key_id}"))
+                .with("key_id", key_id),
+            RecordError::OtherStatement { field } => Self::new(Reason::StatementOther).listing(vec![Violation {
+                path: format!("statement.{field}"),
+                en: "is another one".to_owned(),
+                zh: "与本窗口不符".to_owned(),
+            }]),
+            RecordError::PreparedStale { prepared, next, head } => Self::new(Reason::PreparedStale)
+                .detail(
+                    format!("prepared for {prepared}, next {next}"),
+                    format!("拟制版本 {prepared}，下一版本 {next}"),
+                )
+                .with("expected", prepared)
+                .with("actual", next)
+                .with("head", head),
             RecordError::Split(SplitError::TooLarge { kind, size }) => {
                 Self::new(Reason::PartTooLarge).with("part", kind.as_str_name()).with("bytes", size)
             }
@@ -247,6 +269,22 @@ fn key_zh(fault: &KeyFault) -> String {
             format!("密钥 {key_id} 已吊销，自 {} 起失效", format_instant(*invalid_from))
         }
         fault => fault.to_string(),
+    }
+}
+
+impl From<SignedError> for Refused {
+    fn from(error: SignedError) -> Self {
+        let (path, zh) = match &error {
+            SignedError::Split(split) => return RecordError::Split(split.clone()).into(),
+            SignedError::Statement(_) => ("statement", "陈述字节无效或非规范编码"),
+            SignedError::SignatureCount { .. } => ("signatures", "签名数量应为 1 至 16"),
+            SignedError::SignedTwice => ("signatures", "同一密钥重复签名"),
+            SignedError::CommitmentBroken { .. } => ("parts", "内容与盐值不符合所签承诺"),
+            SignedError::OtherParts => ("parts", "内容与所签承诺不对应"),
+            SignedError::NotAnAct => ("parts", "各部分不构成同一行为"),
+            _ => ("request", "所签行为无效"),
+        };
+        Self::malformed(vec![Violation { path: path.to_owned(), en: error.to_string(), zh: zh.to_owned() }])
     }
 }
 
