@@ -2,16 +2,20 @@
 
 use std::time::Duration;
 
-use mediation_ledger::merkle::Hash;
+use bytes::Bytes;
+use mediation_ledger::{
+    key::{KeyId, SignError},
+    merkle::Hash,
+};
 use mediation_proto::{
-    ActRequest, NotOfThisDesk, desk_of,
+    ActRequest, NotOfThisDesk, PrepareRequest, desk_of,
     mediation::{
         desk::v1 as desk,
         ledger::v1::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
             GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, Receipt, ReceiptLevel, chain_service_client::ChainServiceClient,
-            log_service_client::LogServiceClient,
+            GetWitnessesResponse, PrepareResponse, Receipt, ReceiptLevel, SubmitRequest,
+            chain_service_client::ChainServiceClient, log_service_client::LogServiceClient, prepare_response,
         },
         types::v1::AgencyKind,
     },
@@ -66,16 +70,21 @@ impl Client {
     /// # Errors
     /// The ledger refuses, stays away, or its receipt proves nothing, or proves another act.
     pub async fn record(&self, request: ActRequest) -> Result<(Receipt, VerifiedReceipt), ClientError> {
-        let asked = Asked::of(&request);
+        let receipt = self.again(|| self.send(request.clone())).await?;
+        let verified = self.trust.verify(&receipt)?;
+        Asked::of(&request).check(&verified)?;
+        Ok((receipt, verified))
+    }
+
+    /// Sends the same again, bounded, while the ledger is busy or away.
+    pub(crate) async fn again<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        send: impl Fn() -> F,
+    ) -> Result<T, ClientError> {
         let mut pause = FIRST_PAUSE;
         let mut attempt = 1;
         loop {
-            match self.send(request.clone()).await {
-                Ok(receipt) => {
-                    let verified = self.trust.verify(&receipt)?;
-                    asked.check(&verified)?;
-                    return Ok((receipt, verified));
-                }
+            match send().await {
                 Err(ClientError::Status(status)) if attempt < ATTEMPTS_MAX && may_be_sent_again(&status) => {
                     tracing::debug!(code = ?status.code(), attempt, "sending again");
                     let asked_for = status.get_details_retry_info().and_then(|info| info.retry_delay);
@@ -83,7 +92,7 @@ impl Client {
                     pause *= 2;
                     attempt += 1;
                 }
-                Err(error) => return Err(error),
+                ended => return ended,
             }
         }
     }
@@ -94,6 +103,24 @@ impl Client {
     /// The ledger refuses or is away.
     pub async fn send(&self, request: ActRequest) -> Result<Receipt, ClientError> {
         send(self.connection.clone(), self.desk, request).await
+    }
+
+    /// Asks once for an act to be prepared that the key of this id will sign.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or answers nothing.
+    pub async fn prepare(&self, request: ActRequest, key_id: KeyId) -> Result<prepare_response::Result, ClientError> {
+        let request = PrepareRequest { request, key_id: Bytes::copy_from_slice(&key_id.0) };
+        let answer = prepare(self.connection.clone(), self.desk, request).await?;
+        answer.result.ok_or(ClientError::Incomplete("prepared act"))
+    }
+
+    /// Sends a signed act once.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn submit(&self, request: SubmitRequest) -> Result<Receipt, ClientError> {
+        submit(self.connection.clone(), self.desk, request).await
     }
 
     /// The chain as this agency may see it, judged as of the end of a day, or as of now.
@@ -197,14 +224,14 @@ impl Client {
 }
 
 /// What a receipt must be about: a ledger that lies could answer with a good receipt of another act.
-struct Asked {
+pub(crate) struct Asked {
     chain: Option<String>,
     event_id: Option<String>,
     occurred_at: Option<i64>,
 }
 
 impl Asked {
-    fn of(request: &ActRequest) -> Self {
+    pub(crate) fn of(request: &ActRequest) -> Self {
         Self {
             chain: request.chain_id.clone(),
             event_id: request.event_id.clone(),
@@ -212,7 +239,7 @@ impl Asked {
         }
     }
 
-    fn check(&self, receipt: &VerifiedReceipt) -> Result<(), TrustError> {
+    pub(crate) fn check(&self, receipt: &VerifiedReceipt) -> Result<(), TrustError> {
         let statement = &receipt.statement;
         let same = self.chain.as_ref().is_none_or(|chain| *chain == statement.chain.to_string())
             && self.event_id.as_ref().is_none_or(|id| *id == statement.event_id.to_string())
@@ -238,9 +265,9 @@ fn may_be_sent_again(status: &Status) -> bool {
     )
 }
 
-/// One line per desk: its name, the module and type of its client, its request.
+/// One line per desk: its name, the module and type of its client, its requests.
 macro_rules! desks {
-    ($($name:ident, $module:ident, $client:ident, $request:ident;)*) => {
+    ($($name:ident, $module:ident, $client:ident, $request:ident, $prepare:ident;)*) => {
         async fn send(connection: Connection, desk: &'static str, request: ActRequest) -> Result<Receipt, ClientError> {
             match desk {
                 $(
@@ -253,22 +280,51 @@ macro_rules! desks {
                 other => Err(ClientError::NoDesk { kind: other }),
             }
         }
+
+        async fn prepare(
+            connection: Connection,
+            desk: &'static str,
+            request: PrepareRequest,
+        ) -> Result<PrepareResponse, ClientError> {
+            match desk {
+                $(
+                    stringify!($name) => {
+                        let request = desk::$prepare::try_from(request)?;
+                        let mut service = desk::$module::$client::new(connection.channel);
+                        Ok(service.prepare(request).await.map_err(Box::new)?.into_inner())
+                    }
+                )*
+                other => Err(ClientError::NoDesk { kind: other }),
+            }
+        }
+
+        async fn submit(connection: Connection, desk: &'static str, request: SubmitRequest) -> Result<Receipt, ClientError> {
+            match desk {
+                $(
+                    stringify!($name) => {
+                        let mut service = desk::$module::$client::new(connection.channel);
+                        Ok(service.submit(request).await.map_err(Box::new)?.into_inner())
+                    }
+                )*
+                other => Err(ClientError::NoDesk { kind: other }),
+            }
+        }
     };
 }
 
 desks! {
-    CourtDesk, court_desk_client, CourtDeskClient, CourtRecordRequest;
-    ProcuratorateDesk, procuratorate_desk_client, ProcuratorateDeskClient, ProcuratorateRecordRequest;
-    PetitionDesk, petition_desk_client, PetitionDeskClient, PetitionRecordRequest;
-    JusticeDesk, justice_desk_client, JusticeDeskClient, JusticeRecordRequest;
-    LegalServiceDesk, legal_service_desk_client, LegalServiceDeskClient, LegalServiceRecordRequest;
-    PublicSecurityDesk, public_security_desk_client, PublicSecurityDeskClient, PublicSecurityRecordRequest;
-    LabourDesk, labour_desk_client, LabourDeskClient, LabourRecordRequest;
-    DepartmentDesk, department_desk_client, DepartmentDeskClient, DepartmentRecordRequest;
-    PsychologyDesk, psychology_desk_client, PsychologyDeskClient, PsychologyRecordRequest;
-    MediationDesk, mediation_desk_client, MediationDeskClient, MediationRecordRequest;
-    TownshipDesk, township_desk_client, TownshipDeskClient, TownshipRecordRequest;
-    GovernanceCenterDesk, governance_center_desk_client, GovernanceCenterDeskClient, GovernanceCenterRecordRequest;
+    CourtDesk, court_desk_client, CourtDeskClient, CourtRecordRequest, CourtPrepareRequest;
+    ProcuratorateDesk, procuratorate_desk_client, ProcuratorateDeskClient, ProcuratorateRecordRequest, ProcuratoratePrepareRequest;
+    PetitionDesk, petition_desk_client, PetitionDeskClient, PetitionRecordRequest, PetitionPrepareRequest;
+    JusticeDesk, justice_desk_client, JusticeDeskClient, JusticeRecordRequest, JusticePrepareRequest;
+    LegalServiceDesk, legal_service_desk_client, LegalServiceDeskClient, LegalServiceRecordRequest, LegalServicePrepareRequest;
+    PublicSecurityDesk, public_security_desk_client, PublicSecurityDeskClient, PublicSecurityRecordRequest, PublicSecurityPrepareRequest;
+    LabourDesk, labour_desk_client, LabourDeskClient, LabourRecordRequest, LabourPrepareRequest;
+    DepartmentDesk, department_desk_client, DepartmentDeskClient, DepartmentRecordRequest, DepartmentPrepareRequest;
+    PsychologyDesk, psychology_desk_client, PsychologyDeskClient, PsychologyRecordRequest, PsychologyPrepareRequest;
+    MediationDesk, mediation_desk_client, MediationDeskClient, MediationRecordRequest, MediationPrepareRequest;
+    TownshipDesk, township_desk_client, TownshipDeskClient, TownshipRecordRequest, TownshipPrepareRequest;
+    GovernanceCenterDesk, governance_center_desk_client, GovernanceCenterDeskClient, GovernanceCenterRecordRequest, GovernanceCenterPrepareRequest;
 }
 
 /// Why a call gave nothing.
@@ -281,6 +337,9 @@ pub enum ClientError {
     /// The receipt, or proof, does not prove what it says.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// The caller's signer did not sign.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// The agency's desk does not take this act.
     #[error(transparent)]
     NotOfThisDesk(#[from] NotOfThisDesk),

@@ -4,12 +4,15 @@ use mediation_ledger::{
     chain::Revision,
     checkpoint::{Checkpoint, CheckpointError, Cosignature},
     entry::{Entry, EntryError},
+    key::KeyId,
     merkle::{Hash, LeafIndex, ProofError, hash_leaf, verify_consistency, verify_inclusion},
     note::VerifierKey,
     policy::Policy,
     statement::{Statement, StatementError},
 };
 use mediation_proto::mediation::ledger::v1::{Receipt, ReceiptLevel};
+
+use crate::signing::PreparedError;
 
 /// Origin and keys of the log, from the policy file that the ledger's founders publish.
 #[derive(Debug, Clone)]
@@ -150,6 +153,15 @@ pub enum TrustError {
     /// A good receipt, but not of the act that was asked for.
     #[error("the receipt is one of another act than was asked for")]
     OtherAct,
+    /// What was prepared for signing is something else.
+    #[error(transparent)]
+    Prepared(#[from] PreparedError),
+    /// A signature that was made, or should have been, does not stand in the entry.
+    #[error("the entry lacks the signature of key {key_id}")]
+    SignatureMissing {
+        /// Key that should have signed.
+        key_id: KeyId,
+    },
     /// A sealed receipt without its seal.
     #[error("the receipt says sealed and has no seal")]
     SealMissing,
