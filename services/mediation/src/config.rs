@@ -18,6 +18,8 @@ pub(crate) struct Config {
     /// Files with checkpoints of this ledger that others hold, witnessed ones best. The process does not start on a log
     /// that lacks what one of them covers, such as a restored older copy.
     pub(crate) known_checkpoints: Vec<PathBuf>,
+    /// Who signs the agencies' acts.
+    pub(crate) signing: Signing,
     /// The embedded log.
     pub(crate) log: LogConfig,
     /// The clock keeper.
@@ -26,6 +28,17 @@ pub(crate) struct Config {
     pub(crate) log_http: LogHttpConfig,
     /// The witnesses.
     pub(crate) witnesses: WitnessesConfig,
+}
+
+/// Who signs the agencies' acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Signing {
+    /// The desk, for the agencies whose signing keys lie in `keys/`; for all others the caller.
+    #[default]
+    Desk,
+    /// The caller: no signing key is read, even if one lies in `keys/`.
+    Caller,
 }
 
 /// The embedded log.
@@ -82,6 +95,7 @@ impl Default for Config {
         Self {
             listen: LISTEN,
             known_checkpoints: Vec::new(),
+            signing: Signing::default(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),

@@ -19,6 +19,7 @@ mod registrar;
 mod replay;
 mod report;
 mod sealing;
+mod signing;
 mod suite;
 mod survey;
 mod view;

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
     command::{key::finish, rules::known},
-    config::Config,
+    config::{Config, Signing},
     cosigning::Cosigning,
     keys::PrivateKey,
     known,
@@ -109,7 +109,10 @@ impl Process {
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
         let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
-        let signers = signers(&layout, registry.directory().iter().map(|agency| agency.0))?;
+        let signers = match config.signing {
+            Signing::Desk => signers(&layout, registry.directory().iter().map(|agency| agency.0))?,
+            Signing::Caller => BTreeMap::new(),
+        };
         let recorder = Arc::new(Recorder::new(ledger, signers));
         let keeper = match config.keeper.enabled {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),

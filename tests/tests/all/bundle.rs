@@ -100,14 +100,14 @@ fn text(output: &Output) -> String {
 }
 
 /// What the binary says of a bundle: its rows, and whether all is good.
-fn verdict(bundle: &Path, policy: Option<&Path>) -> Value {
+pub(crate) fn verdict(bundle: &Path, policy: Option<&Path>) -> Value {
     let mut verify = Command::new(mediation());
     verify.args(["verify", "--json"]).arg(bundle);
     rows(policy.into_iter().fold(&mut verify, |verify, policy| verify.arg("--policy").arg(policy)))
 }
 
 /// What the script says of it.
-fn script_verdict(bundle: &Path, policy: Option<&Path>) -> Value {
+pub(crate) fn script_verdict(bundle: &Path, policy: Option<&Path>) -> Value {
     let mut verify = python();
     verify.arg(workspace::root().join("ledger/core/src/bundle/verify.py")).arg("--json").arg(bundle);
     rows(policy.into_iter().fold(&mut verify, |verify, policy| verify.arg("--policy").arg(policy)))

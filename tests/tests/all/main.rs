@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
+mod caller;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod dependencies;

@@ -5,10 +5,12 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
 };
 
-use mediation_client::{Client, Connection, Identity, Trust};
+use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
+use mediation_client::{CallerKeys, CallerSigner, Client, Connection, Identity, Trust};
+use mediation_ledger::key::Ed25519Signer;
 use mediation_proto::{ActRequest, fields::kind_of_event, json::act_from_json, mediation::types::v1::AgencyKind};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
@@ -81,6 +83,35 @@ impl Served {
     pub(crate) fn at(ledger: &Path) -> Self {
         let directory = tempfile::Builder::new().prefix("mediation-test-").tempdir().unwrap();
         Self::beside(directory, ledger.to_owned())
+    }
+
+    /// Founds a ledger whose desks hold no keys, and serves it.
+    pub(crate) fn without_keys() -> Self {
+        let mut served = Self::new();
+        served.stop();
+        let file = served.path().join("mediation.toml");
+        let configuration = std::fs::read_to_string(&file).unwrap();
+        assert!(configuration.contains("signing = \"desk\""));
+        std::fs::write(&file, configuration.replace("signing = \"desk\"", "signing = \"caller\"")).unwrap();
+        served.start();
+        served
+    }
+
+    /// A key file of the ledger's directory: `signing.key` or `root.key` of an agency.
+    pub(crate) fn key_file(&self, agency: &str, name: &str) -> PathBuf {
+        self.path().join("keys").join(agency).join(name)
+    }
+
+    /// The signing key of an agency.
+    pub(crate) fn signer(&self, agency: &str) -> Arc<dyn CallerSigner> {
+        let pem = std::fs::read_to_string(self.key_file(agency, "signing.key")).unwrap();
+        Arc::new(Ed25519Signer::new(SigningKey::from_pkcs8_pem(&pem).unwrap()))
+    }
+
+    /// The keys of an agency that signs itself.
+    pub(crate) fn keys(&self, agency: &str, also: &[&str]) -> CallerKeys {
+        let extra = also.iter().map(|other| self.signer(other)).collect();
+        CallerKeys { agency: agency.to_owned(), own: self.signer(agency), extra }
     }
 
     pub(crate) fn path(&self) -> PathBuf {

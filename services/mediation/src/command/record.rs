@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use crate::{
     access::{Access, chain_id},
     output::{self, line},
+    signing::Signing,
 };
 
 /// `mediation record`
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
     /// 行为字段（JSON 对象）、@文件，或 - 取标准输入 · Fields as a JSON object, @FILE, or - for standard input
     #[arg(long, value_name = "JSON")]
     data: String,
+    #[command(flatten)]
+    signing: Signing,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
@@ -58,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     header.insert("signer_role".to_owned(), json!(arguments.role));
     header.insert("causes".to_owned(), json!(arguments.cause));
     let act = act_from_json(kind, &header, &data(&arguments.data)?, &|id| id.as_str().map(str::to_owned))?;
+    let keys = arguments.signing.keys(&agency)?;
     let now = || uuid::Uuid::now_v7().to_string();
     let event_id = arguments.event_id.unwrap_or_else(now);
     let occurred_at = match arguments.occurred_at {
@@ -75,7 +79,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         wait: None,
         act,
     };
-    let (_, verified) = client.record(request).await.with_context(|| {
+    let recorded = match &keys {
+        Some(keys) => client.record_signed(request, keys).await,
+        None => client.record(request).await,
+    };
+    let (_, verified) = recorded.with_context(|| {
         format!("`{}` of `{agency}` was not acknowledged (chain {chain}, event id {event_id})", arguments.event)
     })?;
     let seal = verified.seal.as_ref();
