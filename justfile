@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke city-year test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke softhsm city-year test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -90,6 +90,11 @@ advisories:
 [no-exit-message]
 small-disk:
     @.ci/small-disk
+
+# Signing with a key in a PKCS #11 token, against SoftHSM; installs it where it can.
+[no-exit-message]
+softhsm:
+    @.ci/softhsm
 
 # A ledger on a real file system whose device fails to write; needs root, tmpfs and a loop device.
 [no-exit-message]

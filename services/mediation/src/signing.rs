@@ -1,5 +1,8 @@
 //! Keys that sign on this machine, so that the server never sees them.
 
+#[cfg(feature = "pkcs11")]
+mod token;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -17,6 +20,9 @@ pub(crate) struct Signing {
     /// 以此密钥文件自行签名，密钥不离开本机 · Sign with this key file; it never leaves this machine
     #[arg(long, value_name = "KEYFILE")]
     sign_with: Option<PathBuf>,
+    #[cfg(feature = "pkcs11")]
+    #[command(flatten)]
+    token: token::Token,
     /// 附加签名的密钥文件（可多个） · Key files that sign as well: an officer's, another agency's
     #[arg(long, value_name = "KEYFILE")]
     also_sign_with: Vec<PathBuf>,
@@ -34,6 +40,10 @@ impl Signing {
     }
 
     fn own(&self) -> Result<Option<Arc<dyn CallerSigner>>> {
+        #[cfg(feature = "pkcs11")]
+        if let Some(signer) = self.token.signer()? {
+            return Ok(Some(signer));
+        }
         self.sign_with.as_deref().map(read).transpose()
     }
 }

@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-desk", &["mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"]),
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),
     ("mediation-gateway", &["mediation-ledger", "mediation-projections"]),
+    ("mediation-pkcs11", &["mediation-ledger"]),
 ];
 
 /// Crates that may use everything.
