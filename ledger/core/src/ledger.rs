@@ -31,6 +31,7 @@ pub use self::{
 use crate::{
     chain::{ChainId, Revision},
     clock::Clock,
+    entry::Entry,
     log::{Log, Order, Stored},
     merkle::{Hash, hash_leaf},
     part::{Commitment, OpenedPart},

@@ -135,7 +135,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
 
     /// Gives a submission its place, durably.
     async fn place(&self, submission: &Submission<'_>, signing: Signing<'_>) -> Result<Placed, RecordError> {
-        let Submission { caller, request, .. } = *submission;
+        let request = submission.request;
         // Writers of one chain in this process take turns, so that they do not spend their attempts on each other.
         let fold = self.fold(request.chain);
         let mut fold = fold.lock().await;
@@ -358,16 +358,6 @@ enum Signing<'a> {
     Here(&'a dyn Signer),
     /// The caller has, for one place in the chain.
     Caller(&'a Signed),
-}
-
-impl<'a> Signing<'a> {
-    /// Signatures that came with the act.
-    fn signatures(self) -> &'a [Signature] {
-        match self {
-            Self::Here(_) => &[],
-            Self::Caller(signed) => signed.signatures(),
-        }
-    }
 }
 
 /// Everything that is frozen for one revision.

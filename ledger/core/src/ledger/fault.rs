@@ -4,6 +4,7 @@ use mediation_domain::admit::Refusal;
 
 use crate::{
     entry::EntryError,
+    key::KeyId,
     log::ReadError,
     merkle::Hash,
     part::OpenError,

@@ -128,11 +128,6 @@ impl Signed {
         &self.statement
     }
 
-    /// Signatures, by key id.
-    pub(super) fn signatures(&self) -> &[Signature] {
-        &self.signatures
-    }
-
     /// Salts, in the order of the parts.
     pub(super) fn salts(&self) -> &[[u8; SALT_BYTES]] {
         &self.salts
