@@ -83,6 +83,21 @@ impl Fold {
         }
     }
 
+    /// A chain that is not the registry's, as it was kept: its next place, the last entry that counts, and its acts.
+    pub(crate) fn kept(chain: ChainId, next: Revision, head: Hash, places: BTreeMap<EventId, Revision>) -> Self {
+        Self { next, head, places, ..Self::new(chain) }
+    }
+
+    /// Gives the place that an entry has claimed to the next one.
+    pub(crate) fn give_back(&mut self, place: Revision) {
+        self.next = place;
+    }
+
+    /// Event ids of the acts that count, with their places.
+    pub(crate) fn places(&self) -> &BTreeMap<EventId, Revision> {
+        &self.places
+    }
+
     /// The chain.
     #[must_use]
     pub fn chain(&self) -> ChainId {

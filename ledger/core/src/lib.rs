@@ -4,7 +4,7 @@
 //! Reading order: [`recorder`] (the one write path) → [`statement`] and [`part`] (what is signed) → [`record`] and
 //! [`entry`] (what is stored and hashed) → [`log`] (what an engine must do) → [`registry`] and [`ledger`] (who may sign,
 //! and what of a chain counts) → [`merkle`], [`note`], [`checkpoint`] (the proofs) → [`bundle`] (one chain's
-//! proof as one file).
+//! proof as one file) → [`monitor`] (an agency that watches the log).
 
 pub mod bundle;
 pub mod chain;
@@ -23,6 +23,7 @@ pub mod limits;
 pub mod log;
 pub mod memory;
 pub mod merkle;
+pub mod monitor;
 pub mod note;
 pub mod part;
 pub mod policy;
