@@ -17,7 +17,7 @@ mod alarm;
 mod consistency;
 mod state;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mediation_domain::history::EventId;
@@ -117,13 +117,13 @@ impl Watch {
         Err(Alarm::OtherEntries { from, size: checkpoint.size, expected: checkpoint.root, found: self.root() })
     }
 
-    /// Everything that is wrong with what was verified. `submitted` are the acts that the agency has submitted; without
-    /// a list nothing is said about them.
-    pub fn alarms(&mut self, submitted: Option<&BTreeSet<EventId>>) -> Vec<Alarm> {
+    /// Everything that is wrong with what was verified. `is_submitted` tells the acts that the agency has submitted;
+    /// without it nothing is said about them.
+    pub fn alarms(&mut self, is_submitted: Option<&dyn Fn(EventId) -> bool>) -> Vec<Alarm> {
         let mut alarms: Vec<Alarm> =
             self.faulty.iter().map(|(index, fault)| Alarm::Leaf { index: *index, fault: fault.clone() }).collect();
-        if let Some(submitted) = submitted {
-            self.unsubmitted.retain(|_, act| !submitted.contains(&act.event_id));
+        if let Some(is_submitted) = is_submitted {
+            self.unsubmitted.retain(|_, act| !is_submitted(act.event_id));
             alarms.extend(self.unsubmitted.values().map(|act| Alarm::Unsubmitted(act.clone())));
         }
         alarms

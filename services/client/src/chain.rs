@@ -1,5 +1,6 @@
 //! A chain as the ledger shows it, verified entry by entry with public keys alone.
 
+use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
@@ -58,6 +59,21 @@ impl Client {
             return Err(TrustError::OtherLogKey.into());
         }
         Ok(registry)
+    }
+
+    /// Leaves of the registry chain with the parts that are shown, in the order of their places. Nothing is verified: for
+    /// who has the leaves from elsewhere, and checks the parts against their commitments.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or its answer is malformed.
+    pub async fn registry_entries(&self) -> Result<Vec<(Bytes, Vec<OpenedPart>)>, ClientError> {
+        let chain = ChainId::registry(self.trust().log_key.name().as_str());
+        let response = self.chain(&chain.to_string(), None).await?;
+        let entry = |entry: &ChainEntry| {
+            let receipt = entry.receipt.as_ref().ok_or(TrustError::SealMissing)?;
+            Ok((receipt.entry.clone(), disclosed(entry)?))
+        };
+        response.entries.iter().map(entry).collect()
     }
 
     /// Reads a chain and verifies it: every entry's inclusion under the checkpoint, its link, its signature, and the

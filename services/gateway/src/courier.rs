@@ -33,15 +33,7 @@ impl HttpCourier {
     /// # Errors
     /// The authorities are not certificates.
     pub fn new(authorities: Option<&[u8]>) -> Result<Self, CourierError> {
-        let mut roots = RootCertStore::empty();
-        for certificate in authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
-            roots.add(certificate?)?;
-        }
-        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build();
+        let connector = connector(authorities)?;
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
@@ -70,8 +62,21 @@ impl fmt::Debug for HttpCourier {
     }
 }
 
+/// Connections over HTTP, and over HTTPS to whom these authorities (PEM) vouch for.
+pub(crate) fn connector(authorities: Option<&[u8]>) -> Result<HttpsConnector<HttpConnector>, CourierError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in authorities.into_iter().flat_map(CertificateDer::pem_slice_iter) {
+        roots.add(certificate?)?;
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1().build())
+}
+
 /// An error with what caused it: `client error (Connect)` alone says nothing.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     let chain = std::iter::successors(Some(error), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -7,5 +7,6 @@
 
 pub mod courier;
 pub mod listener;
+pub mod reader;
 pub mod served;
 pub mod witness;

@@ -6,9 +6,10 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use clap::Args;
 use mediation_client::{Client, Connection, Identity, Trust};
-use mediation_ledger::{chain::ChainId, merkle::Hash, registry::Registry};
+use mediation_ledger::{chain::ChainId, merkle::Hash, part::OpenedPart, registry::Registry};
 use mediation_proto::mediation::types::v1::AgencyKind;
 
 use crate::{layout::Layout, manifest::Manifest, output};
@@ -79,9 +80,14 @@ pub(crate) fn named_chain(name: &str, origin: &str) -> String {
 impl Door {
     /// A door to a ledger at an address, with the certificates of a directory.
     pub(crate) fn open(address: &str, directory: &Path) -> Result<Self> {
+        Self::trusting(address, directory, &Layout::new(directory).policy())
+    }
+
+    /// As [`Door::open`], trusting what a file of one's own says rather than the directory's.
+    pub(crate) fn trusting(address: &str, directory: &Path, policy: &Path) -> Result<Self> {
         let layout = Layout::new(directory);
-        let policy = fs::read_to_string(layout.policy())
-            .with_context(|| format!("cannot read the trust file `{}`", layout.policy().display()))?;
+        let policy =
+            fs::read_to_string(policy).with_context(|| format!("cannot read the trust file `{}`", policy.display()))?;
         let (trust, genesis) = Manifest::read_policy(&policy)?;
         Ok(Self { address: address.to_owned(), layout, trust, genesis, policy })
     }
@@ -98,6 +104,14 @@ impl Door {
         // The registry is open to every agency; the kind only chooses a desk, and none is called.
         let client = Client::new(connection, self.trust.clone(), AgencyKind::GovernanceCenter)?;
         Ok(client.registry(self.genesis).await?)
+    }
+
+    /// Leaves of the registry chain with their parts, as the ledger shows them to an agency.
+    pub(crate) async fn registry_entries(&self, agency: &str) -> Result<Vec<(Bytes, Vec<OpenedPart>)>> {
+        let connection = self.connection(agency).await?;
+        // The registry is open to every agency; the kind only chooses a desk, and none is called.
+        let client = Client::new(connection, self.trust.clone(), AgencyKind::GovernanceCenter)?;
+        Ok(client.registry_entries().await?)
     }
 
     /// A client for an agency.

@@ -11,6 +11,7 @@ pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod log_key;
+pub(crate) mod monitor;
 pub(crate) mod record;
 pub(crate) mod reincarnate;
 pub(crate) mod replay;
@@ -20,6 +21,7 @@ pub(crate) mod verify;
 pub(crate) mod witness;
 
 use mediation_client::ClientError;
+use mediation_gateway::reader::Unread;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -45,7 +47,7 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
             code if [Code::Unavailable, Code::ResourceExhausted, Code::DeadlineExceeded].contains(&code) => AWAY,
             _ => REFUSED,
         },
-        None if error.chain().any(|cause| cause.is::<tonic::transport::Error>()) => AWAY,
+        None if error.chain().any(|cause| cause.is::<tonic::transport::Error>() || cause.is::<Unread>()) => AWAY,
         None if error.chain().any(|cause| cause.downcast_ref().is_some_and(proves_nothing)) => DIFFERENCES,
         None => TROUBLE,
     }

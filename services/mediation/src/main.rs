@@ -20,9 +20,11 @@ mod replay;
 mod report;
 mod sealing;
 mod signing;
+mod submitted;
 mod suite;
 mod survey;
 mod view;
+mod watching;
 
 use std::process::ExitCode;
 
@@ -85,6 +87,8 @@ enum Command {
     LogKey(command::log_key::Arguments),
     /// 重立账本：末尾丢失的账本以新标识延续 · Carry on, under a new origin, a ledger whose end was lost
     Reincarnate(command::reincarnate::Arguments),
+    /// 监视：核验所服务的日志，发现冒用本机构密钥的行为 · Monitor: verify a served log, and find acts that an agency did not submit
+    Monitor(command::monitor::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -116,6 +120,7 @@ fn main() -> ExitCode {
             Command::Key(arguments) => command::key::run(arguments).await,
             Command::LogKey(arguments) => command::log_key::run(arguments).await,
             Command::Reincarnate(arguments) => command::reincarnate::run(arguments).await,
+            Command::Monitor(arguments) => command::monitor::run(arguments).await,
         }
     });
     match ended {

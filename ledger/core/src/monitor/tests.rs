@@ -69,3 +69,33 @@ fn a_tile_of_another_length_is_refused() {
         assert!(TileHashes::default().insert(tile, &vec![0; length]).is_err(), "{length}");
     }
 }
+
+#[test]
+fn witnesses_lag_when_the_log_is_ahead_for_longer_than_the_limit() {
+    use ed25519_dalek::SigningKey;
+
+    use crate::note::{SignatureType, VerifierKey};
+
+    let (log, witness) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
+    let vkey = |name: &str, kind, key: &SigningKey| {
+        VerifierKey::new(name.parse().unwrap(), kind, key.verifying_key()).unwrap()
+    };
+    let log_key = vkey("test.example/log", SignatureType::Ed25519, &log);
+    let witness_key = vkey("w.example", SignatureType::CosignatureV1, &witness);
+    let policy: Policy = format!("log {log_key}\nwitness w {witness_key}\nquorum w\n").parse().unwrap();
+    let nobody: Policy = format!("log {log_key}\nquorum none\n").parse().unwrap();
+    let all = tree(9, None);
+    let mut note = checkpoint(&all, 7).sign(&log).unwrap();
+    let keys = [log_key.clone(), witness_key.clone()];
+    let signed = SignedCheckpoint::verify(note.clone(), log_key.name(), &keys).unwrap();
+    let now = checkpoint(&all, 9);
+    assert_eq!(lag(&policy, Some(&signed), &now, 0, 300), Some(Alarm::Unwitnessed { size: TreeSize(9) }));
+    assert_eq!(lag(&policy, None, &now, 0, 300), Some(Alarm::Unwitnessed { size: TreeSize(9) }));
+    assert_eq!(lag(&nobody, None, &now, 0, 300), None);
+    note.cosign(witness_key.name(), &witness, 1_000).unwrap();
+    let signed = SignedCheckpoint::verify(note, log_key.name(), &keys).unwrap();
+    assert_eq!(lag(&policy, Some(&signed), &now, 1_300, 300), None);
+    let late = lag(&policy, Some(&signed), &now, 1_301, 300).unwrap();
+    assert_eq!(late, Alarm::WitnessesLag { witnessed: TreeSize(7), size: TreeSize(9), behind_s: 301 });
+    assert_eq!(lag(&policy, Some(&signed), &checkpoint(&all, 7), 9_999, 300), None, "nothing is left to cosign");
+}

@@ -1,6 +1,6 @@
 //! `mediation record`.
 
-use std::{fs, io::Read as _};
+use std::{fs, io::Read as _, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -11,6 +11,7 @@ use crate::{
     access::{Access, chain_id},
     output::{self, line},
     signing::Signing,
+    submitted,
 };
 
 /// `mediation record`
@@ -47,6 +48,9 @@ pub(crate) struct Arguments {
     data: String,
     #[command(flatten)]
     signing: Signing,
+    /// 把行为编号追加到此文件，供 mediation monitor 比对 · Append the event id to this file, which `mediation monitor` compares
+    #[arg(long, value_name = "FILE")]
+    submitted: Option<PathBuf>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
@@ -71,6 +75,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let (client, _) = arguments.access.connect().await?;
     let named = arguments.chain.map(|name| chain_id(&name, &client));
     let chain = named.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    // First listed, then sent: an act that stands in the log and on no list would be taken for a forgery.
+    arguments.submitted.as_deref().map(|file| submitted::append(file, &event_id)).transpose()?;
     let request = ActRequest {
         chain_id: Some(chain.clone()),
         event_id: Some(event_id.clone()),
