@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "a test that looks for what is not there fails, and says where")]
 
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod caller;
