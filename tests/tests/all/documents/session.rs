@@ -23,11 +23,16 @@ const CALLED: &str = "cargo run --release -- ";
 /// Where the documents run a witness.
 const WITNESS: &str = "127.0.0.1:7481";
 
+/// Where the documents serve a log.
+const LOG: &str = "127.0.0.1:7480";
+
 /// A directory, and what runs in the background.
 pub(super) struct Session {
     directory: TempDir,
     /// Address that stands in for the one at which the documents run a witness.
     witness: String,
+    /// Address that stands in for the one at which the documents serve a log.
+    log: String,
     background: Vec<Child>,
 }
 
@@ -38,22 +43,23 @@ impl Session {
         symlink(root().join("tests"), directory.path().join("tests")).unwrap();
         // The documents use the address that a ledger has by default; here another port may be the free one.
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (ledger, witness) = (free(), free());
+        let (ledger, witness, log) = (free(), free(), free());
         let (address, witness) = (ledger.local_addr().unwrap(), witness.local_addr().unwrap().to_string());
+        let log = log.local_addr().unwrap().to_string();
         let binary = binary().display();
         let script = format!(
-            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | log) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
+            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | log | monitor) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
         );
         fs::create_dir(directory.path().join(".bin")).unwrap();
         let path = directory.path().join(".bin/mediation");
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        Self { directory, witness, background: Vec::new() }
+        Self { directory, witness, log, background: Vec::new() }
     }
 
     /// Runs a command to its end, or until it has printed what the document shows when it stays in the background.
     pub(super) fn run(&mut self, command: &Command) -> Result<(), String> {
-        let text = command.text.replace(CALLED, "mediation ").replace(WITNESS, &self.witness);
+        let text = command.text.replace(CALLED, "mediation ").replace(WITNESS, &self.witness).replace(LOG, &self.log);
         match text.strip_suffix(" &") {
             Some(text) => self.run_in_background(text, &command.output),
             None => self.run_to_end(&text, command),
