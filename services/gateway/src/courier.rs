@@ -1,4 +1,4 @@
-//! Brings requests to witnesses, over HTTP or HTTPS.
+//! Brings requests to witnesses and other services, over HTTP or HTTPS.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -17,8 +17,21 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-/// Bytes of an answer: a signature line has some hundred, and a witness may send several.
+/// Bytes of a witness's answer: a signature line has some hundred, and a witness may send several.
 const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// What is posted, and what may come back.
+#[derive(Debug, Clone)]
+pub struct Post {
+    /// Media type of the body.
+    pub content_type: &'static str,
+    /// What is sent.
+    pub body: Bytes,
+    /// Bytes that an answer may have; a longer one is an error.
+    pub answer_bytes_max: usize,
+    /// Time for the whole exchange.
+    pub timeout: Duration,
+}
 
 /// Posts requests over connections that are kept.
 #[derive(Clone)]
@@ -37,13 +50,23 @@ impl HttpCourier {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    async fn send(&self, url: &str, body: String) -> Result<(u16, Vec<u8>), String> {
+    /// Posts a body; gives the HTTP status and the answer.
+    ///
+    /// # Errors
+    /// Why there is no answer, in words: nobody listens, it came too late, or it is too long.
+    pub async fn exchange(&self, url: &str, post: Post) -> Result<(u16, Vec<u8>), String> {
+        let timeout = post.timeout;
+        let sent = tokio::time::timeout(timeout, self.send(url, post)).await;
+        sent.unwrap_or_else(|_| Err(format!("not within {} ms", timeout.as_millis())))
+    }
+
+    async fn send(&self, url: &str, post: Post) -> Result<(u16, Vec<u8>), String> {
         let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no address"))?;
-        let request = Request::post(uri).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-        let request = request.body(Full::from(body)).map_err(|error| error.to_string())?;
+        let request = Request::post(uri).header(CONTENT_TYPE, post.content_type);
+        let request = request.body(Full::from(post.body)).map_err(|error| error.to_string())?;
         let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = Limited::new(answer.into_body(), post.answer_bytes_max).collect().await;
         let body = body.map_err(|error| causes(error.as_ref()))?;
         Ok((status, body.to_bytes().to_vec()))
     }
@@ -51,8 +74,8 @@ impl HttpCourier {
 
 impl Courier for HttpCourier {
     async fn post(&self, url: &str, body: String, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
-        let sent = tokio::time::timeout(timeout, self.send(url, body)).await;
-        sent.unwrap_or_else(|_| Err(format!("not within {} ms", timeout.as_millis())))
+        let content_type = "text/plain; charset=utf-8";
+        self.exchange(url, Post { content_type, body: body.into(), answer_bytes_max: ANSWER_BYTES_MAX, timeout }).await
     }
 }
 
