@@ -2,7 +2,7 @@
 //!
 //! Entries are taken in the log's order, so each signature is judged by the registry as it stood at that index.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mediation_proto::mediation::ledger::v1::PartKind;
@@ -31,6 +31,9 @@ pub struct Verification {
     twin: Option<Twin>,
     /// When each key signed the entries that count: what a revocation finds that is recorded later.
     signed: BTreeMap<KeyId, Vec<(i64, LeafIndex)>>,
+    /// Sizes whose roots are asked for, and the roots of those that were reached.
+    asked: BTreeSet<TreeSize>,
+    roots: BTreeMap<TreeSize, Hash>,
     /// The vault is at hand: every part must open.
     keys_expected: bool,
     counts: Counts,
@@ -149,6 +152,8 @@ impl Verification {
             checkpoints,
             twin: None,
             signed: BTreeMap::new(),
+            asked: BTreeSet::new(),
+            roots: BTreeMap::new(),
             keys_expected,
             counts: Counts::default(),
             faults: Vec::new(),
@@ -162,6 +167,19 @@ impl Verification {
     pub fn with_twin(mut self, checkpoints: Vec<(String, Checkpoint)>) -> Self {
         self.twin = Some(Twin { tree: Frontier::default(), checkpoints });
         self
+    }
+
+    /// Keeps the roots that the tree has at these sizes. MUST be called before the first entry.
+    #[must_use]
+    pub fn keeping_roots(mut self, sizes: BTreeSet<TreeSize>) -> Self {
+        self.asked = sizes;
+        self
+    }
+
+    /// The roots at the sizes that were asked for, as far as the log has reached them.
+    #[must_use]
+    pub fn roots(&self) -> &BTreeMap<TreeSize, Hash> {
+        &self.roots
     }
 
     /// Takes the next record of the log. `key` gives the data keys of parts that may be opened.
@@ -212,6 +230,9 @@ impl Verification {
     }
 
     fn meet_checkpoints(&mut self) {
+        if self.asked.contains(&self.tree.size()) {
+            self.roots.insert(self.tree.size(), self.tree.root());
+        }
         self.faults.extend(other_trees(&self.checkpoints, &self.tree));
         if let Some(twin) = &self.twin {
             self.faults.extend(other_trees(&twin.checkpoints, &twin.tree));
