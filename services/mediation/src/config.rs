@@ -28,6 +28,9 @@ pub(crate) struct Config {
     pub(crate) log_http: LogHttpConfig,
     /// The witnesses.
     pub(crate) witnesses: WitnessesConfig,
+    /// Timestamps over checkpoints; none unless this is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) timestamps: Option<TimestampConfig>,
 }
 
 /// Who signs the agencies' acts.
@@ -85,6 +88,34 @@ pub(crate) struct WitnessesConfig {
     pub(crate) lag_limit_s: u64,
 }
 
+/// Timestamps over checkpoints (RFC 3161).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TimestampConfig {
+    /// Address of the timestamp authority, by `http`: a request shows a hash only, and an answer proves itself. The
+    /// certificates that its tokens must lead to stand in `timestamps/authority.pem`.
+    pub(crate) url: String,
+    /// Seconds between two timestamps, at least 1.
+    #[serde(default = "every_s")]
+    pub(crate) every_s: u64,
+    /// Leaves after which the next one is not waited for; 0: never.
+    #[serde(default)]
+    pub(crate) every_leaves: u64,
+    /// Milliseconds that the authority has to answer.
+    #[serde(default = "stamp_timeout_ms")]
+    pub(crate) timeout_ms: u64,
+}
+
+/// One a minute.
+fn every_s() -> u64 {
+    60
+}
+
+/// Authorities sign with hardware, and far away.
+fn stamp_timeout_ms() -> u64 {
+    15_000
+}
+
 /// Loopback only, until the operator says otherwise.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7443);
 
@@ -100,6 +131,7 @@ impl Default for Config {
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),
             witnesses: WitnessesConfig::default(),
+            timestamps: None,
         }
     }
 }

@@ -7,6 +7,7 @@
 //!   policy             the trust file that is published       follows from the manifest and the registry
 //!   checkpoint.last    last published checkpoint
 //!   checkpoint.sm3     last published checkpoint of the twin tree
+//!   timestamps/        authority.pem, <tree size>.tsr         only of a ledger whose checkpoints are stamped
 //!   log/               segments
 //!   vault/             key-encryption key, wraps
 //!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key; log.next.key while one log key
@@ -42,6 +43,11 @@ impl Layout {
 
     pub(crate) fn policy(&self) -> PathBuf {
         self.root.join("policy")
+    }
+
+    /// Answers of a timestamp authority, and the certificates that they must lead to.
+    pub(crate) fn timestamps(&self) -> PathBuf {
+        self.root.join("timestamps")
     }
 
     pub(crate) fn vault(&self) -> PathBuf {

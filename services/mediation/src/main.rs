@@ -23,6 +23,7 @@ mod signing;
 mod submitted;
 mod suite;
 mod survey;
+mod timestamps;
 mod view;
 mod watching;
 

@@ -33,6 +33,7 @@ use crate::{
     log_http,
     manifest::Manifest,
     sealing::Sealing,
+    timestamps::Stamper,
 };
 
 /// Options of the embedded log of a ledger.
@@ -65,6 +66,8 @@ pub(crate) struct Process {
     witnessing: JoinHandle<Result<()>>,
     /// None when the configuration says so.
     keeper: Option<JoinHandle<Result<()>>>,
+    /// None when no authority is configured.
+    stamper: Option<JoinHandle<()>>,
     node: Arc<Node<Embedded, FileVault>>,
 }
 
@@ -118,6 +121,8 @@ impl Process {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
         };
+        let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
+        let stamper = stamper.transpose()?;
         let (witnesses, cosigned) = cosigning.prepare(&seals)?;
         let until = stopped(stop_sealer.subscribe());
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
@@ -142,7 +147,8 @@ impl Process {
             let until = stop.subscribe();
             tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
         });
-        Ok(Self { address, log_http, manifest, stop, stop_sealer, server, sealer, witnessing, keeper, node })
+        let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
+        Ok(Self { address, log_http, manifest, stop, stop_sealer, server, sealer, witnessing, keeper, stamper, node })
     }
 
     /// The seals of this process.
@@ -179,6 +185,10 @@ impl Process {
         if let Some(keeper) = self.keeper {
             // It is told to stop with the server, and drops what it is about: the next keeper notes it.
             keeper.await??;
+        }
+        if let Some(stamper) = self.stamper {
+            // It drops what it is about: the next one stamps what is sealed by then.
+            stamper.await?;
         }
         let log = Arc::clone(self.node.ledger().log());
         // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use mediation_domain::calendar::format_instant;
+use mediation_domain::calendar::{Day, format_instant};
 use mediation_ledger::{
     checkpoint::Checkpoint,
     merkle::{Hash, TreeSize},
@@ -33,6 +33,8 @@ use crate::{
     manifest::Manifest,
     output::{self, line},
 };
+
+use self::stamps::Stamps;
 
 /// What is not evidence, and not checked.
 const EXCLUDED: [(&str, &str); 4] = [
@@ -104,6 +106,8 @@ pub(crate) struct Report {
     keys: u64,
     size: TreeSize,
     root: Option<Hash>,
+    /// Tree sizes whose timestamps hold, with the authority's word in seconds since 1970-01-01T00:00:00Z.
+    stamps: Vec<(TreeSize, u64)>,
     /// The newest checkpoint that the tree agrees with, by file.
     checkpoints: Vec<(String, TreeSize)>,
     notes: Vec<String>,
@@ -142,6 +146,12 @@ impl Report {
         for (name, size) in &self.checkpoints {
             line(format!("  检查点 {name} 大小 {size}：树与之相符"));
         }
+        if let (Some((first, from)), Some((last, to))) = (self.stamps.first(), self.stamps.last()) {
+            let count = self.stamps.len();
+            let day = |time: u64| Day::of(i64::try_from(time).unwrap_or(i64::MAX));
+            let (from, to) = (day(*from), day(*to));
+            line(format!("  时间戳 timestamps {count}：大小 {first} 于 {from} 至大小 {last} 于 {to}"));
+        }
         for note in &self.notes {
             line(format!("  注 {note}"));
         }
@@ -160,6 +170,7 @@ impl Report {
             "parts": self.counts.parts, "withheld": self.counts.withheld, "wraps": self.wraps, "keys": self.keys,
             "bytes": self.bytes, "tree_size": self.size.0, "root": self.root.map(|root| root.to_string()),
             "checkpoints": self.checkpoints.iter().map(|(name, size)| json!({"file": name, "size": size.0})).collect::<Vec<_>>(),
+            "timestamps": self.stamps.iter().map(|(size, time)| json!({"size": size.0, "time": time})).collect::<Vec<_>>(),
             "notes": self.notes, "faults": self.faults,
             "excluded": EXCLUDED.map(|(path, _)| path),
         })
@@ -319,6 +330,8 @@ fn check_log(
     if let Some(twin) = twin {
         verification = verification.with_twin(twin);
     }
+    let stamps = Stamps::find(&Layout::new(directory), report);
+    verification = verification.keeping_roots(stamps.sizes());
     let scan = scan::scan(disk, directory, expected, &mut |placed| {
         // A wrap that does not open was named by the scan of the vault; here its part only stays closed.
         let key = |digest: Hash| vault.and_then(|vault| vault.key(placed.chain, digest).ok().flatten());
@@ -326,6 +339,7 @@ fn check_log(
         progress(placed.leaf.0 + 1);
     })?;
     report.notes.extend(verification.late_revocations().map(|late| late_note(&late)));
+    let roots = verification.roots().clone();
     let (counts, faults, registry, tree) = verification.finish();
     report.faults.extend(scan.faults.iter().map(ToString::to_string));
     if let Some(torn) = &scan.torn_tail {
@@ -341,6 +355,7 @@ fn check_log(
     // A damaged log has another tree; what the damage is stands above, and the tree adds nothing to it.
     if scan.faults.is_empty() {
         report.faults.extend(faults.iter().map(ToString::to_string));
+        stamps.check(&manifest.origin, &roots, report);
         report.checkpoints = sizes.into_iter().filter(|(_, size)| *size <= tree.size).collect();
     }
     report.bytes += scan.bytes;
@@ -435,7 +450,7 @@ fn read_key<K>(path: &Path, read: impl Fn(&Path) -> Result<K>, report: &mut Repo
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 12] = [
+    const KNOWN: [&str; 13] = [
         "mediation.toml",
         "witnesses.policy",
         "manifest",
@@ -448,6 +463,7 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
         "keys",
         "pki",
         "models",
+        "timestamps",
     ];
     let trees = [Some(TREE), manifest.twin_key.as_ref().map(|_| TWIN)];
     let mut known = KNOWN.to_vec();
@@ -465,6 +481,8 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
     }
     Ok(())
 }
+
+mod stamps;
 
 #[cfg(test)]
 mod tests;
