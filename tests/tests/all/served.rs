@@ -166,7 +166,8 @@ impl Served {
     /// What clients know beforehand.
     pub(crate) fn trust(&self) -> Trust {
         let policy = std::fs::read_to_string(self.path().join("policy")).unwrap();
-        let keys = policy.lines().filter_map(|line| line.strip_prefix("log ").or(line.strip_prefix("# retired-log ")));
+        let named = |prefix| policy.lines().filter_map(move |line| line.strip_prefix(prefix));
+        let keys = named("log ").chain(named("# retired-log "));
         let mut keys = keys.map(|key| key.parse().unwrap());
         let twin = policy.lines().find_map(|line| line.strip_prefix("# sm3-log "));
         let twin_key = twin.map(|key| key.parse().unwrap());
