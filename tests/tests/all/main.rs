@@ -40,6 +40,8 @@ mod streams;
 #[cfg(test)]
 mod tidy;
 #[cfg(test)]
+mod timestamps;
+#[cfg(test)]
 mod witnesses;
 #[cfg(test)]
 mod workspace;

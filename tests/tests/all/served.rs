@@ -120,11 +120,20 @@ impl Served {
 
     /// Serves on a free port of loopback; returns when the process says that it does.
     pub(crate) fn start(&mut self) {
+        self.start_with(Stdio::inherit());
+    }
+
+    /// The same, with the process's log in a file.
+    pub(crate) fn start_logging_to(&mut self, log: &Path) {
+        self.start_with(std::fs::File::create(log).unwrap().into());
+    }
+
+    fn start_with(&mut self, log: Stdio) {
         let mut child = Command::new(mediation())
             .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", "warn", "--dir"])
             .arg(self.path())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut line = String::new();
