@@ -227,6 +227,7 @@ impl Registry {
     /// # Errors
     /// The act cannot be understood, is about another agency than the one that signed, is not proved, or contradicts what
     /// stands. It then has changed nothing.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other acts of the family say nothing of keys or signers")]
     pub fn apply(&mut self, entered: &Entered<'_>) -> Result<(), RegistryError> {
         let Entered { agency, occurred_at, at, act } = *entered;
         let Some(act) = registered(act) else { return Ok(()) };
@@ -258,10 +259,6 @@ impl Registry {
             }
             registry_act::Act::SignerAppointed(appointed) => self.appoint(agency, occurred_at, appointed),
             registry_act::Act::SignerDismissed(dismissed) => self.dismiss(agency, occurred_at, dismissed),
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "the other acts of the family say nothing of keys or signers"
-            )]
             _ => Ok(()),
         }
     }

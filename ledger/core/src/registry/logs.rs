@@ -94,7 +94,7 @@ impl Logs {
     ) -> Result<(), RegistryError> {
         let vkey = vkey.unwrap_or_default();
         let key = vkey.parse::<VerifierKey>().ok().filter(|key| key.signature_type() == SignatureType::CosignatureV1);
-        if !key.is_some_and(|key| key.to_string() == vkey) {
+        if key.is_none_or(|key| key.to_string() != vkey) {
             return Err(RegistryError::MalformedVkey { agency: agency.to_owned() });
         }
         let name = name.unwrap_or_default();

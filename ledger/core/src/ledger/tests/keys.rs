@@ -47,7 +47,7 @@ fn revocation(number: u8, agency: &str, key: KeyId, invalid_from: i64) -> Reques
 fn validity(number: u8, agency: &str, key: &dyn Signer, from: &str, to: Option<&str>) -> Request {
     let mut data = json!({"agency": agency, "algorithm": "ED25519", "valid_from": from, "public_key": hex_key(key)});
     if let Some(to) = to {
-        data["valid_to"] = json!(to);
+        data.as_object_mut().unwrap().insert("valid_to".to_owned(), json!(to));
     }
     on_registry(number, "AgencyKeyEnrolled", agency, data)
 }
