@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke softhsm city-year test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke softhsm city-year sumdb test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -36,6 +36,11 @@ binary:
 # The year of a whole city: made twice, every figure as published, every signature verified.
 city-year: release
     .ci/city-year
+
+# Go's golang.org/x/mod/sumdb audits a served log of 70 000 entries and more; needs Go, or Debian's packages of it.
+[no-exit-message]
+sumdb: release
+    @.ci/sumdb
 
 # The one binary, as it is delivered.
 release:
