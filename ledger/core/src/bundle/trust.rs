@@ -9,7 +9,7 @@
 //! quorum centers                       or `none`
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     checkpoint::Cosignature,
@@ -26,6 +26,8 @@ pub struct TrustFile {
     retired: Vec<VerifierKey>,
     witnesses: BTreeMap<String, VerifierKey>,
     groups: BTreeMap<String, (usize, Vec<String>)>,
+    /// Names of the groups, each after those of its members.
+    order: Vec<String>,
     quorum: Option<String>,
 }
 
@@ -41,12 +43,18 @@ impl TrustFile {
     /// Reads a trust file.
     ///
     /// # Errors
-    /// The first line that cannot be understood: keys of two logs, a member that stands nowhere before, a name twice, no
-    /// log, or not one quorum.
+    /// The first line that cannot be understood: keys of two logs, a member that stands nowhere before, a name or
+    /// member twice, no log, or not one quorum.
     pub fn parse(text: &str) -> Result<Self, TrustFileError> {
-        let (logs, retired) = (Vec::new(), Vec::new());
-        let (witnesses, groups) = (BTreeMap::new(), BTreeMap::new());
-        let mut file = Self { genesis: None, logs, retired, witnesses, groups, quorum: None };
+        let mut file = Self {
+            genesis: None,
+            logs: Vec::new(),
+            retired: Vec::new(),
+            witnesses: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            order: Vec::new(),
+            quorum: None,
+        };
         let mut line = 0;
         for text in text.lines() {
             line += 1;
@@ -93,18 +101,25 @@ impl TrustFile {
     pub fn is_met_by(&self, cosignatures: &[Cosignature]) -> bool {
         match self.quorum.as_deref() {
             Some(NONE) => true,
-            Some(quorum) => self.is_satisfied(quorum, cosignatures),
+            Some(quorum) => self.met(cosignatures).contains(quorum),
             None => false,
         }
     }
 
-    fn is_satisfied(&self, name: &str, cosignatures: &[Cosignature]) -> bool {
-        if let Some(key) = self.witnesses.get(name) {
-            return cosignatures.iter().any(|one| one.witness == *key.name() && one.key_id == key.id());
+    /// The witnesses that have cosigned, and the groups that have enough members. One pass in the order of the file: a
+    /// walk from the quorum down could be as long as the product of its groups.
+    fn met(&self, cosignatures: &[Cosignature]) -> BTreeSet<&str> {
+        let cosigned =
+            |key: &VerifierKey| cosignatures.iter().any(|one| one.witness == *key.name() && one.key_id == key.id());
+        let witnesses = self.witnesses.iter().filter(|(_, key)| cosigned(key));
+        let mut met: BTreeSet<&str> = witnesses.map(|(name, _)| name.as_str()).collect();
+        for name in &self.order {
+            let Some((needed, members)) = self.groups.get(name) else { continue };
+            if members.iter().filter(|member| met.contains(member.as_str())).count() >= *needed {
+                met.insert(name);
+            }
         }
-        // Members stand before their group, so that no group holds itself.
-        let Some((needed, members)) = self.groups.get(name) else { return false };
-        members.iter().filter(|member| self.is_satisfied(member, cosignatures)).count() >= *needed
+        met
     }
 
     fn take(&mut self, line: &str) -> Option<()> {
@@ -131,6 +146,8 @@ impl TrustFile {
             }
             ["group", name, needed, members @ ..] if self.is_free(name) && !members.is_empty() => {
                 members.iter().all(|member| *member != NONE && !self.is_free(member)).then_some(())?;
+                // A member counts once.
+                (members.iter().collect::<BTreeSet<_>>().len() == members.len()).then_some(())?;
                 let needed = match *needed {
                     "any" => 1,
                     "all" => members.len(),
@@ -138,6 +155,7 @@ impl TrustFile {
                 };
                 let members = members.iter().map(|member| (*member).to_owned()).collect();
                 self.groups.insert((*name).to_owned(), (needed, members));
+                self.order.push((*name).to_owned());
             }
             ["quorum", name] if self.quorum.is_none() && (*name == NONE || !self.is_free(name)) => {
                 self.quorum = Some((*name).to_owned());
@@ -191,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn groups_of_groups_cost_no_more_than_their_lines() {
+        let groups: String = (2..2_000).map(|at| format!("group w{at} any w{} w{}\n", at - 1, at - 2)).collect();
+        let text = format!("{}witness w0 {}\nwitness w1 {}\n{groups}quorum w1999\n", log(), witness(0), witness(1));
+        assert!(!TrustFile::parse(&text).unwrap().is_met_by(&[]));
+    }
+
+    #[test]
     fn what_cannot_be_understood_is_refused_with_its_line() {
         let other = format!("log {}\n", vkey("other.example", 2, SignatureType::Ed25519));
         let cases = [
@@ -200,6 +225,7 @@ mod tests {
             (format!("{}{other}quorum none\n", log()), 2),
             (format!("{}quorum none\nquorum none\n", log()), 3),
             (format!("{}group g 1 nobody\nquorum g\n", log()), 2),
+            (format!("{}witness w {}\ngroup g 2 w w\nquorum g\n", log(), witness(0)), 3),
             (format!("{}quorum nobody\n", log()), 2),
             (format!("# genesis 00\n{}quorum none\n", log()), 1),
             (format!("{}wibble\nquorum none\n", log()), 2),

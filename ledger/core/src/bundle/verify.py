@@ -390,7 +390,8 @@ class Trust:
         self.genesis, self.logs, self.retired, self.origin, self.quorum = None, [], [], None, None
         self.keys, self.witnesses, self.groups = {}, {}, {}
         try:
-            lines = data.decode().splitlines()
+            # A line feed ends a line, and nothing else: what is a comment to one reader must be one to all.
+            lines = data.decode().replace("\r\n", "\n").split("\n")
         except UnicodeDecodeError:
             raise Bad("policy-malformed") from None
         for line in lines:
@@ -401,7 +402,7 @@ class Trust:
 
     def take(self, line):
         bad = Bad("policy-malformed")
-        words = line.split()
+        words = [word for word in re.split("[ \\t\\n\\f\\r]+", line) if word]
         if line.startswith("# genesis "):
             value = line[len("# genesis "):]
             if self.genesis or not re.fullmatch("[0-9a-fA-F]{64}", value):
@@ -428,7 +429,7 @@ class Trust:
             self.keys[(name, key_id)] = (kind, public)
         elif words[0] == "group" and len(words) >= 4 and self.is_free(words[1]):
             members = words[3:]
-            if any(member == "none" or self.is_free(member) for member in members):
+            if any(member == "none" or self.is_free(member) for member in members) or len(set(members)) < len(members):
                 raise bad
             needed = {"any": 1, "all": len(members)}.get(words[2])
             if needed is None:
@@ -446,13 +447,14 @@ class Trust:
         return name != "none" and name not in self.witnesses and name not in self.groups
 
     def is_met_by(self, times):
-        return self.quorum == "none" or self.is_satisfied(self.quorum, times)
-
-    def is_satisfied(self, name, times):
-        if name in self.witnesses:
-            return self.witnesses[name] in times
-        needed, members = self.groups[name]
-        return sum(self.is_satisfied(member, times) for member in members) >= needed
+        if self.quorum == "none":
+            return True
+        met = {name for name, witness in self.witnesses.items() if witness in times}
+        # Members stand before their group.
+        for name, (needed, members) in self.groups.items():
+            if sum(member in met for member in members) >= needed:
+                met.add(name)
+        return self.quorum in met
 
 
 class Proof:
