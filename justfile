@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke softhsm city-year sumdb test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke fuzz-smoke softhsm city-year sumdb test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -41,6 +41,14 @@ city-year: release
 [no-exit-message]
 sumdb: release
     @.ci/sumdb
+
+# Every parser of outside bytes on its corpus, and on mutations of it for a second each.
+fuzz-smoke:
+    cargo test --quiet --locked --workspace --test fuzz
+
+# The same for so many seconds altogether, from any seed: `just fuzz 3600 7`.
+fuzz seconds="600" seed="1":
+    MEDIATION_FUZZ_SECONDS={{seconds}} MEDIATION_FUZZ_SEED={{seed}} cargo test --locked --package mediation-fuzz --test fuzz -- --nocapture
 
 # The one binary, as it is delivered.
 release:

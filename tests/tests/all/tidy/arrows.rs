@@ -17,6 +17,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),
     ("mediation-gateway", &["mediation-ledger", "mediation-projections"]),
     ("mediation-pkcs11", &["mediation-ledger"]),
+    ("mediation-fuzz", &["mediation-ledger"]),
 ];
 
 /// Crates that may use everything.
