@@ -425,3 +425,41 @@ fn flip(hashes: &mut [Hash], bit: prop::sample::Index) {
     let byte = hashes.get_mut(bit / 256).and_then(|hash| hash.0.get_mut(bit / 8 % 32)).unwrap();
     *byte ^= 1 << (bit % 8);
 }
+
+/// Sizes up to 2^20, and both neighbours of each power of two.
+fn sizes() -> impl Iterator<Item = u64> {
+    (0..=20).flat_map(|power| {
+        let size = 1_u64 << power;
+        [size - 1, size, size + 1]
+    })
+}
+
+/// ⌈log₂ size⌉: levels of a tree of this size above its leaves.
+fn ceil_log2(size: u64) -> usize {
+    size.next_power_of_two().ilog2() as usize
+}
+
+#[test]
+fn a_proof_costs_no_more_hashes_than_the_logarithm_of_the_log() {
+    let tree: Tree = (0..=1 << 20).map(|number: u64| hash_leaf(&number.to_be_bytes())).collect();
+    let mut longest = (0, 0);
+    for size in sizes().filter(|size| *size > 0 && *size <= tree.size().0) {
+        let root = tree.root_at(TreeSize(size)).unwrap();
+        let places = sizes().chain([size / 3, size / 2, size - 1]);
+        for index in places.filter(|index| *index < size) {
+            let leaf = hash_leaf(&index.to_be_bytes());
+            let path = tree.inclusion_path(LeafIndex(index), TreeSize(size)).unwrap();
+            assert!(path.len() <= ceil_log2(size), "{} hashes for leaf {index} of {size}", path.len());
+            verify_inclusion(leaf, LeafIndex(index), TreeSize(size), &path, root).unwrap();
+            longest.0 = longest.0.max(path.len());
+
+            // From the tree of the first `index` leaves: one hash of each level, and where it ends the node that ends it.
+            let (old, new) = (TreeSize(index), TreeSize(size));
+            let path = tree.consistency_path(old, new).unwrap();
+            assert!(path.len() <= ceil_log2(size) + 1, "{} hashes from {index} to {size}", path.len());
+            verify_consistency(old, tree.root_at(old).unwrap(), new, root, &path).unwrap();
+            longest.1 = longest.1.max(path.len());
+        }
+    }
+    assert_eq!(longest, (21, 22), "the bounds are reached, not just kept");
+}
