@@ -47,6 +47,8 @@ pub struct Watch {
     agency: String,
     tree: Frontier,
     registry: Fold,
+    /// Leaf of each entry of the registry chain that counts: the order by which keys are judged.
+    registered: BTreeMap<Revision, LeafIndex>,
     /// Every chain but the registry's.
     chains: BTreeMap<ChainId, Fold>,
     /// Leaves that count on no chain. Each may have taken a place on any, so as many places may be skipped.
@@ -66,6 +68,7 @@ impl Watch {
             agency: agency.to_owned(),
             tree: Frontier::new(),
             registry: Fold::new(ChainId::registry(origin)),
+            registered: BTreeMap::new(),
             chains: BTreeMap::new(),
             unplaced: 0,
             unsubmitted: BTreeMap::new(),
@@ -153,11 +156,16 @@ impl Watch {
             return Err(Fault::OtherPlace);
         }
         let parts = if on_registry { shown(statement.revision) } else { Vec::new() };
-        let checked = fold.place_disclosed(&self.origin, &known, statement.revision, leaf.clone(), parts);
+        let checked = fold.place_disclosed(&self.origin, &known, statement.revision, index.into(), leaf.clone(), parts);
         if fold.head() == head {
             fold.give_back(due);
             self.unplaced += 1;
-        } else if let Some(act) = self.own(index, &entry, &statement) {
+            return checked.outcome.map(|_| ());
+        }
+        if on_registry {
+            self.registered.insert(statement.revision, index);
+        }
+        if let Some(act) = self.own(index, &entry, &statement) {
             self.unsubmitted.insert(index, act);
         }
         checked.outcome.map(|_| ())

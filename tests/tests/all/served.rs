@@ -68,13 +68,18 @@ impl Served {
             .output()
             .unwrap();
         assert!(founded.status.success(), "{}", String::from_utf8_lossy(&founded.stderr));
-        let ledger = directory.path().join("ledger");
-        let mut served = Self::beside(directory, ledger);
+        let mut served = Self::inside(directory);
         served.start();
         served
     }
 
-    /// A ledger that stands, or will, in a directory.
+    /// A ledger that stands, or will, in `ledger` of a directory that goes with it.
+    pub(crate) fn inside(directory: TempDir) -> Self {
+        let ledger = directory.path().join("ledger");
+        Self::beside(directory, ledger)
+    }
+
+    /// A ledger that stands, or will, somewhere, with a directory for what belongs to it.
     pub(crate) fn beside(directory: TempDir, ledger: PathBuf) -> Self {
         Self { directory, ledger, address: String::new(), log_http: None, child: None }
     }

@@ -5,7 +5,7 @@
 //! log <origin>
 //! agency <id>
 //! tree <size> <hash>…                              complete subtrees, the largest first
-//! registry <next revision> <head>                  its content is read again, and must lead to this head
+//! registry <next revision> <head> <revision>@<leaf>…   its content is read again, and must lead to this head
 //! unplaced <leaves that count on no chain>
 //! chain <id> <next revision> <head> <event id>@<revision>…
 //! unsubmitted <leaf> <chain> <revision> <event id> <key id>
@@ -23,6 +23,7 @@ use crate::{
     checkpoint::{CheckpointError, SignedCheckpoint},
     key::KeyId,
     ledger::Fold,
+    log::Order,
     merkle::{Frontier, Hash, LeafIndex},
     monitor::{OwnAct, Watch},
     note::{KeyName, Note, VerifierKey},
@@ -46,7 +47,9 @@ impl Watch {
         let mut text = format!("{TITLE}\nlog {}\nagency {}\ntree {}", self.origin, self.agency, self.tree.size());
         let mut add = |line: String| text.push_str(&line);
         self.tree.subtrees().iter().for_each(|hash| add(format!(" {hash}")));
-        add(format!("\nregistry {} {}\n", self.registry.next(), self.registry.head()));
+        add(format!("\nregistry {} {}", self.registry.next(), self.registry.head()));
+        self.registered.iter().for_each(|(revision, leaf)| add(format!(" {revision}@{leaf}")));
+        add("\n".to_owned());
         add(format!("unplaced {}\n", self.unplaced));
         for (id, fold) in &self.chains {
             add(format!("chain {id} {} {}", fold.next(), fold.head()));
@@ -98,8 +101,9 @@ impl Kept {
         let Self { mut watch, registry: (next, head), checkpoint } = self;
         for (revision, (leaf, parts)) in (0..next.0).map(Revision).zip(entries) {
             let known = watch.registry.registry().cloned().unwrap_or_default();
-            // What does not count was told when it was first read; it moves no head.
-            drop(watch.registry.place_disclosed(&watch.origin, &known, revision, leaf.clone(), parts.clone()));
+            // What does not count was told when it was first read, whatever its place; it moves no head.
+            let order = watch.registered.get(&revision).map_or(Order::FIRST, |leaf| (*leaf).into());
+            drop(watch.registry.place_disclosed(&watch.origin, &known, revision, order, leaf.clone(), parts.clone()));
         }
         if watch.registry.head() != head {
             return Err(StateError::OtherRegistry);
@@ -122,7 +126,14 @@ impl Kept {
                 let subtrees = words.by_ref().map(|word| word.parse().ok()).collect::<Option<_>>()?;
                 self.watch.tree = Frontier::restore(size, subtrees).ok()?;
             }
-            "registry" => self.registry = (revision(words.next()?)?, words.next()?.parse().ok()?),
+            "registry" => {
+                self.registry = (revision(words.next()?)?, words.next()?.parse().ok()?);
+                let place = |word: &str| {
+                    let (place, leaf) = word.split_once('@')?;
+                    Some((revision(place)?, leaf.parse().ok()?))
+                };
+                self.watch.registered = words.by_ref().map(place).collect::<Option<_>>()?;
+            }
             "unplaced" => self.watch.unplaced = words.next()?.parse().ok()?,
             "chain" => {
                 let (id, next) = (ChainId::parse(words.next()?)?, revision(words.next()?)?);

@@ -111,7 +111,7 @@ impl Forgery {
 
     async fn written(self) -> (Served, Tree) {
         let directory = tempfile::Builder::new().prefix("mediation-forged-").tempdir().unwrap();
-        let forged = Served::beside(directory);
+        let forged = Served::inside(directory);
         copy(&self.original, &forged.path());
         fs::remove_dir_all(forged.path().join("log")).unwrap();
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);

@@ -126,7 +126,7 @@ async fn a_monitor_that_has_seen_one_view_keeps_both_notes_of_a_fork_and_the_pro
     served.start();
     record(&served, &chain_id(), 2).await;
     served.stop();
-    let mut fork = Served::beside(tempfile::Builder::new().prefix("mediation-fork-").tempdir().unwrap());
+    let mut fork = Served::inside(tempfile::Builder::new().prefix("mediation-fork-").tempdir().unwrap());
     copy(&served.path(), &fork.path());
     served.start();
     record(&served, &chain_id(), 3).await;
@@ -152,7 +152,7 @@ async fn a_monitor_that_has_seen_one_view_keeps_both_notes_of_a_fork_and_the_pro
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_is_rolled_back_to_yesterday_is_named() {
     let mut served = founded();
-    let mut yesterday = Served::beside(tempfile::Builder::new().prefix("mediation-old-").tempdir().unwrap());
+    let mut yesterday = Served::inside(tempfile::Builder::new().prefix("mediation-old-").tempdir().unwrap());
     copy(&served.path(), &yesterday.path());
     served.start();
     record(&served, &chain_id(), 2).await;
