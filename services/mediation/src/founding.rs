@@ -306,13 +306,14 @@ impl Register<'_> {
                        "root_key": root.map(|root| hex::encode(root.to_bytes()))})
             })
             .collect();
-        let mut data = json!({"log_key": vkey, "founded_on": day(founding.clock.now_ms()), "members": members});
+        let founded_on = day(founding.clock.now_ms());
         let Some(Previous { origin, genesis, checkpoint }) = previous else {
+            let data = json!({"log_key": vkey, "founded_on": founded_on, "members": members});
             return self.enter(founder, "LedgerFounded", data).await;
         };
-        data["previous_origin"] = json!(origin.as_str());
-        data["previous_genesis_digest"] = json!(genesis.to_string());
-        data["previous_checkpoint"] = json!(checkpoint);
+        let data = json!({"log_key": vkey, "founded_on": founded_on, "members": members,
+                          "previous_origin": origin.as_str(), "previous_genesis_digest": genesis.to_string(),
+                          "previous_checkpoint": checkpoint});
         self.enter(founder, "LedgerReincarnated", data).await
     }
 

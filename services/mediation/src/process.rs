@@ -10,7 +10,9 @@ use mediation_desk::{
     server,
 };
 use mediation_gateway::courier::HttpCourier;
-use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, ledger::Ledger, recorder::Recorder};
+use mediation_ledger::{
+    checkpoint::Checkpoint, clock::Clock, key::Signer, ledger::Ledger, recorder::Recorder, registry::Registry,
+};
 use mediation_log_embedded::{
     Embedded, FatalHandler, Options,
     disk::{Disk, RealDisk},
@@ -75,19 +77,15 @@ impl Process {
     /// Opens the ledger of a directory and serves it.
     pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let layout = Layout::new(directory);
-        let bytes = fs::read(layout.manifest()).with_context(|| {
-            format!("`{}` holds no ledger (no manifest); found one with `mediation init`", directory.display())
-        })?;
-        let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
-        known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
+        let manifest = read_manifest(&layout)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
         let cosigning =
             Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, &manifest, sealing.verifiers()?)?;
         let known = known::read(directory, &config.known_checkpoints, &manifest)?;
         // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
-        let held = cosigning.extends.iter().chain(&known).cloned();
-        let covered = sealing.last()?.into_iter().chain(held).max_by_key(|checkpoint| checkpoint.size);
+        let others = cosigning.extends.iter().chain(&known).cloned();
+        let covered = sealing.last()?.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
         let opened = Embedded::open(Arc::clone(&disk), directory, &options);
@@ -101,10 +99,6 @@ impl Process {
             "the log does not begin with the genesis that the manifest pins"
         );
 
-        for (agency, _) in registry.directory().iter() {
-            // A rotation that a crash has cut short after the log named the new key.
-            finish(&layout, agency, &registry)?;
-        }
         let (mut sealer, seals) = sealing.signing(&registry)?.start(log.as_ref()).await?;
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
@@ -112,11 +106,7 @@ impl Process {
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
         let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
-        let signers = match config.signing {
-            Signing::Desk => signers(&layout, registry.directory().iter().map(|agency| agency.0))?,
-            Signing::Caller => BTreeMap::new(),
-        };
-        let recorder = Arc::new(Recorder::new(ledger, signers));
+        let recorder = Arc::new(Recorder::new(ledger, held(&layout, config.signing, &registry)?));
         let keeper = match config.keeper.enabled {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
@@ -242,6 +232,28 @@ async fn witness(
 async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error says that the process is gone; that is a stop as well.
     drop(stop.wait_for(|stop| *stop).await);
+}
+
+fn read_manifest(layout: &Layout) -> Result<Manifest> {
+    let bytes = fs::read(layout.manifest()).with_context(|| {
+        format!("`{}` holds no ledger (no manifest); found one with `mediation init`", layout.root().display())
+    })?;
+    let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+    known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
+    Ok(manifest)
+}
+
+/// The signing keys that a process holds. A rotation that a crash has cut short after the log named the new key is
+/// finished first.
+fn held(layout: &Layout, signing: Signing, registry: &Registry) -> Result<BTreeMap<String, Arc<dyn Signer>>> {
+    let agencies = || registry.directory().iter().map(|(agency, _)| agency);
+    for agency in agencies() {
+        finish(layout, agency, registry)?;
+    }
+    match signing {
+        Signing::Desk => signers(layout, agencies()),
+        Signing::Caller => Ok(BTreeMap::new()),
+    }
 }
 
 /// The signing keys that lie in a ledger's directory, by agency.

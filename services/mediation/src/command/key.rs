@@ -23,7 +23,7 @@ use mediation_ledger::{
     log::Order,
     registry::{EnrolledKey, Purpose, Registry, SignedAt, possession},
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     access::Access,
@@ -185,25 +185,28 @@ impl Change {
         let public = key.public_key();
         let id = public.id().to_string();
         let proof = key.sign(&possession(registrar.manifest.origin.as_str(), Purpose::Signing, agency, &id))?;
-        let mut data = json!({"agency": agency, "algorithm": algorithm(&public),
-            "public_key": hex::encode(public.to_bytes())});
+        let mut data = Map::new();
+        let mut set = |name: &str, value: Value| data.insert(name.to_owned(), value);
+        set("agency", json!(agency));
+        set("algorithm", json!(algorithm(&public)));
+        set("public_key", json!(hex::encode(public.to_bytes())));
         if let Some(day) = &self.valid_to {
-            data["valid_to"] = json!(day);
+            set("valid_to", json!(day));
         }
         let (event, signer) = if rotates {
             let old = PrivateKey::read(&layout.signing_key(agency))?.into_signer();
-            data["replaced_key"] = json!(old.public_key().id().to_string());
-            data["proof"] = json!(hex::encode(proof));
+            set("replaced_key", json!(old.public_key().id().to_string()));
+            set("proof", json!(hex::encode(proof)));
             let signer = match &self.root {
                 Some(root) => PrivateKey::read(root)?.into_signer(),
                 None => old,
             };
             ("AgencyKeyRotated", signer)
         } else {
-            data["valid_from"] = json!(Day::of(SystemClock.now_ms().div_euclid(1000)).to_string());
+            set("valid_from", json!(Day::of(SystemClock.now_ms().div_euclid(1000)).to_string()));
             ("AgencyKeyEnrolled", root_signer(layout, agency, self.root.as_deref())?)
         };
-        registrar.enter(agency, signer, event, data).await?;
+        registrar.enter(agency, signer, event, data.into()).await?;
         ensure!(finish(layout, agency, &registrar.registry())?, "the new key is not enrolled");
         Ok((public, if rotates { "rotated" } else { "enrolled" }))
     }
