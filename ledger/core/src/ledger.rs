@@ -365,7 +365,8 @@ impl Fold {
                 return checked;
             }
         };
-        let at = SignedAt { order, recorded_at: opened.entry.recorded_at };
+        // A key that the entry itself enrols may sign beside the one that enrols it: that shows that it is held.
+        let at = SignedAt { order: order.behind(), recorded_at: opened.entry.recorded_at };
         checked.outcome = self.count(origin, registry, (revision, order), leaf, &opened);
         // Beside an entry that does not count nobody bears witness of anything.
         if self.head == leaf {

@@ -35,6 +35,12 @@ impl Order {
     /// Behind everything: the place of what is still to be appended.
     pub const END: Self = Self(u64::MAX);
 
+    /// Right behind this place: where what stands at it is known.
+    #[must_use]
+    pub(crate) fn behind(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// Place of an entry of a chain that is not appended yet: behind what is, before [`Order::END`], and growing along the
     /// chain.
     #[must_use]

@@ -146,9 +146,9 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             }
             let registry = self.ledger.refresh_registry().await?;
             let recorded_at = self.ledger.clock().now_ms();
-            let known = self.check(submission, &fold, recorded_at)?;
+            let after = self.check(submission, &fold, recorded_at)?;
             if let Signing::Caller(signed) = signing {
-                self.check_signed(signed, &fold, &known, recorded_at)?;
+                self.check_signed(signed, &fold, &after, recorded_at)?;
             }
             let attempt = self.attempt(submission, signing, &fold, recorded_at)?;
             let Attempt { placed, record, deposits, recorded_at } = attempt;
@@ -210,7 +210,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     }
 
     /// Everything that can be known beforehand of an entry that would not count, or not be admitted; gives the registry
-    /// that it is judged by. Admission comes before the revision: who may not know the chain learns nothing of where it
+    /// as it stands with the act. Admission comes before the revision: who may not know the chain learns nothing of where it
     /// stands.
     fn check(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<Arc<Registry>, RecordError> {
         let Submission { caller, request, key_id, key_is_held, .. } = *submission;
@@ -226,11 +226,12 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             .key_of(&caller.agency, key_id, on_registry, at)
             .and_then(|_key| registry.check_signer(&caller.agency, key_id, &request.act))
             .map_err(|fault| key_refused(&caller.agency, key_id, key_is_held, fault))?;
-        if let Some(before) = fold.registry() {
-            let (agency, occurred_at) = (caller.agency.as_str(), request.occurred_at);
-            before.clone().apply(&Entered { agency, occurred_at, at, act: &request.act })?;
-        }
-        Ok(registry)
+        let Some(before) = fold.registry() else { return Ok(registry) };
+        let (agency, occurred_at) = (caller.agency.as_str(), request.occurred_at);
+        let at = SignedAt { order: Order::pending(fold.next()), recorded_at };
+        let mut after = before.clone();
+        after.apply(&Entered { agency, occurred_at, at, act: &request.act })?;
+        Ok(Arc::new(after))
     }
 
     /// Fixes entry, keys and recorded time for one revision. Nothing is kept anywhere yet.

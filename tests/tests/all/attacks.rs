@@ -8,9 +8,10 @@ mod monitored;
 use std::{fs, process::Command};
 
 use bytes::Bytes;
+use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
 use mediation_ledger::{
     entry::{Entry, Signature},
-    key::{Signer, Sm2Signer},
+    key::{Ed25519Signer, Signer, Sm2Signer},
     limits::ENTRY_BYTES_MAX,
     recorder::sign,
     statement::{Statement, pre_authentication},
@@ -36,7 +37,8 @@ const ATTACKS: &[Attack] = &[
         "the statement belongs to another ledger",
     ),
     ("an act of another chain replayed", |f| f.sign_again(2, |s| s.chain.0 = [7; 16]), "belongs to another place"),
-    ("another agency's key used", another_agency, "the agency has no key"),
+    ("another agency's key used", another_agency, "is one of `CT-FL`"),
+    ("a key used before its first day", |f| f.record_again(2, -86_400_000), "is not valid before"),
     ("SM2 under the id of an Ed25519 key", sm2_under_ed25519, "the signature is not the agency's"),
     ("a statement truncated", |f| f.set_statement(2, |bytes| bytes.slice(..bytes.len() - 5)), "are no statement"),
     ("a statement not canonical", |f| f.set_statement(2, |bytes| more(&bytes)), "not in its canonical encoding"),
@@ -58,6 +60,23 @@ async fn every_attack_on_the_acts_of_a_log_is_named_even_when_the_tail_is_signed
             report["faults"].as_array().unwrap().iter().map(|fault| fault.as_str().unwrap()).collect();
         assert!(!good && faults.iter().any(|fault| fault.contains(cause)), "{name}: {faults:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_key_that_is_used_again_is_named() {
+    let honest = forgery::honest().await;
+    let file = fs::read_to_string(honest.key_file(forgery::AGENCY, "signing.key")).unwrap();
+    let key = Ed25519Signer::new(SigningKey::from_pkcs8_pem(&file).unwrap()).public_key().id().to_string();
+    let directory = honest.path();
+    let revoke = ["key", "revoke", "--agency", forgery::AGENCY, "--key", &key, "--reason", "compromised", "--dir"];
+    let (code, _, error) = run(&[&revoke[..], &[directory.to_str().unwrap()]].concat());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(honest.verify().1, "what was signed before the revocation counts");
+
+    let mut forgery = Forgery::of(&honest).await;
+    forgery.append_copy_after_the_revocation(2);
+    let (report, good) = forgery.write().await.verify();
+    assert!(!good && report["faults"].to_string().contains("was revoked as of"), "{report:#}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,10 @@ use std::{
     process::{Command, Output},
 };
 
-use mediation_ledger::bundle::{Files, read};
+use mediation_ledger::{
+    bundle::{Files, read, write},
+    entry::Entry,
+};
 use mediation_proto::mediation::types::v1::AgencyKind;
 use serde_json::{Value, json};
 
@@ -32,11 +35,16 @@ pub(crate) struct Told {
 impl Told {
     /// In a runtime of its own, so that no connection is left when it returns: the ledger would wait for it to end.
     fn new() -> Self {
-        tokio::runtime::Runtime::new().unwrap().block_on(Self::tell())
+        Self::founded_with(&[])
     }
 
-    async fn tell() -> Self {
-        let (served, chain) = (Served::new(), chain_id());
+    /// In a ledger that is founded with further arguments of `mediation init`.
+    fn founded_with(arguments: &[&str]) -> Self {
+        tokio::runtime::Runtime::new().unwrap().block_on(Self::tell(Served::founded_with(arguments)))
+    }
+
+    async fn tell(served: Served) -> Self {
+        let chain = chain_id();
         let center = served.client("ZC-FL", AgencyKind::GovernanceCenter).await;
         let registered = json!({"channel": "WALK_IN", "division": "360222", "dispute_type": "LEASE", "emergency": false,
             "parties": [
@@ -157,6 +165,29 @@ fn a_bundle_of_a_directory_verifies_line_by_line_in_rust_and_in_python() {
     }
     // Its file is not written over.
     assert_eq!(told.export("a.evidence.zip", &[]).status.code(), Some(5));
+}
+
+#[test]
+fn a_bundle_of_agencies_that_sign_with_sm2_verifies_in_rust_and_in_python_and_so_does_none_that_was_changed() {
+    let mut told = Told::founded_with(&["--suite", "sm2"]);
+    told.served.stop();
+    let path = told.file("sm2.evidence.zip");
+    let mut files = read(&told.exported("sm2.evidence.zip", &[]).into()).unwrap();
+    let policy = told.policy();
+    let both = |good: bool| {
+        let (rust, python) = (verdict(&path, Some(&policy)), script_verdict(&path, Some(&policy)));
+        assert_eq!((&rust["good"], &python["good"]), (&json!(good), &json!(good)), "{rust:#} {python:#}");
+        assert_eq!(shared(&rust), shared(&python));
+        causes(&rust)
+    };
+    assert_eq!(both(true), [""; 0]);
+    let mut entry = files["entries/0001.bin"].to_vec();
+    let signature = Entry::parse(&files["entries/0001.bin"]).unwrap().signatures.remove(0).value;
+    let at = entry.windows(signature.len()).position(|bytes| bytes == &signature[..]).unwrap();
+    entry[at] ^= 1;
+    files.insert("entries/0001.bin".to_owned(), entry.into());
+    fs::write(&path, write(&files).unwrap()).unwrap();
+    assert!(both(false).contains(&"signatures: signature-invalid".to_owned()));
 }
 
 #[test]

@@ -29,7 +29,8 @@ from datetime import date, datetime, timedelta, timezone
 from functools import partial
 
 try:
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.hashes import SM3, Hash
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 except ImportError:
     sys.exit("缺少 cryptography 软件包 · the package `cryptography` is missing: python3 -m pip install cryptography")
@@ -117,7 +118,7 @@ FAMILY_REGISTRY, LEDGER_FOUNDED, AGENCY_KEY_ENROLLED, AGENCY_KEY_ROTATED, AGENCY
 AGENCY_ROOT_ROTATED, AGENCY_JOINED, LOG_KEY_ADDED, LOG_KEY_RETIRED = 30, 31, 32, 33
 WITNESS_ENROLLED, WITNESS_RETIRED, LEDGER_REINCARNATED = 34, 35, 36
 FOUNDINGS = (LEDGER_FOUNDED, LEDGER_REINCARNATED)
-ED25519 = 1
+ED25519, SM2_SM3 = 1, 2
 
 
 class Stop(Exception):
@@ -290,6 +291,8 @@ WEAK = {bytes.fromhex(point) for point in (
 
 
 def is_signed(key, message, signature):
+    if len(key) == 65:
+        return is_signed_sm2(key, message, signature)
     if len(key) != 32 or len(signature) != 64 or key in WEAK or signature[:32] in WEAK:
         return False
     try:
@@ -297,6 +300,72 @@ def is_signed(key, message, signature):
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# SM2 与 SM3 · SM2 with SM3 (GB/T 32918, GB/T 32905): y² = x³ + ax + b (mod P), base point G of order N
+# ---------------------------------------------------------------------------------------------------------------------
+
+SM2_P = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFF
+SM2_A = SM2_P - 3
+SM2_B = 0x28E9FA9E9D9F5E344D5A9E4BCF6509A7F39789F515AB8F92DDBCBD414D940E93
+SM2_N = 0xFFFFFFFEFFFFFFFFFFFFFFFFFFFFFFFF7203DF6B21C6052B53BBF40939D54123
+SM2_G = (0x32C4AE2C1F1981195F9904466A39C9948FE30BBFF2660BE1715A4589334C74C7,
+         0xBC3736A2F4F6779C59BDCEE36B692153D0A9877CC62A474002DF32E52139F0A0)
+SM2_USER_ID = b"1234567812345678"
+
+
+def sm3(*pieces):
+    try:
+        digest = Hash(SM3())
+    except UnsupportedAlgorithm:
+        sys.exit("本机 cryptography 不支持 SM3 · the package `cryptography` of this machine has no SM3")
+    for piece in pieces:
+        digest.update(piece)
+    return digest.finalize()
+
+
+def sm2_point(key):
+    """未压缩的公钥；不在曲线上时为空 · the point of an uncompressed key; none when it is not on the curve."""
+    x, y = int.from_bytes(key[1:33], "big"), int.from_bytes(key[33:], "big")
+    is_on_curve = (y * y - x * x * x - SM2_A * x - SM2_B) % SM2_P == 0
+    return (x, y) if len(key) == 65 and key[0] == 4 and max(x, y) < SM2_P and is_on_curve else None
+
+
+def sm2_add(one, other):
+    if one is None or other is None:
+        return one or other
+    if one[0] == other[0]:
+        if (one[1] + other[1]) % SM2_P == 0:
+            return None
+        slope = (3 * one[0] * one[0] + SM2_A) * pow(2 * one[1], -1, SM2_P)
+    else:
+        slope = (other[1] - one[1]) * pow(other[0] - one[0], -1, SM2_P)
+    x = (slope * slope - one[0] - other[0]) % SM2_P
+    return x, (slope * (one[0] - x) - one[1]) % SM2_P
+
+
+def sm2_multiple(times, point):
+    total = None
+    for bit in bin(times)[2:]:
+        total = sm2_add(total, total)
+        if bit == "1":
+            total = sm2_add(total, point)
+    return total
+
+
+def is_signed_sm2(key, message, signature):
+    point = sm2_point(key)
+    if point is None or len(signature) != 64:
+        return False
+    r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
+    if not (0 < r < SM2_N and 0 < s < SM2_N) or (r + s) % SM2_N == 0:
+        return False
+    curve = b"".join(number.to_bytes(32, "big") for number in (SM2_A, SM2_B, *SM2_G, *point))
+    identity = sm3(struct.pack(">H", 8 * len(SM2_USER_ID)), SM2_USER_ID, curve)
+    digest = int.from_bytes(sm3(identity, message), "big")
+    found = sm2_add(sm2_multiple(s, SM2_G), sm2_multiple((r + s) % SM2_N, point))
+    return found is not None and (digest + found[0]) % SM2_N == r
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -699,16 +768,17 @@ def last_int(found, number):
 
 
 def public_key(algorithm, text):
-    if algorithm != ED25519 or text is None or not re.fullmatch("[0-9a-f]{64}", text):
+    digits = {ED25519: 64, SM2_SM3: 130}.get(algorithm)
+    if digits is None or text is None or not re.fullmatch(f"[0-9a-f]{{{digits}}}", text):
         raise Bad("registry-act-invalid")
     key = bytes.fromhex(text)
-    if key in WEAK:
+    if key in WEAK or algorithm == SM2_SM3 and sm2_point(key) is None:
         raise Bad("registry-act-invalid")
     return key
 
 
 def key_id(key):
-    return sha256(bytes([ED25519]), key)
+    return sha256(bytes([ED25519 if len(key) == 32 else SM2_SM3]), key)
 
 
 def possession(origin, purpose, agency, key):
@@ -1083,15 +1153,13 @@ class Walk:
                 broken = broken or name
         if len(opened) < len(statement["commitments"]) and not broken and self.hidden is None:
             self.hidden = item["name"]
-        # 附加签名的密钥以此前的登记为准 · the key of an extra signature is judged by what stands before.
-        before = self.registry.copy() if self.registry and len(entry["signatures"]) > 1 else None
         try:
             self.count(revision, item, entry, statement, registry, opened, broken)
         except Bad as bad:
             check, cause, place = bad.args
             self.verdict.fail(check, cause, place)
         if self.head == hash_leaf(item["entry"]):
-            self.check_extra(entry, statement["key_id"], before or self.registry or registry, item["name"])
+            self.check_extra(entry, statement["key_id"], self.registry or registry, item["name"])
         for place in item["parts"]:
             if place not in statement["commitments"]:
                 self.verdict.fail("parts", "part-uncommitted", item["parts"][place][0])

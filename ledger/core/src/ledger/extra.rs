@@ -4,7 +4,8 @@
 //! appends an entry chooses which extra ones it carries: he can leave one out, or add one that is none. An entry whose
 //! agency has signed counts all the same, or a third person could undo what two have signed; the extra signature that is
 //! none is named. Only keys that count there sign: a key that nobody answers for would bear witness of nothing. What the
-//! entry itself says about keys counts for the next.
+//! entry itself says about keys counts already: a key that it enrols signs beside the one that enrols it, and shows so
+//! that it is held.
 
 use crate::{
     entry::Entry,

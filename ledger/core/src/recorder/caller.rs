@@ -203,16 +203,17 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         &self,
         signed: &Signed,
         fold: &Fold,
-        registry: &Registry,
+        after: &Registry,
         recorded_at: i64,
     ) -> Result<(), RecordError> {
         let (entry, statement) = (signed.to_entry(recorded_at), signed.statement());
         let at = SignedAt { order: Order::END, recorded_at };
         let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
-        if check_signature(registry, on_registry, at, &entry, statement).is_err() {
+        let registry = self.ledger.registry_for(fold, &statement.agency, &signed.act)?;
+        if check_signature(&registry, on_registry, at, &entry, statement).is_err() {
             return Err(RecordError::SignatureBad { key_id: statement.key_id });
         }
-        for extra in extra_signatures(registry, at, &entry, statement) {
+        for extra in extra_signatures(after, at, &entry, statement) {
             let key_id = extra.key_id;
             match extra.agency {
                 Ok(_) => {}

@@ -76,7 +76,7 @@ pub(super) struct Forgery {
     original: PathBuf,
     origin: String,
     records: Vec<Stored>,
-    /// The chain that is attacked: the last one.
+    /// The chain that is attacked: the last one beside the registry.
     chain: ChainId,
 }
 
@@ -91,7 +91,8 @@ impl Forgery {
             records.extend(log.leaves(LeafIndex(records.len() as u64), 256).await.unwrap());
         }
         log.close().await;
-        let chain = records.last().unwrap().chain;
+        let registry = ChainId::registry(&origin);
+        let chain = records.iter().rev().map(|stored| stored.chain).find(|chain| *chain != registry).unwrap();
         Self { original: served.path(), origin, records, chain }
     }
 
@@ -193,6 +194,28 @@ impl Forgery {
             let mut statement = statement(&entry);
             change(&mut statement);
             sign(&statement, &key, recorded_at).unwrap()
+        });
+    }
+
+    /// Signs an act again as if it had been recorded some milliseconds later, or earlier.
+    pub(super) fn record_again(&mut self, place: usize, later_ms: i64) {
+        let key = self.signer(AGENCY);
+        self.set_entry(place, |entry| {
+            sign(&statement(&entry), &key, Entry::parse(&entry).unwrap().recorded_at + later_ms).unwrap()
+        });
+    }
+
+    /// Appends the last act once more, as the next of its chain, recorded a minute after the log ended.
+    pub(super) fn append_copy_after_the_revocation(&mut self, place: usize) {
+        let last = self.records[self.at(place)].clone();
+        let previous = leaf_hash(&last.record);
+        let revision = Revision(last.revision.0 + 1);
+        self.records.push(Stored { revision, ..last });
+        self.record_again(place + 1, 60_000);
+        self.sign_again(place + 1, |statement| {
+            statement.revision = revision;
+            statement.previous = previous;
+            statement.event_id.0[15] ^= 1;
         });
     }
 
