@@ -375,8 +375,12 @@ fn key_refused(agency: &str, key_id: KeyId, key_is_held: bool, fault: KeyFault) 
     let agency = agency.to_owned();
     match fault {
         KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } if key_is_held => RecordError::KeyNotHeld { agency },
-        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } => RecordError::KeyNotEnrolled { agency, key_id },
-        KeyFault::OfAnother { .. }
+        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } | KeyFault::OfAnother { .. } if !key_is_held => {
+            RecordError::KeyNotEnrolled { agency, key_id }
+        }
+        KeyFault::Unknown { .. }
+        | KeyFault::NotForThisAct { .. }
+        | KeyFault::OfAnother { .. }
         | KeyFault::NotYetValid { .. }
         | KeyFault::Expired { .. }
         | KeyFault::Replaced { .. }

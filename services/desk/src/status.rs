@@ -262,6 +262,9 @@ fn key_zh(fault: &KeyFault) -> String {
         reason = "what the enum may grow is told in the words of the reason until it is given some here"
     )]
     match fault {
+        KeyFault::Unknown { key_id } => format!("密钥 {key_id} 未登记"),
+        KeyFault::OfAnother { key_id, agency } => format!("密钥 {key_id} 属于 {agency}"),
+        KeyFault::NotForThisAct { key_id } => format!("密钥 {key_id} 不是签署此类行为的密钥"),
         KeyFault::NotYetValid { key_id, valid_from } => format!("密钥 {key_id} 自 {valid_from} 起方可使用"),
         KeyFault::Expired { key_id, valid_to } => format!("密钥 {key_id} 已于 {valid_to} 到期"),
         KeyFault::Replaced { key_id } => format!("密钥 {key_id} 已被更换"),

@@ -38,7 +38,7 @@ const ATTACKS: &[Attack] = &[
     ),
     ("an act of another chain replayed", |f| f.sign_again(2, |s| s.chain.0 = [7; 16]), "belongs to another place"),
     ("another agency's key used", another_agency, "is one of `CT-FL`"),
-    ("a key used before its first day", |f| f.record_again(2, -86_400_000), "is not valid before"),
+    ("a key used before its first day", |f| f.record_again(2, -40 * 365 * 86_400_000), "is not valid before"),
     ("SM2 under the id of an Ed25519 key", sm2_under_ed25519, "the signature is not the agency's"),
     ("a statement truncated", |f| f.set_statement(2, |bytes| bytes.slice(..bytes.len() - 5)), "are no statement"),
     ("a statement not canonical", |f| f.set_statement(2, |bytes| more(&bytes)), "not in its canonical encoding"),

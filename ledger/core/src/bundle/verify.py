@@ -1189,7 +1189,7 @@ class Walk:
         if key is None:
             raise Bad("keys", cause, name)
         value = entry["signatures"].get(wanted, b"")
-        if not is_signed(key.key, pre_authentication(entry["statement"]), value):
+        if not is_signed(key, pre_authentication(entry["statement"]), value):
             raise Bad("signatures", "signature-invalid", name)
         # 自此该条目有效；其余是关于行为的 · from here on the entry counts; what follows is about its act.
         if founds:
@@ -1327,8 +1327,8 @@ def check_withheld(bundle, walk):
 def conclude(bundle, register, chain, registered, entries):
     """无问题的各项 · what is good when nothing was found."""
     verdict, count = bundle.verdict, len(entries) + len(registered)
-    enrolled = register.registry.keys if register.registry else {}
-    verdict.passed("registry", f"创世条目相符，{len(registered)} 项登记，{len(enrolled)} 把密钥 · acts, keys")
+    registry = register.registry or Registry(bundle.trust.origin)
+    verdict.passed("registry", f"创世条目相符，{len(registered)} 项登记，{len(registry.keys)} 把密钥 · acts, keys")
     verdict.passed("entries", f"{len(entries)} 条，登记链 {len(registered)} 条 · entries")
     verdict.passed("links", "逐条相连，序号连续 · each links to the one before")
     verdict.passed("keys", keys_note(registry, chain))

@@ -6,7 +6,7 @@ use mediation_ledger::{checkpoint::Checkpoint, note::Note, proof::OfflineProof};
 use serde_json::{Value, json};
 
 use super::Told;
-use crate::{python::python, workspace::root};
+use crate::{python::python, served::Served, workspace::root};
 
 /// What scitt-cose says of each proof.
 fn judged(inclusion: &[Value], consistency: &[Value]) -> Vec<bool> {
@@ -47,7 +47,7 @@ fn a_third_party_accepts_every_inclusion_proof_of_a_bundle_and_no_other() {
 
 #[tokio::test]
 async fn a_third_party_accepts_consistency_proofs_of_a_served_log_and_no_other() {
-    let told = Told::tell().await;
+    let told = Told::tell(Served::new()).await;
     let client = told.served.client("XF-FL", mediation_proto::mediation::types::v1::AgencyKind::Petition).await;
     let mut heads = vec![checkpoint(&client.checkpoint().await.unwrap())];
     for summary in ["一", "二", "三"] {
