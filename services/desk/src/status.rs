@@ -257,10 +257,6 @@ impl From<RecordError> for Refused {
 
 /// Why a key does not count, in Chinese.
 fn key_zh(fault: &KeyFault) -> String {
-    #[expect(
-        clippy::wildcard_enum_match_arm,
-        reason = "what the enum may grow is told in the words of the reason until it is given some here"
-    )]
     match fault {
         KeyFault::Unknown { key_id } => format!("密钥 {key_id} 未登记"),
         KeyFault::OfAnother { key_id, agency } => format!("密钥 {key_id} 属于 {agency}"),
@@ -271,6 +267,7 @@ fn key_zh(fault: &KeyFault) -> String {
         KeyFault::Revoked { key_id, invalid_from } => {
             format!("密钥 {key_id} 已吊销，自 {} 起失效", format_instant(*invalid_from))
         }
+        // What the enum may grow is told in the words of the reason until it is given some here.
         fault => fault.to_string(),
     }
 }
