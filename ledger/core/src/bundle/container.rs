@@ -76,7 +76,7 @@ pub fn write(files: &Files) -> Result<Vec<u8>, ContainerError> {
 /// Reads a container.
 ///
 /// # Errors
-/// The bytes are too many, or not those that [`write`] gives for the files in them.
+/// The bytes are too many, or not those that [`write()`] gives for the files in them.
 pub fn read(bytes: &Bytes) -> Result<Files, ContainerError> {
     if bytes.len() > BUNDLE_BYTES_MAX {
         return Err(ContainerError::TooLarge);
