@@ -43,8 +43,8 @@ impl TrustFile {
     /// Reads a trust file.
     ///
     /// # Errors
-    /// The first line that cannot be understood: keys of two logs, a member that stands nowhere before, a name or
-    /// member twice, no log, or not one quorum.
+    /// The first line that cannot be understood: keys of two logs, a member that stands nowhere before, a name,
+    /// member or witness twice, no log, or not one quorum.
     pub fn parse(text: &str) -> Result<Self, TrustFileError> {
         let mut file = Self {
             genesis: None,
@@ -142,7 +142,11 @@ impl TrustFile {
                 self.logs.push(key);
             }
             ["witness", name, key] | ["witness", name, key, _] if self.is_free(name) => {
-                self.witnesses.insert((*name).to_owned(), key.parse().ok()?);
+                // Under two names a witness would count twice.
+                let key: VerifierKey = key.parse().ok()?;
+                let is_new = self.witnesses.values().all(|known| known.public_key() != key.public_key());
+                is_new.then_some(())?;
+                self.witnesses.insert((*name).to_owned(), key);
             }
             ["group", name, needed, members @ ..] if self.is_free(name) && !members.is_empty() => {
                 members.iter().all(|member| *member != NONE && !self.is_free(member)).then_some(())?;
@@ -226,6 +230,7 @@ mod tests {
             (format!("{}quorum none\nquorum none\n", log()), 3),
             (format!("{}group g 1 nobody\nquorum g\n", log()), 2),
             (format!("{}witness w {}\ngroup g 2 w w\nquorum g\n", log(), witness(0)), 3),
+            (format!("{}witness w {}\nwitness v {}\nquorum w\n", log(), witness(0), witness(0)), 3),
             (format!("{}quorum nobody\n", log()), 2),
             (format!("# genesis 00\n{}quorum none\n", log()), 1),
             (format!("{}wibble\nquorum none\n", log()), 2),

@@ -494,6 +494,9 @@ class Trust:
             self.keys[(name, key_id)] = (kind, public)
         elif words[0] == "witness" and len(words) in (3, 4) and self.is_free(words[1]):
             name, key_id, kind, public = read_vkey(words[2])
+            # 同一密钥不得以两个名称计两次 · under two names a witness would count twice
+            if any(self.keys[known][1] == public for known in self.witnesses.values()):
+                raise bad
             self.witnesses[words[1]] = (name, key_id)
             self.keys[(name, key_id)] = (kind, public)
         elif words[0] == "group" and len(words) >= 4 and self.is_free(words[1]):
