@@ -21,6 +21,7 @@ use mediation_log_embedded::{
     disk::{Disk, RealDisk},
     scan::Expected,
     vault::VaultReader,
+    witnessed::WITNESSED,
 };
 use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, PartKind};
 
@@ -66,9 +67,16 @@ pub(crate) fn from_directory(directory: &Path, wanted: &Wanted) -> Result<Eviden
         let faults: Vec<String> = scan.faults.iter().map(ToString::to_string).collect();
         bail!("the log is damaged, verify it first: {}", faults.join("; "))
     };
-    let source = Source { log, vault, tree, size, origin };
     let chain = named_chain(&wanted.chain, origin);
     let chain = ChainId::parse(&chain).with_context(|| format!("`{chain}` is no chain id"))?;
+    // The one that witnesses have cosigned proves more, if it proves as much.
+    let last = log.chain(chain, Revision::FIRST, usize::MAX)?.last().map(|(leaf, _)| *leaf);
+    let covers = |witnessed: &SignedCheckpoint| {
+        let Checkpoint { size, root, .. } = witnessed.checkpoint;
+        last.is_some_and(|last| last.0 < size.0) && tree.root_at(size).is_ok_and(|found| found == root)
+    };
+    let signed = stored_checkpoint(&layout, &manifest, WITNESSED).ok().filter(covers).unwrap_or(signed);
+    let source = Source { log, vault, tree, size: signed.checkpoint.size, origin };
     let entries = source.chain(chain, &wanted.withhold)?;
     ensure!(!entries.is_empty(), "the ledger has no chain {chain} under its checkpoint · 账本中没有该链");
     Ok(Evidence {
@@ -119,14 +127,16 @@ fn disclosed(parts: Vec<OpenedPart>, withhold: &[PartKind]) -> Vec<OpenedPart> {
 
 /// The newest checkpoint that is signed. The one that was not synced may have been spoilt by a power cut.
 fn last_checkpoint(layout: &Layout, manifest: &Manifest) -> Result<SignedCheckpoint> {
-    let open = |name: &str| -> Result<SignedCheckpoint> {
-        let path = layout.root().join(name);
-        let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
-        let signed = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout));
-        signed.with_context(|| path.display().to_string())
-    };
-    let last = open(LAST)?;
-    Ok(open(NEW).ok().filter(|new| new.checkpoint.size > last.checkpoint.size).unwrap_or(last))
+    let last = stored_checkpoint(layout, manifest, LAST)?;
+    let new = stored_checkpoint(layout, manifest, NEW).ok();
+    Ok(new.filter(|new| new.checkpoint.size > last.checkpoint.size).unwrap_or(last))
+}
+
+fn stored_checkpoint(layout: &Layout, manifest: &Manifest, name: &str) -> Result<SignedCheckpoint> {
+    let path = layout.root().join(name);
+    let bytes = fs::read(&path).with_context(|| path.display().to_string())?;
+    let signed = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout));
+    signed.with_context(|| path.display().to_string())
 }
 
 /// Gathers evidence from a ledger that is served, as far as an agency may read it.
@@ -139,8 +149,16 @@ pub(crate) async fn from_ledger(door: &Door, client: &Client, wanted: &Wanted) -
     let chain = ChainId::parse(&name).with_context(|| format!("`{name}` is no chain id"))?;
     // The registry is read later than the chain, so that it lacks nothing that stands below the chain's checkpoint.
     let answered = client.chain(&name, None).await?;
-    let checkpoint = Note::parse(answered.checkpoint.as_bytes())?;
-    let size = client.trust().checkpoint(&answered.checkpoint)?.size;
+    let leaf = |entry: &ChainEntry| Some(entry.receipt.as_ref()?.seal.as_ref()?.leaf_index);
+    let covers = |size: u64| answered.entries.iter().all(|entry| leaf(entry).is_some_and(|leaf| leaf < size));
+    let witnessed = client.witnesses().await?;
+    // The one that witnesses have cosigned proves more, if it proves as much.
+    let note = match (witnessed.witnessed_size, witnessed.witnessed_checkpoint) {
+        (Some(size), Some(note)) if covers(size) => note,
+        (Some(_) | None, Some(_) | None) => answered.checkpoint.clone(),
+    };
+    let checkpoint = Note::parse(note.as_bytes())?;
+    let size = client.trust().checkpoint(&note)?.size;
     let registry = client.chain(&ChainId::registry(&origin).to_string(), None).await?;
     let mut gathered = Vec::new();
     for (answered, withhold) in [(&answered, wanted.withhold.as_slice()), (&registry, &[])] {

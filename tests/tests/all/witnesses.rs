@@ -24,7 +24,10 @@ use mediation_proto::mediation::{
 };
 use tempfile::TempDir;
 
-use crate::served::{Served, chain_id, event_id, mediation, registration};
+use crate::{
+    bundle::{script_verdict, verdict},
+    served::{Served, chain_id, event_id, mediation, registration},
+};
 
 /// Real time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -290,6 +293,36 @@ async fn two_of_seven_witnesses_may_be_down_and_with_four_down_intake_goes_on_an
     let files: Vec<_> =
         report["checkpoints"].as_array().unwrap().iter().map(|row| row["file"].as_str().unwrap()).collect();
     assert!(files.contains(&"checkpoint.witnessed"), "{files:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_carries_the_cosignatures_to_who_asks_for_a_quorum() {
+    let mut city = City::new();
+    let receipt = record(&city.served, ReceiptLevel::Witnessed).await;
+    assert_eq!(receipt.level(), ReceiptLevel::Witnessed);
+    let (ledger, directory) = (city.served.path(), city.served.directory.path().to_owned());
+    let trust = directory.join("trust");
+    let published = fs::read_to_string(ledger.join("policy")).unwrap();
+    let genesis = published.lines().find(|line| line.starts_with("# genesis ")).unwrap();
+    let witnesses = fs::read_to_string(ledger.join("witnesses.policy")).unwrap();
+    fs::write(&trust, format!("{genesis}\n{witnesses}")).unwrap();
+    let export = |out: &Path, more: &[&str]| {
+        let mut export = Command::new(mediation());
+        export.args(["export", "registry", "--dir"]).arg(&ledger).arg("--out").arg(out).args(more);
+        let exported = export.output().unwrap();
+        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    };
+    let (served, offline) = (directory.join("served.evidence.zip"), directory.join("offline.evidence.zip"));
+    export(&served, &["--ledger", &city.served.address, "--agency", "XF-FL"]);
+    city.served.stop();
+    export(&offline, &[]);
+    for file in [served, offline] {
+        for verdict in [verdict(&file, Some(&trust)), script_verdict(&file, Some(&trust))] {
+            let rows = verdict["checks"].as_array().unwrap();
+            let row = rows.iter().find(|row| row["check"] == "witnesses").unwrap();
+            assert_eq!((&verdict["good"], &row["state"]), (&true.into(), &"passed".into()), "{verdict:#}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
