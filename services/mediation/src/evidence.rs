@@ -60,17 +60,20 @@ pub(crate) fn from_directory(directory: &Path, wanted: &Wanted) -> Result<Eviden
     let mut tree = Tree::new();
     let disk: &dyn Disk = &RealDisk;
     let expected = Expected { origin: origin.to_owned(), covered: Some((size, signed.checkpoint.root)) };
+    let chain = named_chain(&wanted.chain, origin);
+    let chain = ChainId::parse(&chain).with_context(|| format!("`{chain}` is no chain id"))?;
+    let mut last = None;
     let (scan, log) = Archive::read(disk, directory, &expected, &mut |placed| {
         tree.append(placed.leaf_hash);
+        if placed.chain == chain {
+            last = Some(placed.leaf);
+        }
     })?;
     let Some(log) = log else {
         let faults: Vec<String> = scan.faults.iter().map(ToString::to_string).collect();
         bail!("the log is damaged, verify it first: {}", faults.join("; "))
     };
-    let chain = named_chain(&wanted.chain, origin);
-    let chain = ChainId::parse(&chain).with_context(|| format!("`{chain}` is no chain id"))?;
     // The one that witnesses have cosigned proves more, if it proves as much.
-    let last = log.chain(chain, Revision::FIRST, usize::MAX)?.last().map(|(leaf, _)| *leaf);
     let covers = |witnessed: &SignedCheckpoint| {
         let Checkpoint { size, root, .. } = witnessed.checkpoint;
         last.is_some_and(|last| last.0 < size.0) && tree.root_at(size).is_ok_and(|found| found == root)

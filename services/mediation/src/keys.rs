@@ -110,12 +110,6 @@ pub(crate) fn parse(text: &str) -> Result<SigningKey> {
     Ok(key)
 }
 
-/// Makes the name of a file survive a power cut.
-pub(crate) fn sync_directory(path: &Path) -> Result<()> {
-    let directory = path.parent().context("a key stands in a directory")?;
-    Ok(fs::File::open(directory)?.sync_all()?)
-}
-
 /// Writes a new file that only its owner can read; it must not exist.
 pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
     let mut file = OpenOptions::new()

@@ -4,6 +4,7 @@ mod access;
 mod command;
 mod config;
 mod cosigning;
+mod durable;
 mod evidence;
 mod founding;
 mod keys;

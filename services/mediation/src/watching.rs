@@ -10,7 +10,6 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -31,7 +30,7 @@ use mediation_ledger::{
     tile::{TILE_WIDTH, Tile, TileContent, decode_entries},
 };
 
-use crate::access::Door;
+use crate::{access::Door, durable};
 
 /// Bytes of a hash tile.
 const TILE_BYTES_MAX: usize = 32 * TILE_WIDTH as usize;
@@ -302,13 +301,7 @@ fn wrong(tile: Tile, cause: impl ToString) -> Ended {
 }
 
 fn store(directory: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    let path = directory.join(name);
-    let new = directory.join(format!("{name}.new"));
-    let mut file = File::create(&new).with_context(|| format!("cannot write `{}`", new.display()))?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    Ok(File::open(directory)?.sync_all()?)
+    durable::replace(&directory.join(name), &directory.join(format!("{name}.new")), bytes)
 }
 
 impl From<Alarm> for Ended {

@@ -8,7 +8,6 @@ mod monitored;
 use std::{fs, process::Command};
 
 use bytes::Bytes;
-use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
 use mediation_ledger::{
     entry::{Entry, Signature},
     key::{Ed25519Signer, Signer, Sm2Signer},
@@ -19,7 +18,10 @@ use mediation_ledger::{
 use serde_json::Value;
 
 use self::forgery::Forgery;
-use crate::{served::mediation, workspace::files};
+use crate::{
+    served::{mediation, private_key},
+    workspace::files,
+};
 
 /// An attack: what it is, what it does to the log, and what `mediation verify` must name.
 type Attack = (&'static str, fn(&mut Forgery), &'static str);
@@ -65,8 +67,8 @@ async fn every_attack_on_the_acts_of_a_log_is_named_even_when_the_tail_is_signed
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_key_that_is_used_again_is_named() {
     let honest = forgery::honest().await;
-    let file = fs::read_to_string(honest.key_file(forgery::AGENCY, "signing.key")).unwrap();
-    let key = Ed25519Signer::new(SigningKey::from_pkcs8_pem(&file).unwrap()).public_key().id().to_string();
+    let file = honest.key_file(forgery::AGENCY, "signing.key");
+    let key = Ed25519Signer::new(private_key(&file)).public_key().id().to_string();
     let directory = honest.path();
     let revoke = ["key", "revoke", "--agency", forgery::AGENCY, "--key", &key, "--reason", "compromised", "--dir"];
     let (code, _, error) = run(&[&revoke[..], &[directory.to_str().unwrap()]].concat());

@@ -29,6 +29,25 @@ pub(crate) fn mediation() -> &'static Path {
     })
 }
 
+/// The key in a key file.
+pub(crate) fn private_key(path: &Path) -> SigningKey {
+    SigningKey::from_pkcs8_pem(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Copies a directory with everything in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        let target = to.join(file.file_name());
+        if file.file_type().unwrap().is_dir() {
+            copy(&file.path(), &target);
+        } else {
+            std::fs::copy(file.path(), target).unwrap();
+        }
+    }
+}
+
 /// A ledger's directory, and the process that serves it while there is one.
 #[derive(Debug)]
 pub(crate) struct Served {
@@ -109,8 +128,7 @@ impl Served {
 
     /// The signing key of an agency.
     pub(crate) fn signer(&self, agency: &str) -> Arc<dyn CallerSigner> {
-        let pem = std::fs::read_to_string(self.key_file(agency, "signing.key")).unwrap();
-        Arc::new(Ed25519Signer::new(SigningKey::from_pkcs8_pem(&pem).unwrap()))
+        Arc::new(Ed25519Signer::new(private_key(&self.key_file(agency, "signing.key"))))
     }
 
     /// The keys of an agency that signs itself.

@@ -26,7 +26,7 @@ use tempfile::TempDir;
 
 use crate::{
     bundle::{script_verdict, verdict},
-    served::{Served, chain_id, event_id, mediation, registration},
+    served::{Served, chain_id, copy, event_id, mediation, registration},
 };
 
 /// Real time after which a test gives up.
@@ -227,19 +227,6 @@ fn shown(served: &Served) -> (Option<i32>, String) {
         .output()
         .unwrap();
     (shown.status.code(), String::from_utf8(shown.stdout).unwrap())
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        let target = to.join(file.file_name());
-        if file.file_type().unwrap().is_dir() {
-            copy(&file.path(), &target);
-        } else {
-            fs::copy(file.path(), target).unwrap();
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,6 @@
 //! `mediation export`: the evidence bundle of a chain.
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
@@ -14,6 +14,7 @@ use mediation_proto::mediation::ledger::v1::PartKind;
 use crate::{
     access::Access,
     command::verify::bundle::print,
+    durable,
     evidence::{Wanted, from_directory, from_ledger},
     output::line,
 };
@@ -85,10 +86,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         }
     };
     let bytes = bundle::make(&evidence)?;
-    let mut file =
-        fs::File::create_new(&arguments.out).with_context(|| format!("cannot create `{}`", arguments.out.display()))?;
-    std::io::Write::write_all(&mut file, &bytes)?;
-    file.sync_all()?;
+    durable::create(&arguments.out, &bytes)?;
     line(format!("证据包 · evidence bundle: {}（{} 字节 bytes）", arguments.out.display(), bytes.len()));
     let verdict = bundle::verify(&bytes, Some(&evidence.policy))?;
     print(&verdict);

@@ -27,8 +27,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     access::Access,
+    durable,
     founding::algorithm,
-    keys::{self, PrivateKey},
+    keys::PrivateKey,
     layout::Layout,
     output::{self, line, table},
     registrar::Registrar,
@@ -179,7 +180,7 @@ impl Change {
         if !next.exists() {
             // The suite of an agency is that of its root key.
             PrivateKey::generate(root.algorithm(), &SystemEntropy, &[])?.write(&next)?;
-            keys::sync_directory(&next)?;
+            durable::sync_directory(&next)?;
         }
         let key = PrivateKey::read(&next)?.into_signer();
         let public = key.public_key();
@@ -340,6 +341,6 @@ pub(crate) fn finish(layout: &Layout, agency: &str, registry: &Registry) -> Resu
         return Ok(false);
     }
     std::fs::rename(&next, layout.signing_key(agency))?;
-    keys::sync_directory(&next)?;
+    durable::sync_directory(&next)?;
     Ok(true)
 }

@@ -10,7 +10,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use ed25519_dalek::SigningKey;
 use mediation_ledger::{
@@ -21,7 +21,7 @@ use serde_json::json;
 
 use crate::{
     command::key::{Reason, root_signer},
-    keys,
+    durable, keys,
     manifest::Manifest,
     output::line,
     registrar::Registrar,
@@ -90,7 +90,7 @@ impl Change {
         let next = layout.next_log_key();
         if !next.exists() {
             keys::write(&next, Ed25519Signer::generate()?.signing_key())?;
-            keys::sync_directory(&next)?;
+            durable::sync_directory(&next)?;
         }
         let key = keys::read(&next)?;
         let vkey = Manifest::verifier(origin, &key)?.to_string();
@@ -126,7 +126,7 @@ impl Change {
         }
         registrar.write_policy()?;
         fs::rename(&next, layout.log_key())?;
-        keys::sync_directory(&next)?;
+        durable::sync_directory(&next)?;
         Ok(old)
     }
 }
@@ -136,9 +136,6 @@ impl Registrar {
     fn write_policy(&self) -> Result<()> {
         let (path, text) = (self.layout.policy(), self.manifest.policy(&self.registry()));
         let new = path.with_extension("new");
-        fs::write(&new, text).with_context(|| format!("cannot write `{}`", new.display()))?;
-        fs::File::open(&new)?.sync_all()?;
-        fs::rename(&new, &path)?;
-        keys::sync_directory(&path)
+        durable::replace(&path, &new, text.as_bytes())
     }
 }

@@ -2,8 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs::{self, File},
-    io::Write as _,
+    fs,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -20,7 +19,7 @@ use mediation_projections::sealer::Seals;
 use tokio::time::Instant;
 
 use super::{Authority, token};
-use crate::config::TimestampConfig;
+use crate::{config::TimestampConfig, durable};
 
 /// Pause after the first failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -169,10 +168,5 @@ pub(crate) fn sizes(directory: &Path) -> Result<BTreeSet<TreeSize>> {
 
 /// Keeps an answer: whole or not at all, whatever a crash leaves.
 fn keep(directory: &Path, size: TreeSize, answer: &[u8]) -> Result<()> {
-    let new = directory.join("new");
-    let mut written = File::create(&new)?;
-    written.write_all(answer)?;
-    written.sync_all()?;
-    fs::rename(&new, file(directory, size))?;
-    Ok(File::open(directory)?.sync_all()?)
+    durable::replace(&file(directory, size), &directory.join("new"), answer)
 }

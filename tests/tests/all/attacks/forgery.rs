@@ -1,13 +1,8 @@
 //! A log written anew by somebody who has its directory and every key in it.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use bytes::Bytes;
-use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
@@ -27,7 +22,7 @@ use mediation_proto::mediation::types::v1::AgencyKind;
 use serde_json::json;
 
 use super::statement;
-use crate::served::{Served, chain_id, event_id, registration, request};
+use crate::served::{Served, chain_id, copy, event_id, private_key, registration, request};
 
 /// The agency whose chain is attacked.
 pub(super) const AGENCY: &str = "XF-FL";
@@ -100,7 +95,7 @@ impl Forgery {
     pub(super) async fn write(self) -> Served {
         let (original, origin) = (self.original.clone(), self.origin.clone());
         let (forged, tree) = self.written().await;
-        let key = key(&original.join("keys/log.key"));
+        let key = private_key(&original.join("keys/log.key"));
         let checkpoint = Checkpoint { origin: origin.parse().unwrap(), size: tree.size(), root: tree.root() };
         fs::write(forged.path().join("checkpoint.last"), checkpoint.sign(&key).unwrap().to_string()).unwrap();
         forged
@@ -220,23 +215,6 @@ impl Forgery {
     }
 
     pub(super) fn signer(&self, agency: &str) -> Ed25519Signer {
-        Ed25519Signer::new(key(&self.original.join("keys").join(agency).join("signing.key")))
-    }
-}
-
-fn key(path: &Path) -> SigningKey {
-    SigningKey::from_pkcs8_pem(&fs::read_to_string(path).unwrap()).unwrap()
-}
-
-pub(super) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for file in fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        let target = to.join(file.file_name());
-        if file.file_type().unwrap().is_dir() {
-            copy(&file.path(), &target);
-        } else {
-            fs::copy(file.path(), target).unwrap();
-        }
+        Ed25519Signer::new(private_key(&self.original.join("keys").join(agency).join("signing.key")))
     }
 }

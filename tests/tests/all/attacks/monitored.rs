@@ -17,10 +17,10 @@ use tempfile::TempDir;
 
 use super::{
     alarms,
-    forgery::{AGENCY, Forgery, copy, founded, record},
+    forgery::{AGENCY, Forgery, founded, record},
     run,
 };
-use crate::served::{Served, chain_id};
+use crate::served::{Served, chain_id, copy};
 
 /// A monitor's state and list, on a machine of the agency's own.
 struct Desk {

@@ -1,10 +1,10 @@
 //! Every attack on a bundle that we could think of: the binary and the script name the same cause, line by line. The
 //! attacker makes the manifest fit again, so that no attack but one is found by digests alone.
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
 
 use bytes::Bytes;
-use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
+use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     bundle::{Files, write},
     checkpoint::Checkpoint,
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Told, causes, files, script_verdict, shared, verdict};
-use crate::served::mediation;
+use crate::served::{mediation, private_key};
 
 /// An attack: what it is, what it does to the files, and what must be named.
 type Attack = (&'static str, fn(&mut Tampered), &'static [&'static str]);
@@ -334,7 +334,7 @@ impl Tampered {
     }
 
     fn signer(&self, agency: &str) -> Ed25519Signer {
-        Ed25519Signer::new(key(&self.keys.join(agency).join("signing.key")))
+        Ed25519Signer::new(private_key(&self.keys.join(agency).join("signing.key")))
     }
 
     fn prove(&mut self, at: usize, change: impl FnOnce(&mut OfflineProof)) {
@@ -397,10 +397,6 @@ impl Tampered {
             number.is_none_or(|number| number < kept.as_str())
         });
     }
-}
-
-fn key(path: &Path) -> SigningKey {
-    SigningKey::from_pkcs8_pem(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn exchange(t: &mut Tampered) {

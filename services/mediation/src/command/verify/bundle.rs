@@ -1,10 +1,6 @@
 //! `mediation verify FILE`: an evidence bundle, offline.
 
-use std::{
-    fs::{self, File},
-    io::Write as _,
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
@@ -14,7 +10,10 @@ use mediation_ledger::{
 };
 use serde_json::{Value, json};
 
-use crate::output::{self, line, width};
+use crate::{
+    durable,
+    output::{self, line, width},
+};
 
 /// Verifies a bundle, by the verifier's own trust file if there is one. What is good is made again into `again`.
 pub(super) fn run(path: &Path, policy: Option<&Path>, again: Option<&Path>, as_json: bool) -> Result<bool> {
@@ -28,9 +27,7 @@ pub(super) fn run(path: &Path, policy: Option<&Path>, again: Option<&Path>, as_j
     let verdict = bundle::verify(&bytes, policy.transpose()?.as_deref())?;
     if let Some(again) = again.filter(|_| verdict.is_good()) {
         let made = bundle::again(&bytes)?.context("there is too little in the bundle")?;
-        let mut file = File::create_new(again).with_context(|| format!("cannot create `{}`", again.display()))?;
-        file.write_all(&made)?;
-        file.sync_all()?;
+        durable::create(again, &made)?;
     }
     if as_json {
         output::json(&to_json(&verdict))?;
