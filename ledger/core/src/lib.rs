@@ -16,6 +16,7 @@ pub mod entropy;
 pub mod entry;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
+pub mod heads;
 pub mod key;
 pub mod lapse;
 pub mod ledger;

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use crate::{
     chain::{ChainId, Revision},
+    heads::{Head, Heads},
     limits::RECORD_BYTES_MAX,
     log::{AppendError, Cursor, Followed, Follower, Log, Order, ReadError, Stored},
     merkle::Hash,
@@ -146,6 +147,50 @@ impl Records {
 
 fn index(number: u64) -> Option<usize> {
     usize::try_from(number).ok()
+}
+
+/// A stream of heads in memory. A clone is another handle on the same stream.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryHeads {
+    notes: Arc<Mutex<Vec<Bytes>>>,
+}
+
+impl MemoryHeads {
+    /// An empty stream.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn heads(&self) -> Vec<Head> {
+        let notes = self.notes();
+        (0..).zip(notes.iter()).map(|(at, note)| Head { revision: Revision(at), note: note.clone() }).collect()
+    }
+
+    fn notes(&self) -> MutexGuard<'_, Vec<Bytes>> {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Heads for MemoryHeads {
+    async fn last(&self, limit: usize) -> Result<Vec<Head>, ReadError> {
+        Ok(self.heads().into_iter().rev().take(limit).collect())
+    }
+
+    async fn read(&self, from: Revision, limit: usize) -> Result<Vec<Head>, ReadError> {
+        Ok(self.heads().into_iter().filter(|head| head.revision >= from).take(limit).collect())
+    }
+
+    async fn append(&self, expected: Revision, note: Bytes) -> Result<(), AppendError> {
+        let mut notes = self.notes();
+        let next = Revision(notes.len() as u64);
+        if expected == next {
+            notes.push(note);
+            return Ok(());
+        }
+        let stands = index(expected.0).and_then(|at| notes.get(at));
+        if stands == Some(&note) { Ok(()) } else { Err(AppendError::Conflict { next }) }
+    }
 }
 
 /// A vault in memory. A clone is another handle on the same vault. Keys lie unwrapped, and are wiped when destroyed.

@@ -1,6 +1,7 @@
 //! Configuration: one file, one struct per component; unknown keys are errors.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
@@ -20,8 +21,25 @@ pub(crate) struct Config {
     pub(crate) known_checkpoints: Vec<PathBuf>,
     /// Who signs the agencies' acts.
     pub(crate) signing: Signing,
-    /// The embedded log.
+    /// What of the ledger this process does; everything unless said otherwise.
+    pub(crate) roles: BTreeSet<Role>,
+    /// Desks that are served, by the kind of agency they are for, such as `court`; all without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) desks: Option<BTreeSet<String>>,
+    /// Agencies that are served, by id; all without it. A process for some of them answers no others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agencies: Option<BTreeSet<String>>,
+    /// Directory for what the process keeps for itself, from the ledger's directory, which is that without it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) state: Option<PathBuf>,
+    /// The log.
     pub(crate) log: LogConfig,
+    /// The KurrentDB cluster that the log is on; the log is embedded unless this is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kurrentdb: Option<KurrentdbConfig>,
+    /// The process that holds the vault; this one, unless this is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) vault: Option<VaultConfig>,
     /// The clock keeper.
     pub(crate) keeper: KeeperConfig,
     /// The log over HTTP.
@@ -44,7 +62,73 @@ pub(crate) enum Signing {
     Caller,
 }
 
-/// The embedded log.
+/// What a process does of a ledger, beside serving desks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Role {
+    /// Signs checkpoints with the log's key. Several processes may: one signs, the others stand by.
+    Sealer,
+    /// Holds the vault, and answers other processes that ask for keys of parts.
+    Vault,
+    /// Shows chains to every agency that may see them.
+    Audit,
+    /// Serves the log over HTTP.
+    Gateway,
+    /// Keeps the clocks of the centers whose keys lie here.
+    Keeper,
+}
+
+impl Role {
+    /// All of them: one machine.
+    pub(crate) const ALL: [Self; 5] = [Self::Sealer, Self::Vault, Self::Audit, Self::Gateway, Self::Keeper];
+}
+
+/// A KurrentDB cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KurrentdbConfig {
+    /// Connection string without credentials, such as `esdb://a:2113,b:2113,c:2113?tls=true`.
+    pub(crate) address: String,
+    /// Certificates (PEM) of those who vouch for the nodes, from the ledger's directory; needed with TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) authorities: Option<PathBuf>,
+    /// File with `name:password` of this process's user, from the ledger's directory; none on a cluster without users.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) credentials: Option<PathBuf>,
+    /// Milliseconds that an append has to be answered.
+    #[serde(default = "kurrentdb_append_timeout_ms")]
+    pub(crate) append_timeout_ms: u64,
+    /// Milliseconds that a page has to be read.
+    #[serde(default = "kurrentdb_read_timeout_ms")]
+    pub(crate) read_timeout_ms: u64,
+}
+
+/// The process that holds the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VaultConfig {
+    /// Its address, such as `vault.mediation.svc:7443`.
+    pub(crate) address: String,
+    /// Agency in whose name this process asks, with the certificate in `pki/agencies/`.
+    pub(crate) agency: String,
+    /// Milliseconds that it has to answer.
+    #[serde(default = "vault_timeout_ms")]
+    pub(crate) timeout_ms: u64,
+}
+
+fn kurrentdb_append_timeout_ms() -> u64 {
+    5_000
+}
+
+fn kurrentdb_read_timeout_ms() -> u64 {
+    10_000
+}
+
+fn vault_timeout_ms() -> u64 {
+    5_000
+}
+
+/// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LogConfig {
@@ -127,6 +211,12 @@ impl Default for Config {
             listen: LISTEN,
             known_checkpoints: Vec::new(),
             signing: Signing::default(),
+            roles: Role::ALL.into(),
+            desks: None,
+            agencies: None,
+            state: None,
+            kurrentdb: None,
+            vault: None,
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),

@@ -12,6 +12,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-city", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-ledger", &["mediation-domain", "mediation-proto"]),
     ("mediation-log-embedded", &["mediation-ledger"]),
+    ("mediation-log-kurrentdb", &["mediation-kurrentdb-stand-in", "mediation-ledger"]),
+    ("mediation-kurrentdb-stand-in", &[]),
     ("mediation-projections", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-desk", &["mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"]),
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),

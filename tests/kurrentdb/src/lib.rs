@@ -1,0 +1,1 @@
+//! A small server of KurrentDB's protocol, with faults on command.
