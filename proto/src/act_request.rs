@@ -52,6 +52,21 @@ pub struct DeskInfo {
     pub agency_kinds: &'static [i32],
 }
 
+impl DeskInfo {
+    /// What configurations call it: `court`, `public_security`.
+    #[must_use]
+    pub fn key(&self) -> String {
+        let mut key = String::new();
+        for letter in self.name.trim_end_matches("Desk").chars() {
+            if letter.is_ascii_uppercase() && !key.is_empty() {
+                key.push('_');
+            }
+            key.push(letter.to_ascii_lowercase());
+        }
+        key
+    }
+}
+
 /// The desk of a kind of agency; `None` for a kind that has none.
 #[must_use]
 pub fn desk_of(kind: AgencyKind) -> Option<&'static DeskInfo> {

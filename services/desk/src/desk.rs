@@ -23,7 +23,9 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 use crate::{
     answer::{Answered, of_transport},
     node::{Node, request_id},
-    request, signing,
+    request,
+    server::Services,
+    signing,
     status::Refused,
     turns::{Turn, Turns},
 };
@@ -217,13 +219,20 @@ macro_rules! desks {
             }
         )*
 
-        /// Mounts every desk.
-        pub(crate) fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, desk: &Desk<L, V>, message_bytes_max: usize) {
+        /// Mounts the desks that are served.
+        pub(crate) fn mount<L: Log, V: Vault>(
+            routes: &mut RoutesBuilder,
+            desk: &Desk<L, V>,
+            services: &Services,
+            message_bytes_max: usize,
+        ) {
             $(
-                routes.add_service(Answered::new(
-                    proto::$module::$server::new(desk.clone()).max_decoding_message_size(message_bytes_max),
-                    Reason::OutcomeUnknown,
-                ));
+                if services.serves(stringify!($service)) {
+                    routes.add_service(Answered::new(
+                        proto::$module::$server::new(desk.clone()).max_decoding_message_size(message_bytes_max),
+                        Reason::OutcomeUnknown,
+                    ));
+                }
             )*
         }
     };

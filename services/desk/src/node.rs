@@ -1,6 +1,6 @@
 //! What a serving process holds: the recorder, the seals, the rules. Every service shares one.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use mediation_domain::admit::Caller;
 use mediation_ledger::{
@@ -30,6 +30,8 @@ pub struct Node<L, V> {
     recorder: Arc<Recorder<L, V>>,
     seals: Seals,
     cosigned: Cosigned,
+    /// Agencies that are answered; all without it.
+    agencies: Option<BTreeSet<String>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -44,7 +46,18 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// A node whose checkpoints witnesses cosign.
     #[must_use]
     pub fn with_witnesses(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned) -> Arc<Self> {
-        Arc::new(Self { recorder, seals, cosigned, stopping: watch::Sender::new(false) })
+        Self::of_agencies(recorder, seals, cosigned, None)
+    }
+
+    /// A node of some agencies only, whose process holds what is theirs: it answers no others.
+    #[must_use]
+    pub fn of_agencies(
+        recorder: Arc<Recorder<L, V>>,
+        seals: Seals,
+        cosigned: Cosigned,
+        agencies: Option<BTreeSet<String>>,
+    ) -> Arc<Self> {
+        Arc::new(Self { recorder, seals, cosigned, agencies, stopping: watch::Sender::new(false) })
     }
 
     /// The recorder.
@@ -87,7 +100,15 @@ impl<L: Log, V: Vault> Node<L, V> {
 
     /// Who calls.
     pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refused> {
-        caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())
+        let caller = caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())?;
+        if self.agencies.as_ref().is_none_or(|agencies| agencies.contains(&caller.agency)) {
+            return Ok(caller);
+        }
+        let agency = caller.agency;
+        Err(Refused::new(Reason::WrongDesk).detail(
+            format!("`{agency}` is not among the agencies that this process serves"),
+            format!("本进程不为 {agency} 提供服务"),
+        ))
     }
 
     /// Whether a caller may know of a chain; refused in the same words whether it does not exist or is not for him.

@@ -1,10 +1,10 @@
 //! The server: every service on one listener, limits on everything, and a graceful stop.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use mediation_ledger::{limits::PART_BYTES_MAX, log::Log, vault::Vault};
 use mediation_proto::{
-    FILE_DESCRIPTOR_SET,
+    DeskInfo, FILE_DESCRIPTOR_SET,
     derived::DESKS,
     mediation::ledger::v1::{Reason, chain_service_server::ChainServiceServer, log_service_server::LogServiceServer},
 };
@@ -31,22 +31,38 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 /// A silent connection is asked for a sign of life this often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
+/// What a process serves beside health and reflection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Services {
+    /// Keys of the desks ([`DeskInfo::key`](mediation_proto::DeskInfo::key)); all without it.
+    pub desks: Option<BTreeSet<String>>,
+}
+
+impl Services {
+    /// Whether the desk of this short name is served.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        let key = DESKS.iter().find(|desk| desk.name == name).map(DeskInfo::key);
+        key.is_some_and(|key| self.desks.as_ref().is_none_or(|desks| desks.contains(&key)))
+    }
+}
+
 /// Serves until told to stop, then finishes what is under way.
 ///
 /// # Errors
 /// The listener fails, or the descriptors of the reflection service are damaged.
 pub async fn serve<L: Log, V: Vault>(
     node: Arc<Node<L, V>>,
+    services: &Services,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut routes = RoutesBuilder::default();
-    desk::mount(&mut routes, &Desk::new(Arc::clone(&node)), MESSAGE_BYTES_MAX);
+    desk::mount(&mut routes, &Desk::new(Arc::clone(&node)), services, MESSAGE_BYTES_MAX);
     let chains = ChainServiceServer::new(Chains::new(Arc::clone(&node)));
     let proofs = LogServiceServer::new(Proofs::new(Arc::clone(&node)));
-    let services: Vec<&str> =
-        DESKS.iter().map(|desk| desk.service).chain([name_of(&chains), name_of(&proofs), ""]).collect();
+    let desks = DESKS.iter().filter(|desk| services.serves(desk.name)).map(|desk| desk.service);
+    let services: Vec<&str> = desks.chain([name_of(&chains), name_of(&proofs), ""]).collect();
     routes
         .add_service(Answered::new(chains, Reason::LogUnavailable))
         .add_service(Answered::new(proofs, Reason::LogUnavailable));

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use mediation_desk::{
     listener::{TlsFiles, tls_config},
     node::Node,
-    server,
+    server::{self, Services},
 };
 use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{
@@ -118,7 +118,7 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let node = Node::with_witnesses(recorder, seals, cosigned);
+        let node = Node::of_agencies(recorder, seals, cosigned, config.agencies.clone());
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
@@ -127,9 +127,10 @@ impl Process {
             key: fs::read(layout.server_key())?,
             client_authorities: fs::read(layout.authority())?,
         })?;
+        let services = Services { desks: config.desks.clone() };
         let (served, until) = (Arc::clone(&node), stop.subscribe());
         let server = tokio::spawn(async move {
-            server::serve(served, listener, tls, stopped(until)).await?;
+            server::serve(served, &services, listener, tls, stopped(until)).await?;
             Ok(())
         });
         // Last: nothing is noted by a process that could not start.
