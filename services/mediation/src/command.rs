@@ -12,6 +12,7 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod log_key;
 pub(crate) mod monitor;
+pub(crate) mod provision;
 pub(crate) mod record;
 pub(crate) mod reincarnate;
 pub(crate) mod replay;

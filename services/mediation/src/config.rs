@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fs,
+    fmt, fs,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -78,6 +78,18 @@ pub(crate) enum Role {
     Keeper,
 }
 
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sealer => "sealer",
+            Self::Vault => "vault",
+            Self::Audit => "audit",
+            Self::Gateway => "gateway",
+            Self::Keeper => "keeper",
+        })
+    }
+}
+
 impl Role {
     /// All of them: one machine.
     pub(crate) const ALL: [Self; 5] = [Self::Sealer, Self::Vault, Self::Audit, Self::Gateway, Self::Keeper];
@@ -114,6 +126,21 @@ pub(crate) struct VaultConfig {
     /// Milliseconds that it has to answer.
     #[serde(default = "vault_timeout_ms")]
     pub(crate) timeout_ms: u64,
+}
+
+impl KurrentdbConfig {
+    /// A cluster at an address, with the default time-outs.
+    pub(crate) fn new(address: String, authorities: Option<PathBuf>, credentials: Option<PathBuf>) -> Self {
+        let (append_timeout_ms, read_timeout_ms) = (kurrentdb_append_timeout_ms(), kurrentdb_read_timeout_ms());
+        Self { address, authorities, credentials, append_timeout_ms, read_timeout_ms }
+    }
+}
+
+impl VaultConfig {
+    /// A vault at an address, asked in the name of an agency.
+    pub(crate) fn new(address: String, agency: String) -> Self {
+        Self { address, agency, timeout_ms: vault_timeout_ms() }
+    }
 }
 
 fn kurrentdb_append_timeout_ms() -> u64 {

@@ -57,6 +57,8 @@ enum Command {
     Init(command::init::Arguments),
     /// 运行账本服务 · Serve a ledger
     Serve(command::serve::Arguments),
+    /// 为共享日志上的一个进程写出目录：只含其自身的密钥 · The directory of one process on a shared log, with its own keys only
+    Provision(command::provision::Arguments),
     /// 演示：自动建账、重放三个案例、核验 · Demo: found a ledger, replay three cases, verify
     Demo(command::demo::Arguments),
     /// 登记一个行为 · Record one act
@@ -106,6 +108,7 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Init(arguments) => command::init::run(arguments).await,
             Command::Serve(arguments) => command::serve::run(arguments).await,
+            Command::Provision(arguments) => command::provision::run(&arguments),
             Command::Demo(arguments) => command::demo::run(arguments).await,
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,

@@ -3,16 +3,17 @@
 //! It gives a new ledger real mutual TLS from the first minute. In production each agency's certificate comes from its
 //! own authority; only the paths in the configuration change.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
 use mediation_desk::caller::spiffe_id_of;
 use mediation_ledger::key::Ed25519Signer;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519, SanType, string::Ia5String,
 };
+use zeroize::Zeroizing;
 
 use crate::{founding::Randomness, keys::write_private, layout::Layout};
 
@@ -27,13 +28,7 @@ pub(crate) fn create<'a>(
     let issuer = authority(origin, key_pair(randomness, "authority")?)?;
     fs::write(layout.authority(), issuer.pem())?;
     write_private(&layout.authority_key(), issuer.key().serialize_pem().as_bytes())?;
-    let hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
-    let mut server = CertificateParams::new(hosts)?;
-    server.distinguished_name.push(DnType::CommonName, "mediation ledger");
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let (certificate, key) = issue(server, key_pair(randomness, "server")?, &issuer)?;
-    fs::write(layout.server_certificate(), certificate)?;
-    write_private(&layout.server_key(), key.as_bytes())?;
+    write_server(layout, &[], key_pair(randomness, "server")?, &issuer)?;
     for agency in agencies {
         let mut client = CertificateParams::default();
         client.distinguished_name.push(DnType::CommonName, agency);
@@ -48,6 +43,30 @@ pub(crate) fn create<'a>(
     Ok(())
 }
 
+/// Writes the certificate of another process of a ledger, for these names beside loopback; the ledger's own authority, whose
+/// key lies in the directory that it was founded in, vouches for it.
+pub(crate) fn create_server(founded: &Layout, layout: &Layout, hosts: &[String]) -> Result<()> {
+    let read = |path: PathBuf| {
+        let read = fs::read_to_string(&path);
+        read.with_context(|| {
+            format!("cannot read `{}`; certificates of another authority are put in place by hand", path.display())
+        })
+    };
+    let key = KeyPair::from_pem(&Zeroizing::new(read(founded.authority_key())?))?;
+    let issuer = Issuer::from_ca_cert_pem(&read(founded.authority())?, key)?;
+    write_server(layout, hosts, KeyPair::generate()?, &issuer)
+}
+
+fn write_server(layout: &Layout, hosts: &[String], key: KeyPair, issuer: &Issuer<'_, KeyPair>) -> Result<()> {
+    let loopback = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+    let mut server = CertificateParams::new(loopback.iter().chain(hosts).cloned().collect::<Vec<_>>())?;
+    server.distinguished_name.push(DnType::CommonName, "mediation ledger");
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let (certificate, key) = issue(server, key, issuer)?;
+    fs::write(layout.server_certificate(), certificate)?;
+    write_private(&layout.server_key(), key.as_bytes())
+}
+
 fn authority(origin: &str, key: KeyPair) -> Result<CertifiedIssuer<'static, KeyPair>> {
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, format!("development authority of {origin}"));
@@ -56,11 +75,7 @@ fn authority(origin: &str, key: KeyPair) -> Result<CertifiedIssuer<'static, KeyP
     Ok(CertifiedIssuer::self_signed(params, key)?)
 }
 
-fn issue(
-    mut params: CertificateParams,
-    key: KeyPair,
-    issuer: &CertifiedIssuer<'static, KeyPair>,
-) -> Result<(String, String)> {
+fn issue(mut params: CertificateParams, key: KeyPair, issuer: &Issuer<'_, KeyPair>) -> Result<(String, String)> {
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     let certificate = params.signed_by(&key, issuer)?;
     Ok((certificate.pem(), key.serialize_pem()))
