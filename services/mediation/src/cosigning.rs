@@ -1,11 +1,6 @@
 //! The witnesses of a process's log: who they are, and what they have cosigned before.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use mediation_gateway::courier::HttpCourier;
@@ -46,18 +41,18 @@ impl Cosigning {
     /// Reads the policy, and the checkpoint that was witnessed last: also one that only an earlier key of the log has
     /// signed. Paths are below the ledger's directory.
     pub(crate) fn open(
-        directory: &Path,
+        layout: &Layout,
         disk: Arc<dyn Disk>,
         config: &WitnessesConfig,
         manifest: &Manifest,
         log: Vec<VerifierKey>,
     ) -> Result<Self> {
-        let (origin, stored_keys) = (&manifest.origin, manifest.stored_keys(&Layout::new(directory)));
+        let (origin, stored_keys) = (&manifest.origin, manifest.stored_keys(layout));
         let read = |path: &PathBuf| {
-            let path = directory.join(path);
+            let path = layout.root().join(path);
             fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
         };
-        let store = Arc::new(WitnessedFile::new(disk, directory.to_owned()));
+        let store = Arc::new(WitnessedFile::new(disk, layout.state().to_owned()));
         let Some(path) = &config.policy else {
             // Witnesses who are asked no more still hold what they have cosigned.
             let nobody: Policy = format!("log {}\nquorum none\n", manifest.log_key).parse()?;

@@ -14,6 +14,9 @@
 //!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other
 //!   pki/               development certificates               transport only, not evidence
 //! ```
+//!
+//! A process whose log is on a cluster has no `log/`, but `leaves`, and only its own keys. What it writes may lie in another
+//! directory (`state`), so that the rest can be read only.
 
 use std::path::{Path, PathBuf};
 
@@ -21,12 +24,24 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     root: PathBuf,
+    state: PathBuf,
 }
 
 impl Layout {
     /// The layout of this directory.
     pub(crate) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), state: root.to_owned() }
+    }
+
+    /// With what the process keeps for itself in another directory, named from this one.
+    pub(crate) fn with_state(self, state: Option<&Path>) -> Self {
+        let state = state.map_or_else(|| self.root.clone(), |state| self.root.join(state));
+        Self { state, ..self }
+    }
+
+    /// Where a process keeps its last checkpoints, its vault, its leaves and its timestamps.
+    pub(crate) fn state(&self) -> &Path {
+        &self.state
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -47,11 +62,11 @@ impl Layout {
 
     /// Answers of a timestamp authority, and the certificates that they must lead to.
     pub(crate) fn timestamps(&self) -> PathBuf {
-        self.root.join("timestamps")
+        self.state.join("timestamps")
     }
 
     pub(crate) fn vault(&self) -> PathBuf {
-        self.root.join("vault")
+        self.state.join("vault")
     }
 
     pub(crate) fn keys(&self) -> PathBuf {

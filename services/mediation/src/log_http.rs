@@ -1,4 +1,4 @@
-//! The served log of a process: tiles from the seals, entries from the embedded log.
+//! The served log of a process: tiles from the seals, entries from the log.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -14,15 +14,14 @@ use mediation_ledger::{
     record::leaf_bytes,
     tile::Tile,
 };
-use mediation_log_embedded::Embedded;
 use mediation_projections::{sealer::Seals, witnesses::Cosigned};
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::config::LogHttpConfig;
+use crate::{backend::AnyLog, config::LogHttpConfig};
 
 /// The log of this process.
 struct Source {
-    log: Arc<Embedded>,
+    log: Arc<AnyLog>,
     seals: Seals,
     cosigned: Cosigned,
 }
@@ -53,7 +52,7 @@ impl LogSource for Source {
 /// Serves the log if the configuration gives an address; answers the address, and the task.
 pub(crate) async fn start(
     config: &LogHttpConfig,
-    log: Arc<Embedded>,
+    log: Arc<AnyLog>,
     seals: Seals,
     cosigned: Cosigned,
     stop: impl Future<Output = ()> + Send + 'static,

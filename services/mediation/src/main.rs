@@ -1,6 +1,7 @@
 //! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
 
 mod access;
+mod backend;
 mod command;
 mod config;
 mod cosigning;

@@ -26,6 +26,7 @@ use mediation_projections::{
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use crate::{
+    backend::{AnyFollower, AnyLog, AnyVault},
     command::{key::finish, rules::known},
     config::{Config, Signing},
     cosigning::Cosigning,
@@ -70,18 +71,18 @@ pub(crate) struct Process {
     keeper: Option<JoinHandle<Result<()>>>,
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
-    node: Arc<Node<Embedded, FileVault>>,
+    node: Arc<Node<AnyLog, AnyVault>>,
 }
 
 impl Process {
     /// Opens the ledger of a directory and serves it.
     pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
-        let layout = Layout::new(directory);
+        let layout = Layout::new(directory).with_state(config.state.as_deref());
         let manifest = read_manifest(&layout)?;
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
         let cosigning =
-            Cosigning::open(directory, Arc::clone(&disk), &config.witnesses, &manifest, sealing.verifiers()?)?;
+            Cosigning::open(&layout, Arc::clone(&disk), &config.witnesses, &manifest, sealing.verifiers()?)?;
         let known = known::read(directory, &config.known_checkpoints, &manifest)?;
         // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
         let others = cosigning.extends.iter().chain(&known).cloned();
@@ -91,7 +92,9 @@ impl Process {
         let opened = Embedded::open(Arc::clone(&disk), directory, &options);
         let log = Arc::new(opened.map_err(|error| known::refused(error, &known))?);
         known::check(log.as_ref(), &known).await?;
-        let vault = Arc::new(FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?);
+        let log = Arc::new(AnyLog::Embedded(log));
+        let vault = FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?;
+        let vault = Arc::new(AnyVault::File(vault));
         let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), vault, clock));
         let registry = ledger.refresh_registry().await?;
         ensure!(
@@ -182,8 +185,10 @@ impl Process {
             stamper.await?;
         }
         let log = Arc::clone(self.node.ledger().log());
+        let AnyLog::Embedded(embedded) = log.as_ref();
+        let size = embedded.size();
         // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.
-        if tokio::time::timeout(DRAIN_TIMEOUT, self.node.seals().reached(log.size())).await.is_err() {
+        if tokio::time::timeout(DRAIN_TIMEOUT, self.node.seals().reached(size)).await.is_err() {
             tracing::warn!("not everything is sealed; the next start goes on with it");
         }
         self.stop_sealer.send_replace(true);
@@ -195,10 +200,7 @@ impl Process {
     }
 }
 
-async fn run_sealer(
-    sealer: Sealer<<Embedded as mediation_ledger::log::Log>::Follower>,
-    stop: watch::Receiver<bool>,
-) -> Result<()> {
+async fn run_sealer(sealer: Sealer<AnyFollower>, stop: watch::Receiver<bool>) -> Result<()> {
     sealer.run(stopped(stop)).await?;
     Ok(())
 }

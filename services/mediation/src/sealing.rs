@@ -41,7 +41,7 @@ impl Sealing {
         keys: Vec<SigningKey>,
         sm2: Option<Arc<dyn Signer>>,
     ) -> Result<Self> {
-        let directory = || layout.root().to_owned();
+        let directory = || layout.state().to_owned();
         let store = Arc::new(CheckpointFiles::new(Arc::clone(disk), directory()));
         let signer = LogSigner::new(origin.clone(), keys);
         let Some(sm2) = sm2 else { return Ok(Self { signer, store, twin: None }) };
