@@ -7,6 +7,7 @@
 
 mod extra;
 mod fault;
+mod folds;
 mod opened;
 
 use std::{
@@ -16,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use mediation_domain::{
-    admit::{Caller, admit},
+    admit::{Caller, admit, admit_told},
     history::{EventId, Recorded},
     standing::Standing,
 };
@@ -27,6 +28,7 @@ use self::opened::{Opened, open_record, opened_from_parts};
 pub use self::{
     extra::ExtraSignature,
     fault::{Fault, LedgerError, SIGNER_INVALID},
+    folds::Folds,
 };
 use crate::{
     chain::{ChainId, Revision},
@@ -38,7 +40,7 @@ use crate::{
     record::{Record, is_foreign_leaf, leaf_bytes},
     registry::{Entered, Registry, RegistryError, Revocation, SignedAt},
     statement::{Statement, pre_authentication},
-    vault::{DataKey, Vault},
+    vault::{DataKey, Keys, Vault},
 };
 
 /// Records read from the log at once.
@@ -67,6 +69,7 @@ pub struct Fold {
     places: BTreeMap<EventId, Revision>,
     /// The registry as it grows along its own chain; none on every other chain.
     registry: Option<Registry>,
+    blind: bool,
 }
 
 impl Fold {
@@ -80,6 +83,7 @@ impl Fold {
             standing: Standing::default(),
             places: BTreeMap::new(),
             registry: None,
+            blind: false,
         }
     }
 
@@ -108,6 +112,13 @@ impl Fold {
     #[must_use]
     pub fn next(&self) -> Revision {
         self.next
+    }
+
+    /// Whether the vault has withheld parts of entries that were read. What counts is known all the same, but not where the
+    /// chain stands, and only a fold that is begun anew learns what the vault gives later.
+    #[must_use]
+    pub fn is_blind(&self) -> bool {
+        self.blind
     }
 
     /// Leaf hash of the last entry that counts.
@@ -159,6 +170,19 @@ impl CheckedEntry {
         let statement = self.statement.as_ref().filter(|_| self.outcome.is_ok())?;
         registry.late_revocation(statement.key_id, self.recorded_at)
     }
+}
+
+/// One entry with the parts that open.
+#[derive(Debug, Clone)]
+pub struct ReadEntry {
+    /// As it is stored.
+    pub stored: Stored,
+    /// Its statement.
+    pub statement: Statement,
+    /// Parts that could be opened.
+    pub parts: Vec<OpenedPart>,
+    /// Whether the vault has withheld any.
+    pub withheld: bool,
 }
 
 /// Name of the rule set that a chain is judged by: the one that the first act that counts was recorded under. None for a
@@ -248,8 +272,9 @@ impl<L: Log, V: Vault> Ledger<L, V> {
                 // Whatever stands before these records in the log is read by now, so that each is judged by all of it.
                 Box::pin(self.refresh_registry()).await?;
             }
-            for stored in page {
-                let opened = self.open(&stored).await?;
+            let (opened, withheld) = self.open(fold.chain, &page).await?;
+            fold.blind |= withheld;
+            for (stored, opened) in page.into_iter().zip(opened) {
                 let (registry, leaf) = (self.registry(), leaf_bytes(&stored.record));
                 let checked = fold.place_opened(&self.origin, &registry, stored.revision, stored.order, leaf, opened);
                 entries.push(checked);
@@ -264,13 +289,14 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     ///
     /// # Errors
     /// The log or the vault is away, or stored bytes are damaged.
-    pub async fn entry_parts(
-        &self,
-        chain: ChainId,
-        revision: Revision,
-    ) -> Result<Option<(Stored, Statement, Vec<OpenedPart>)>, LedgerError> {
-        let Some(stored) = self.log.read(chain, revision, 1).await?.into_iter().next() else { return Ok(None) };
-        Ok(self.open(&stored).await?.ok().map(|opened| (stored, opened.statement, opened.parts)))
+    pub async fn entry_parts(&self, chain: ChainId, revision: Revision) -> Result<Option<ReadEntry>, LedgerError> {
+        let page = self.log.read(chain, revision, 1).await?;
+        let (opened, withheld) = self.open(chain, &page).await?;
+        let read = page.into_iter().zip(opened).next();
+        Ok(read.and_then(|(stored, opened)| {
+            let Opened { statement, parts, .. } = opened.ok()?;
+            Some(ReadEntry { stored, statement, parts, withheld })
+        }))
     }
 
     /// The registry that an act is admitted under as the next of a chain. A founding brings its own.
@@ -285,17 +311,23 @@ impl<L: Log, V: Vault> Ledger<L, V> {
         Ok(Arc::new(registry))
     }
 
-    /// Takes a stored record apart and opens the parts whose keys the vault gives.
-    async fn open(&self, stored: &Stored) -> Result<Result<Opened, Fault>, LedgerError> {
-        let Some(record) = Record::parse(&stored.record) else { return Ok(Err(Fault::NotARecord)) };
-        let mut keys = BTreeMap::new();
-        for part in &record.parts {
-            let Ok(digest) = part.digest.as_ref().try_into().map(Hash) else { continue };
-            if let Some(key) = self.vault.key(stored.chain, digest).await? {
-                keys.insert(digest, key);
-            }
-        }
-        Ok(open_record(&self.origin, &record, &|digest| keys.get(&digest).cloned()))
+    /// Takes stored records of a chain apart and opens the parts whose keys the vault gives, which is asked once for all.
+    /// Says whether it withheld any.
+    async fn open(&self, chain: ChainId, page: &[Stored]) -> Result<(Vec<Result<Opened, Fault>>, bool), LedgerError> {
+        let records: Vec<Option<Record>> = page.iter().map(|stored| Record::parse(&stored.record)).collect();
+        let parts = records.iter().flatten().flat_map(|record| &record.parts);
+        let digests: Vec<Hash> = parts.filter_map(|part| part.digest.as_ref().try_into().ok().map(Hash)).collect();
+        let Keys { given, withheld } = match page.last() {
+            Some(last) if !digests.is_empty() => self.vault.keys(chain, last.revision.next(), &digests).await?,
+            Some(_) | None => Keys::default(),
+        };
+        let opened = records.into_iter().map(|record| {
+            let record = record.ok_or(Fault::NotARecord)?;
+            let mut opened = open_record(&self.origin, &record, &|digest| given.get(&digest).cloned())?;
+            opened.kept_back = opened.withheld.iter().any(|commitment| withheld.contains(&commitment.digest));
+            Ok(opened)
+        });
+        Ok((opened.collect(), !withheld.is_empty()))
     }
 }
 
@@ -442,12 +474,15 @@ impl Fold {
             recorded_at: opened.entry.recorded_at,
             act: opened.act.clone(),
         };
-        // Admission can be run again only over the whole act.
+        let directory = registry.directory();
+        let kind = directory.kind(&statement.agency).ok_or(Fault::UnknownAgency)?;
+        let caller = Caller { agency: statement.agency.clone(), kind };
+        // Admission can be run again only over the whole act. A reader who is shown less knows less of where the chain stands,
+        // too, and takes it on trust.
         if opened.withheld.is_empty() {
-            let directory = registry.directory();
-            let kind = directory.kind(&statement.agency).ok_or(Fault::UnknownAgency)?;
-            let caller = Caller { agency: statement.agency.clone(), kind };
             admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act).map_err(Box::new)?;
+        } else if !opened.kept_back {
+            admit_told(&caller, &self.standing, &recorded.act).map_err(Box::new)?;
         }
         if is_told {
             registry.check_chain(self.chain, self.standing.is_empty(), &recorded.act)?;
@@ -455,7 +490,11 @@ impl Fold {
         if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
             registry.apply(&entered(&recorded, order))?;
         }
-        self.standing.apply(&recorded);
+        if is_told || opened.kept_back {
+            self.standing.apply(&recorded);
+        } else {
+            self.standing.apply_unreadable(recorded.event_id);
+        }
         Ok(recorded)
     }
 

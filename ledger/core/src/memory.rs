@@ -219,7 +219,12 @@ impl MemoryVault {
 
 impl Vault for MemoryVault {
     async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
-        self.keys().extend(deposits.into_iter().map(|deposit| ((chain, deposit.digest), deposit.key)));
+        let mut keys = self.keys();
+        let other = |deposit: &&Deposit| keys.get(&(chain, deposit.digest)).is_some_and(|kept| *kept != deposit.key);
+        if let Some(Deposit { digest, .. }) = deposits.iter().find(other) {
+            return Err(VaultError::Conflict { digest: *digest });
+        }
+        keys.extend(deposits.into_iter().map(|deposit| ((chain, deposit.digest), deposit.key)));
         Ok(())
     }
 
@@ -261,6 +266,10 @@ mod tests {
         vault.deposit(chain, vec![deposit]).await.unwrap();
         assert_eq!(vault.key(chain, digest).await.unwrap(), Some(key));
         assert_eq!(vault.key(ChainId([9; 16]), digest).await.unwrap(), None);
+        let other = Deposit { digest, holder: Holder::Chain, key: DataKey([4; 32]) };
+        let refused = vault.deposit(chain, vec![other]).await;
+        assert!(matches!(refused, Err(VaultError::Conflict { digest: of }) if of == digest), "{refused:?}");
+        assert_eq!(vault.key(chain, digest).await.unwrap(), Some(DataKey([3; 32])));
         assert!(vault.destroy(chain, digest));
         assert!(!vault.destroy(chain, digest));
         assert_eq!(vault.key(chain, digest).await.unwrap(), None);

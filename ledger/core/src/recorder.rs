@@ -13,17 +13,15 @@
 //! Many acts at once go the same way in `batch`: one deposit and one append for all of them. In `caller` the agency signs
 //! elsewhere, with a key that is never here: the line is cut before the signature, and goes on when it comes.
 
+mod admission;
 mod batch;
 mod caller;
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use mediation_domain::{
-    admit::{Caller, Refusal, admit},
+    admit::{Caller, Refusal},
     history::{EventId, Recorded},
 };
 use mediation_proto::mediation::ledger::v1::Act;
@@ -37,13 +35,13 @@ use crate::{
     entropy::{Entropy, SystemEntropy},
     entry::{Entry, Signature},
     key::{KeyId, SignError, Signer},
-    ledger::{Fault, Fold, Ledger, LedgerError},
+    ledger::{Fault, Fold, Folds, Ledger, LedgerError, ReadEntry},
     limits::{APPEND_ATTEMPTS_MAX, ENTRY_BYTES_MAX, RECORD_BYTES_MAX, RESEND_ATTEMPTS_MAX},
-    log::{AppendError, Log, Order},
+    log::{AppendError, Log},
     merkle::{Hash, hash_leaf},
     part::{self, Commitment, OpenedPart, Part, SealError, SealedPart, SplitError},
     record::Record,
-    registry::{Entered, KeyFault, Registry, RegistryError, SignedAt},
+    registry::{KeyFault, Registry, RegistryError},
     statement::{Statement, pre_authentication},
     vault::{Deposit, Vault, VaultError},
 };
@@ -87,8 +85,7 @@ pub struct Recorder<L, V> {
     ledger: Arc<Ledger<L, V>>,
     signers: BTreeMap<String, Arc<dyn Signer>>,
     entropy: Arc<dyn Entropy>,
-    folds_max: usize,
-    folds: Mutex<BTreeMap<ChainId, Arc<tokio::sync::Mutex<Fold>>>>,
+    folds: Folds,
 }
 
 impl<L: Log, V: Vault> Recorder<L, V> {
@@ -96,7 +93,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     #[must_use]
     pub fn new(ledger: Arc<Ledger<L, V>>, signers: BTreeMap<String, Arc<dyn Signer>>) -> Self {
         let entropy = Arc::new(SystemEntropy);
-        Self { ledger, signers, entropy, folds_max: FOLDS_DEFAULT, folds: Mutex::default() }
+        Self { ledger, signers, entropy, folds: Folds::new(FOLDS_DEFAULT) }
     }
 
     /// With other entropy: a ledger that is made up. See [`crate::entropy::SeededEntropy`] for what that costs.
@@ -108,7 +105,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     /// With room for the folds of so many chains. One that is forgotten is read from the log again.
     #[must_use]
     pub fn with_folds_max(self, folds_max: usize) -> Self {
-        Self { folds_max, ..self }
+        Self { folds: Folds::new(folds_max), ..self }
     }
 
     /// The ledger that is written.
@@ -137,16 +134,17 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     async fn place(&self, submission: &Submission<'_>, signing: Signing<'_>) -> Result<Placed, RecordError> {
         let request = submission.request;
         // Writers of one chain in this process take turns, so that they do not spend their attempts on each other.
-        let fold = self.fold(request.chain);
+        let fold = self.folds.of(request.chain);
         let mut fold = fold.lock().await;
         for _attempt in 0..APPEND_ATTEMPTS_MAX {
-            self.ledger.catch_up(&mut fold).await?;
+            self.catch_up(&mut fold).await?;
             if let Some(revision) = fold.place(request.event_id) {
                 return self.replay(submission, revision).await;
             }
             let registry = self.ledger.refresh_registry().await?;
+            let admitted = self.admitted(submission, &fold).await?;
             let recorded_at = self.ledger.clock().now_ms();
-            let after = self.check(submission, &fold, recorded_at)?;
+            let after = self.check(submission, &fold, admitted, recorded_at)?;
             if let Signing::Caller(signed) = signing {
                 self.check_signed(signed, &fold, &after, recorded_at)?;
             }
@@ -193,7 +191,14 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         let Submission { caller, request, .. } = submission;
         // The place in the log, by which the registry goes, is known only to who reads it there.
         let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
-        if !on_registry && Arc::ptr_eq(registry, &self.ledger.refresh_registry().await?) {
+        let unmoved = !on_registry && Arc::ptr_eq(registry, &self.ledger.refresh_registry().await?);
+        if fold.is_blind() {
+            // The agency takes part from now on, and is given the keys of what it could not see.
+            *fold = Fold::new(request.chain);
+            if unmoved {
+                return Ok(());
+            }
+        } else if unmoved {
             let recorded = recorded(caller, (*request).clone(), placed.revision, recorded_at);
             if fold.advance(self.ledger.origin(), placed.leaf, &recorded).is_err() {
                 // It stands all the same; what counts of it the next reading of the chain will say.
@@ -207,31 +212,6 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             Some(Err(Fault::Key(fault))) => Err(RecordError::KeyInvalid { agency: caller.agency.clone(), fault }),
             Some(Ok(_) | Err(_)) | None => Ok(()),
         }
-    }
-
-    /// Everything that can be known beforehand of an entry that would not count, or not be admitted; gives the registry
-    /// as it stands with the act. Admission comes before the revision: who may not know the chain learns nothing of where it
-    /// stands.
-    fn check(&self, submission: &Submission<'_>, fold: &Fold, recorded_at: i64) -> Result<Arc<Registry>, RecordError> {
-        let Submission { caller, request, key_id, key_is_held, .. } = *submission;
-        let registry = self.ledger.registry_for(fold, &caller.agency, &request.act)?;
-        admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)?;
-        registry.check_chain(fold.chain(), fold.standing().is_empty(), &request.act)?;
-        if let Some(expected) = request.expected_revision.filter(|expected| *expected != fold.next()) {
-            return Err(RecordError::RevisionStale { expected, actual: fold.next() });
-        }
-        let on_registry = fold.chain() == ChainId::registry(self.ledger.origin());
-        let at = SignedAt { order: Order::END, recorded_at };
-        registry
-            .key_of(&caller.agency, key_id, on_registry, at)
-            .and_then(|_key| registry.check_signer(&caller.agency, key_id, &request.act))
-            .map_err(|fault| key_refused(&caller.agency, key_id, key_is_held, fault))?;
-        let Some(before) = fold.registry() else { return Ok(registry) };
-        let (agency, occurred_at) = (caller.agency.as_str(), request.occurred_at);
-        let at = SignedAt { order: Order::pending(fold.next()), recorded_at };
-        let mut after = before.clone();
-        after.apply(&Entered { agency, occurred_at, at, act: &request.act })?;
-        Ok(Arc::new(after))
     }
 
     /// Fixes entry, keys and recorded time for one revision. Nothing is kept anywhere yet.
@@ -314,10 +294,14 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     async fn replay(&self, submission: &Submission<'_>, revision: Revision) -> Result<Placed, RecordError> {
         let Submission { caller, request, parts, .. } = submission;
         let found = self.ledger.entry_parts(request.chain, revision).await?;
-        let (stored, statement, opened) = found.ok_or(RecordError::Lost { revision })?;
+        let ReadEntry { stored, statement, parts: opened, withheld } = found.ok_or(RecordError::Lost { revision })?;
         let entry = Record::parse(&stored.record).ok_or(RecordError::Lost { revision })?.entry;
         if statement.agency != caller.agency {
             return Err(RecordError::EventIdTaken);
+        }
+        if withheld {
+            // Of content that cannot be seen nobody may say that it is the same.
+            return Err(RecordError::Withheld { chain: request.chain });
         }
         let same = statement.occurred_at == request.occurred_at
             && same_parts(self.ledger.origin(), request.event_id, &statement, parts, &opened);
@@ -329,15 +313,6 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             });
         }
         Ok(Placed { chain: request.chain, event_id: request.event_id, revision, leaf: hash_leaf(&entry), entry })
-    }
-
-    /// The fold of a chain, kept between calls. When too many are kept, those nobody uses are forgotten.
-    fn fold(&self, chain: ChainId) -> Arc<tokio::sync::Mutex<Fold>> {
-        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
-        if folds.len() >= self.folds_max && !folds.contains_key(&chain) {
-            folds.retain(|_, fold| Arc::strong_count(fold) > 1);
-        }
-        Arc::clone(folds.entry(chain).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Fold::new(chain)))))
     }
 }
 
@@ -368,24 +343,6 @@ struct Attempt {
     /// Keys of the parts, for the vault.
     deposits: Vec<Deposit>,
     recorded_at: i64,
-}
-
-/// What is refused when a key is not one that could sign. Where the key is held here, another one may, or none.
-fn key_refused(agency: &str, key_id: KeyId, key_is_held: bool, fault: KeyFault) -> RecordError {
-    let agency = agency.to_owned();
-    match fault {
-        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } if key_is_held => RecordError::KeyNotHeld { agency },
-        KeyFault::Unknown { .. } | KeyFault::NotForThisAct { .. } | KeyFault::OfAnother { .. } if !key_is_held => {
-            RecordError::KeyNotEnrolled { agency, key_id }
-        }
-        KeyFault::Unknown { .. }
-        | KeyFault::NotForThisAct { .. }
-        | KeyFault::OfAnother { .. }
-        | KeyFault::NotYetValid { .. }
-        | KeyFault::Expired { .. }
-        | KeyFault::Replaced { .. }
-        | KeyFault::Revoked { .. } => RecordError::KeyInvalid { agency, fault },
-    }
 }
 
 /// What the fold of the chain takes from an act that stands on it.
@@ -544,6 +501,13 @@ pub enum RecordError {
     /// The act would have no effect on the registry chain.
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    /// The vault withholds the chain from this process where it has to be seen: to compare an act with one that stands, or
+    /// to record many at once.
+    #[error("chain {chain} is withheld from this process")]
+    Withheld {
+        /// Chain.
+        chain: ChainId,
+    },
     /// An entry that was there is not there any more.
     #[error("the entry at revision {revision} is gone")]
     Lost {

@@ -6,11 +6,19 @@
 //!                    └─ wraps ──▶ subject key   ── wraps ──▶ data keys of that subject's identities on that chain
 //! ```
 
-use std::future::Future;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+};
 
+use mediation_domain::admit::{Caller, Refusal};
+use mediation_proto::mediation::ledger::v1::Act;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::{chain::ChainId, merkle::Hash};
+use crate::{
+    chain::{ChainId, Revision},
+    merkle::Hash,
+};
 
 /// Fresh key of one part (AES-256).
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -42,9 +50,46 @@ pub struct Deposit {
     pub key: DataKey,
 }
 
+/// What a vault answers about the keys of some parts. What is neither given nor withheld was destroyed, or never kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// Keys by the commitment digests of their parts.
+    pub given: BTreeMap<Hash, DataKey>,
+    /// Parts whose keys are not for this reader, whether there are such keys or not.
+    pub withheld: BTreeSet<Hash>,
+}
+
+/// An act that is to be admitted as the next of a chain that its desk may not see.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    /// Chain.
+    pub chain: ChainId,
+    /// The revision after the last one that the desk has read: whoever decides must have read as far.
+    pub next: Revision,
+    /// The agency's word: seconds since 1970-01-01T00:00:00Z.
+    pub occurred_at: i64,
+    /// What was done.
+    pub act: &'a Act,
+}
+
+/// What a vault says of an act of a chain that its desk may not see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admission {
+    /// This vault withholds nothing: the desk sees what there is, and decides.
+    NotNeeded,
+    /// The rules admit it.
+    Admitted {
+        /// No act stands on the chain.
+        chain_is_empty: bool,
+    },
+    /// The rules say no.
+    Refused(Refusal),
+}
+
 /// Keeps data keys.
 pub trait Vault: Send + Sync + 'static {
     /// Keeps data keys of parts of a chain. MUST be durable when it returns: a record whose keys are lost cannot be read.
+    /// MUST NOT replace a key: the same again is success, another one [`VaultError::Conflict`].
     fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> impl Future<Output = Result<(), VaultError>> + Send;
 
     /// Keeps data keys of parts of many chains, in this order. MUST be durable when it returns; after an error some may
@@ -63,6 +108,35 @@ pub trait Vault: Send + Sync + 'static {
 
     /// The data key of a part; `None` when it was destroyed or never kept.
     fn key(&self, chain: ChainId, digest: Hash) -> impl Future<Output = Result<Option<DataKey>, VaultError>> + Send;
+
+    /// The data keys of parts of a chain that was read up to, but not including, revision `next`. Whoever decides what is
+    /// for this reader MUST have read as far.
+    fn keys(
+        &self,
+        chain: ChainId,
+        _next: Revision,
+        digests: &[Hash],
+    ) -> impl Future<Output = Result<Keys, VaultError>> + Send {
+        async move {
+            let mut keys = Keys::default();
+            for digest in digests {
+                if let Some(key) = self.key(chain, *digest).await? {
+                    keys.given.insert(*digest, key);
+                }
+            }
+            Ok(keys)
+        }
+    }
+
+    /// Whether the rules admit an act of a caller on a chain from which [`Vault::keys`] withholds parts, as whoever sees
+    /// the whole chain says.
+    fn admit(
+        &self,
+        _caller: &Caller,
+        _candidate: Candidate<'_>,
+    ) -> impl Future<Output = Result<Admission, VaultError>> + Send {
+        async { Ok(Admission::NotNeeded) }
+    }
 }
 
 /// Why the vault did not do it.
@@ -72,6 +146,12 @@ pub enum VaultError {
     /// A wrap does not open under the key that should open it.
     #[error("the wrap of part {digest} does not open")]
     Damaged {
+        /// Commitment digest of the part.
+        digest: Hash,
+    },
+    /// Another key is kept for the part.
+    #[error("another key is kept for part {digest}")]
+    Conflict {
         /// Commitment digest of the part.
         digest: Hash,
     },

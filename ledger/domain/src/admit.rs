@@ -118,6 +118,22 @@ pub fn admit(
     references_stand(form.references, standing)
 }
 
+/// What admission can say of an act some of whose parts are gone: checks 3 to 8 of those above, which look at nothing but
+/// the `act` part. Whoever appends an act and keeps the keys of its other parts from everybody must not pass them.
+///
+/// # Errors
+/// The first check that fails.
+pub fn admit_told(caller: &Caller, standing: &Standing, act: &Act) -> Result<(), Refusal> {
+    let Some((kind, _)) = act.event() else { return Ok(()) };
+    let row = catalogue::row(kind);
+    kind_may_record(row, caller.kind)?;
+    if let Some(header) = &act.header {
+        role_may_sign(row, header.signer_role())?;
+        signers_belong(caller, header)?;
+    }
+    chain_takes(row, caller, standing)
+}
+
 fn kind_may_record(row: &Row, kind: AgencyKind) -> Result<(), Refusal> {
     if row.agency_kinds.contains(&kind) {
         return Ok(());

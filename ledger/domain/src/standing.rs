@@ -40,6 +40,12 @@ impl Standing {
         self.restricted |= is_accusation(kind, event);
     }
 
+    /// Takes an act into account of which nothing can be read any more, or nothing ever could: it stands on the chain, and
+    /// gives nobody a part in it. Admission has never been able to look at it.
+    pub fn apply_unreadable(&mut self, id: EventId) {
+        self.acts.insert(id, None);
+    }
+
     /// No act stands on the chain.
     #[must_use]
     pub fn is_empty(&self) -> bool {

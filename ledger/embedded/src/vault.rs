@@ -79,11 +79,11 @@ use std::{
 };
 
 use mediation_ledger::{
-    chain::ChainId,
+    chain::{ChainId, Revision},
     entropy::{Entropy, SystemEntropy},
     limits::ORIGIN_BYTES_MAX,
     merkle::Hash,
-    vault::{DataKey, Deposit, Vault, VaultError},
+    vault::{DataKey, Deposit, Keys, Vault, VaultError},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -136,7 +136,7 @@ const REQUEST_KEYS_MAX: usize = 16_384;
 /// A vault in two files of a directory.
 ///
 /// Deposits go through one thread, which writes and syncs all that wait at once. A digest that is deposited again with
-/// the same key is kept once; with another key it is [`VaultError::Damaged`].
+/// the same key is kept once; with another key it is [`VaultError::Conflict`].
 #[derive(Debug)]
 pub struct FileVault {
     wraps: Arc<Wraps>,
@@ -286,6 +286,22 @@ impl Vault for FileVault {
         let wraps = Arc::clone(&self.wraps);
         let read = tokio::task::spawn_blocking(move || wraps.key(chain, digest)).await;
         read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
+    }
+
+    /// Everything is read at one go: a change of threads for each key would take longer than the reading.
+    async fn keys(&self, chain: ChainId, _next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
+        drop(self.requests()?);
+        let (wraps, digests) = (Arc::clone(&self.wraps), digests.to_vec());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut keys = Keys::default();
+            for digest in digests {
+                if let Some(key) = wraps.key(chain, digest)? {
+                    keys.given.insert(digest, key);
+                }
+            }
+            Ok(keys)
+        });
+        read.await.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
     }
 }
 

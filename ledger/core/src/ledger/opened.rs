@@ -19,6 +19,8 @@ pub(super) struct Opened {
     pub(super) statement: Statement,
     pub(super) parts: Vec<OpenedPart>,
     pub(super) withheld: Vec<Commitment>,
+    /// Whether what is withheld is kept from this reader; if not, it is gone for everybody.
+    pub(super) kept_back: bool,
     /// The parts are not those that were committed to, or are no act.
     pub(super) content_fault: Option<Fault>,
     /// What the parts that opened tell; empty when they tell nothing that holds.
@@ -27,7 +29,7 @@ pub(super) struct Opened {
 
 /// What a disclosed entry holds, its parts checked against their commitments.
 pub(super) fn opened_from_parts(origin: &str, entry: &Bytes, parts: Vec<OpenedPart>) -> Result<Opened, Fault> {
-    let mut opened = Opened::new(entry)?;
+    let mut opened = Opened { kept_back: true, ..Opened::new(entry)? };
     for commitment in opened.statement.commitments.clone() {
         let place = (commitment.kind, commitment.number);
         let Some(part) = parts.iter().find(|part| (part.commitment.kind, part.commitment.number) == place) else {
@@ -73,7 +75,8 @@ impl Opened {
         let entry = Entry::parse(entry)?;
         let statement = Statement::parse(&entry.statement)?;
         let (parts, withheld) = (Vec::new(), Vec::new());
-        Ok(Self { entry, statement, parts, withheld, content_fault: None, act: Act::default() })
+        let act = Act::default();
+        Ok(Self { entry, statement, parts, withheld, kept_back: false, content_fault: None, act })
     }
 
     fn take(&mut self, part: Result<OpenedPart, OpenError>) {

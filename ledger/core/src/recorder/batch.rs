@@ -123,8 +123,8 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         chains.sort_unstable();
         chains.dedup();
         for chain in chains {
-            let mut fold = HeldFold { fold: self.fold(chain).lock_owned().await, forget: false };
-            self.ledger.catch_up(&mut fold.fold).await.map_err(|error| BatchError::Failed(error.into()))?;
+            let mut fold = HeldFold { fold: self.folds.of(chain).lock_owned().await, forget: false };
+            self.catch_up(&mut fold.fold).await.map_err(BatchError::Failed)?;
             held.insert(chain, fold);
         }
         Ok(held)
@@ -189,7 +189,8 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                 return Err(BatchError::EventIdTwice { index, revision });
             }
             let (submission, signer) = self.submission(&caller, &request).map_err(refused)?;
-            self.check(&submission, fold, recorded_at).map_err(refused)?;
+            let admitted = self.admit(&submission, fold).map_err(refused)?;
+            self.check(&submission, fold, admitted, recorded_at).map_err(refused)?;
             let attempt = self.attempt(&submission, Signing::Here(signer), fold, recorded_at).map_err(refused)?;
             let recorded = recorded(&caller, request, attempt.placed.revision, recorded_at);
             let advanced = fold.advance(self.ledger.origin(), attempt.placed.leaf, &recorded);

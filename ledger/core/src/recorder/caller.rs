@@ -156,14 +156,15 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     pub async fn prepare(&self, caller: &Caller, request: &Request, key_id: KeyId) -> Result<Preparation, RecordError> {
         let parts = part::split(&request.act)?;
         let submission = Submission { caller, request, key_id, key_is_held: false, parts };
-        let fold = self.fold(request.chain);
+        let fold = self.folds.of(request.chain);
         let mut fold = fold.lock().await;
-        self.ledger.catch_up(&mut fold).await?;
+        self.catch_up(&mut fold).await?;
         if let Some(revision) = fold.place(request.event_id) {
             return Ok(Preparation::Recorded(self.replay(&submission, revision).await?));
         }
         self.ledger.refresh_registry().await?;
-        self.check(&submission, &fold, self.ledger.clock().now_ms())?;
+        let admitted = self.admitted(&submission, &fold).await?;
+        drop(self.check(&submission, &fold, admitted, self.ledger.clock().now_ms())?);
         let origin = self.ledger.origin();
         let salted = submission.parts.iter().map(|part| {
             let salt = part::salt(self.entropy.as_ref(), origin, request.chain, request.event_id, part)?;

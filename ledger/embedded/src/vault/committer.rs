@@ -224,7 +224,7 @@ impl Batch {
             None => self.wraps.key(chain, digest)?,
         };
         if let Some(known) = known {
-            return if known == key { Ok(()) } else { Err(VaultError::Damaged { digest }) };
+            return if known == key { Ok(()) } else { Err(VaultError::Conflict { digest }) };
         }
         let subject = match holder {
             Holder::Chain => None,

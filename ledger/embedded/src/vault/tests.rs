@@ -179,7 +179,7 @@ async fn the_same_key_again_is_kept_once_and_another_key_is_refused() {
     vault.deposit(chain(1), vec![deposit(1)]).await.unwrap();
     let other = Deposit { key: DataKey([9; 32]), ..deposit(1) };
     let refused = vault.deposit(chain(1), vec![other]).await;
-    assert!(matches!(refused, Err(VaultError::Damaged { digest: of }) if of == digest(1)), "{refused:?}");
+    assert!(matches!(refused, Err(VaultError::Conflict { digest: of }) if of == digest(1)), "{refused:?}");
     assert_keys(&vault, chain(1), [1]).await;
     vault.close().await;
     assert_eq!(scan(&disk, directory(), ORIGIN).wraps, 1);

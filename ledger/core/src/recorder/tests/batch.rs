@@ -60,7 +60,7 @@ async fn a_fold_that_was_advanced_is_the_one_that_is_read() {
     for (recorder, chain) in
         [(bench.recorder.as_ref(), chain(1)), (bench.recorder.as_ref(), chain(2)), (&bench.founder, registry)]
     {
-        let kept = recorder.fold(chain);
+        let kept = recorder.folds.of(chain);
         let (kept, read) = (kept.lock().await, bench.fold(chain).await);
         assert!(kept.next() > Revision(1));
         assert_eq!(format!("{kept:?}"), format!("{read:?}"));

@@ -1,0 +1,34 @@
+//! Folds of chains that are kept, so that whoever comes back to a chain reads only what was added since.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use super::Fold;
+use crate::chain::ChainId;
+
+/// The folds of a bounded number of chains.
+#[derive(Debug)]
+pub struct Folds {
+    max: usize,
+    folds: Mutex<BTreeMap<ChainId, Arc<tokio::sync::Mutex<Fold>>>>,
+}
+
+impl Folds {
+    /// Room for so many chains.
+    #[must_use]
+    pub fn new(max: usize) -> Self {
+        Self { max, folds: Mutex::default() }
+    }
+
+    /// The fold of a chain, an empty one when none is kept. When too many are kept, those nobody uses are forgotten.
+    #[must_use]
+    pub fn of(&self, chain: ChainId) -> Arc<tokio::sync::Mutex<Fold>> {
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        if folds.len() >= self.max && !folds.contains_key(&chain) {
+            folds.retain(|_, fold| Arc::strong_count(fold) > 1);
+        }
+        Arc::clone(folds.entry(chain).or_insert_with(|| Arc::new(tokio::sync::Mutex::new(Fold::new(chain)))))
+    }
+}
