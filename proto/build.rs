@@ -20,6 +20,7 @@ const FILES: &[&str] = &[
     "mediation/ledger/v1/receipt.proto",
     "mediation/ledger/v1/signing.proto",
     "mediation/ledger/v1/statement.proto",
+    "mediation/ledger/v1/vault.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -39,6 +40,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .include_file("modules.rs")
         .bytes(".mediation.desk.v1")
         .bytes(".mediation.ledger.v1")
+        .skip_debug([".mediation.ledger.v1.KeyMaterial"])
         .build_transport(true)
         .client_mod_attribute(".", "#[cfg(feature = \"grpc\")]")
         .server_mod_attribute(".", "#[cfg(feature = \"grpc\")]")

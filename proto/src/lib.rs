@@ -8,6 +8,7 @@
 mod act_request;
 pub mod fields;
 pub mod json;
+mod key_material;
 
 pub use act_request::{ActRequest, DeskInfo, NotOfThisDesk, PrepareRequest, ReasonInfo, desk_of};
 

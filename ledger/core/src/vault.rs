@@ -155,6 +155,12 @@ pub enum VaultError {
         /// Commitment digest of the part.
         digest: Hash,
     },
+    /// The vault answers this process for another agency only.
+    #[error("the vault does not answer this process for `{agency}`")]
+    OtherAgency {
+        /// Agency that asks.
+        agency: String,
+    },
     /// The disk is full.
     #[error("no space left on the disk of the vault")]
     NoSpace,

@@ -179,6 +179,10 @@ impl<L: Log, V: Vault> Keeper<L, V> {
         let ledger = self.recorder.ledger();
         let mut fold = Fold::new(chain);
         let entries = ledger.catch_up(&mut fold).await?;
+        if fold.is_blind() {
+            tracing::debug!(%chain, "a chain that the vault withholds is not judged");
+            return Ok(());
+        }
         let Some(rules) = rules(&entries, ledger.rule_set()) else {
             tracing::error!(%chain, rule_set = ledger.rule_set(), "there is no such rule set; nothing of the chain lapses");
             return Ok(());

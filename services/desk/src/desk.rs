@@ -23,9 +23,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 use crate::{
     answer::{Answered, of_transport},
     node::{Node, request_id},
-    request,
-    server::Services,
-    signing,
+    request, signing,
     status::Refused,
     turns::{Turn, Turns},
 };
@@ -223,11 +221,10 @@ macro_rules! desks {
         pub(crate) fn mount<L: Log, V: Vault>(
             routes: &mut RoutesBuilder,
             desk: &Desk<L, V>,
-            services: &Services,
             message_bytes_max: usize,
         ) {
             $(
-                if services.serves(stringify!($service)) {
+                if desk.node.scope().serves(stringify!($service)) {
                     routes.add_service(Answered::new(
                         proto::$module::$server::new(desk.clone()).max_decoding_message_size(message_bytes_max),
                         Reason::OutcomeUnknown,

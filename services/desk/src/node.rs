@@ -12,17 +12,43 @@ use mediation_ledger::{
     vault::Vault,
 };
 use mediation_projections::{sealer::Seals, witnesses::Cosigned};
-use mediation_proto::mediation::{
-    ledger::v1::{Reason, Receipt, ReceiptLevel, Seal},
-    types::v1::AgencyKind,
+use mediation_proto::{
+    DeskInfo,
+    derived::DESKS,
+    mediation::ledger::v1::{Reason, Receipt, ReceiptLevel, Seal},
 };
 use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
-use crate::{caller, status::Refused};
+use crate::{caller, disclosure::is_open, status::Refused};
 
 /// How long an answer waits for its seal, and the witnesses, before it is given as far as it has come.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What of a ledger a process serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scope {
+    /// Keys of the desks ([`DeskInfo::key`]); all without it.
+    pub desks: Option<BTreeSet<String>>,
+    /// Agencies that are answered; all without it. What a process of some agencies holds is theirs: it answers no others.
+    pub agencies: Option<BTreeSet<String>>,
+    /// Chains are shown.
+    pub chains: bool,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self { desks: None, agencies: None, chains: true }
+    }
+}
+
+impl Scope {
+    /// Whether the desk of this short name is served.
+    pub(crate) fn serves(&self, name: &str) -> bool {
+        let key = DESKS.iter().find(|desk| desk.name == name).map(DeskInfo::key);
+        key.is_some_and(|key| self.desks.as_ref().is_none_or(|desks| desks.contains(&key)))
+    }
+}
 
 /// A serving process.
 #[derive(Debug)]
@@ -30,8 +56,7 @@ pub struct Node<L, V> {
     recorder: Arc<Recorder<L, V>>,
     seals: Seals,
     cosigned: Cosigned,
-    /// Agencies that are answered; all without it.
-    agencies: Option<BTreeSet<String>>,
+    scope: Scope,
     stopping: watch::Sender<bool>,
 }
 
@@ -46,18 +71,18 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// A node whose checkpoints witnesses cosign.
     #[must_use]
     pub fn with_witnesses(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned) -> Arc<Self> {
-        Self::of_agencies(recorder, seals, cosigned, None)
+        Self::within(recorder, seals, cosigned, Scope::default())
     }
 
-    /// A node of some agencies only, whose process holds what is theirs: it answers no others.
+    /// A node that serves a part of the ledger.
     #[must_use]
-    pub fn of_agencies(
-        recorder: Arc<Recorder<L, V>>,
-        seals: Seals,
-        cosigned: Cosigned,
-        agencies: Option<BTreeSet<String>>,
-    ) -> Arc<Self> {
-        Arc::new(Self { recorder, seals, cosigned, agencies, stopping: watch::Sender::new(false) })
+    pub fn within(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned, scope: Scope) -> Arc<Self> {
+        Arc::new(Self { recorder, seals, cosigned, scope, stopping: watch::Sender::new(false) })
+    }
+
+    /// What it serves.
+    pub(crate) fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// The recorder.
@@ -101,7 +126,7 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// Who calls.
     pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refused> {
         let caller = caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())?;
-        if self.agencies.as_ref().is_none_or(|agencies| agencies.contains(&caller.agency)) {
+        if self.scope.agencies.as_ref().is_none_or(|agencies| agencies.contains(&caller.agency)) {
             return Ok(caller);
         }
         let agency = caller.agency;
@@ -112,18 +137,8 @@ impl<L: Log, V: Vault> Node<L, V> {
     }
 
     /// Whether a caller may know of a chain; refused in the same words whether it does not exist or is not for him.
-    ///
-    /// Until the whole visibility matrix is in force this is its strictest subset: agencies that recorded on the chain
-    /// or are named in it, governance and township centers, and the audit; of a restricted chain only those that take
-    /// part. The registry chain is open to every agency.
     pub(crate) fn may_read(&self, caller: &Caller, fold: &Fold) -> Result<(), Refused> {
-        let registry = ChainId::registry(self.ledger().origin());
-        let oversees =
-            matches!(caller.kind, AgencyKind::GovernanceCenter | AgencyKind::TownshipCenter | AgencyKind::Audit);
-        let standing = fold.standing();
-        let open =
-            fold.chain() == registry || standing.takes_part(&caller.agency) || (oversees && !standing.is_restricted());
-        if open && fold.next() != Revision::FIRST {
+        if is_open(self.ledger().origin(), caller, fold) {
             return Ok(());
         }
         let chain = fold.chain().to_string();

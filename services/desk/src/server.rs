@@ -1,12 +1,15 @@
 //! The server: every service on one listener, limits on everything, and a graceful stop.
 
-use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use mediation_ledger::{limits::PART_BYTES_MAX, log::Log, vault::Vault};
 use mediation_proto::{
-    DeskInfo, FILE_DESCRIPTOR_SET,
+    FILE_DESCRIPTOR_SET,
     derived::DESKS,
-    mediation::ledger::v1::{Reason, chain_service_server::ChainServiceServer, log_service_server::LogServiceServer},
+    mediation::ledger::v1::{
+        Reason, chain_service_server::ChainServiceServer, log_service_server::LogServiceServer,
+        vault_service_server::VaultServiceServer,
+    },
 };
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
@@ -20,6 +23,7 @@ use crate::{
     listener::connections,
     node::Node,
     proofs::Proofs,
+    vault::Custodian,
 };
 
 /// Bytes of a request: the parts of an act, and some framing. A larger one is refused before it is decoded.
@@ -31,41 +35,53 @@ const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 /// A silent connection is asked for a sign of life this often.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// What a process serves beside health and reflection.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Services {
-    /// Keys of the desks ([`DeskInfo::key`](mediation_proto::DeskInfo::key)); all without it.
-    pub desks: Option<BTreeSet<String>>,
+/// Bytes by which a request to the vault may be longer than the one to a desk that it is made for.
+const VAULT_MESSAGE_EXTRA_BYTES: usize = 1_024;
+
+/// What a process serves.
+#[derive(Debug)]
+pub struct Served<L, V> {
+    /// The desks, chains and proofs.
+    pub node: Option<Arc<Node<L, V>>>,
+    /// The vault, for other processes.
+    pub vault: Option<Arc<Custodian<L, V>>>,
 }
 
-impl Services {
-    /// Whether the desk of this short name is served.
-    pub(crate) fn serves(&self, name: &str) -> bool {
-        let key = DESKS.iter().find(|desk| desk.name == name).map(DeskInfo::key);
-        key.is_some_and(|key| self.desks.as_ref().is_none_or(|desks| desks.contains(&key)))
-    }
-}
-
-/// Serves until told to stop, then finishes what is under way.
+/// Serves a node until told to stop, then finishes what is under way.
 ///
 /// # Errors
 /// The listener fails, or the descriptors of the reflection service are damaged.
 pub async fn serve<L: Log, V: Vault>(
     node: Arc<Node<L, V>>,
-    services: &Services,
+    listener: TcpListener,
+    tls: Arc<ServerConfig>,
+    stop: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    serve_all(Served { node: Some(node), vault: None }, listener, tls, stop).await
+}
+
+/// Serves all that a process serves until told to stop, then finishes what is under way.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_all<L: Log, V: Vault>(
+    served: Served<L, V>,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut routes = RoutesBuilder::default();
-    desk::mount(&mut routes, &Desk::new(Arc::clone(&node)), services, MESSAGE_BYTES_MAX);
-    let chains = ChainServiceServer::new(Chains::new(Arc::clone(&node)));
-    let proofs = LogServiceServer::new(Proofs::new(Arc::clone(&node)));
-    let desks = DESKS.iter().filter(|desk| services.serves(desk.name)).map(|desk| desk.service);
-    let services: Vec<&str> = desks.chain([name_of(&chains), name_of(&proofs), ""]).collect();
-    routes
-        .add_service(Answered::new(chains, Reason::LogUnavailable))
-        .add_service(Answered::new(proofs, Reason::LogUnavailable));
+    let mut services = vec![""];
+    if let Some(node) = &served.node {
+        services.extend(mount(&mut routes, node));
+    }
+    if let Some(vault) = served.vault {
+        let bytes_max = MESSAGE_BYTES_MAX + VAULT_MESSAGE_EXTRA_BYTES;
+        let vault = VaultServiceServer::from_arc(vault).max_decoding_message_size(bytes_max);
+        services.push(name_of(&vault));
+        routes.add_service(Answered::new(vault, Reason::LogUnavailable));
+    }
+    let node = served.node;
     let (health, health_service) = tonic_health::server::health_reporter();
     for service in &services {
         health.set_service_status(service, ServingStatus::Serving).await;
@@ -81,7 +97,9 @@ pub async fn serve<L: Log, V: Vault>(
         for service in services {
             health.set_service_status(service, ServingStatus::NotServing).await;
         }
-        node.end_streams();
+        if let Some(node) = node {
+            node.end_streams();
+        }
     };
     Server::builder()
         .concurrency_limit_per_connection(STREAMS_PER_CONNECTION_MAX as usize)
@@ -91,6 +109,22 @@ pub async fn serve<L: Log, V: Vault>(
         .serve_with_incoming_shutdown(connections(listener, tls), stop)
         .await?;
     Ok(())
+}
+
+/// Mounts desks, chains and proofs; gives their names.
+fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, node: &Arc<Node<L, V>>) -> Vec<&'static str> {
+    desk::mount(routes, &Desk::new(Arc::clone(node)), MESSAGE_BYTES_MAX);
+    let chains = ChainServiceServer::new(Chains::new(Arc::clone(node)));
+    let proofs = LogServiceServer::new(Proofs::new(Arc::clone(node)));
+    let scope = node.scope();
+    let desks = DESKS.iter().filter(|desk| scope.serves(desk.name)).map(|desk| desk.service);
+    let mut services: Vec<&str> = desks.chain([name_of(&proofs)]).collect();
+    routes.add_service(Answered::new(proofs, Reason::LogUnavailable));
+    if scope.chains {
+        services.push(name_of(&chains));
+        routes.add_service(Answered::new(chains, Reason::LogUnavailable));
+    }
+    services
 }
 
 fn name_of<S: NamedService>(_service: &S) -> &'static str {

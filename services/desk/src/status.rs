@@ -249,6 +249,9 @@ impl From<RecordError> for Refused {
                 en: error.to_string(),
                 zh: "该行为不能登入登记链".to_owned(),
             }]),
+            RecordError::Withheld { chain } => {
+                Self::new(Reason::ChainNotOpenToYou).detail(chain.to_string(), chain.to_string())
+            }
             RecordError::Lost { revision } => Self::new(Reason::DataLoss).with("revision", revision),
             error => Self::internal(&error),
         }
@@ -337,6 +340,11 @@ impl From<ReadError> for Refused {
 impl From<VaultError> for Refused {
     fn from(error: VaultError) -> Self {
         match error {
+            VaultError::Conflict { digest } => {
+                tracing::error!(%digest, "another key is kept for a part");
+                Self::new(Reason::DepositConflict).with("part", digest)
+            }
+            VaultError::OtherAgency { agency } => Self::new(Reason::KeyNotHeld).with("agency", agency),
             VaultError::NoSpace => Self::new(Reason::DiskFull),
             VaultError::Full => Self::new(Reason::Overloaded),
             VaultError::Unavailable(_) => Self::new(Reason::LogUnavailable),
