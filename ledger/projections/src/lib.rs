@@ -1,6 +1,7 @@
-//! What follows the log: the sealer, the collector of its witnesses' cosignatures, and the clock keeper; read models
-//! later.
+//! What follows the log: the sealer, the leaves it keeps of a shared log, the collector of its witnesses' cosignatures, and
+//! the clock keeper; read models later.
 
 pub mod keeper;
+pub mod leaves;
 pub mod sealer;
 pub mod witnesses;
