@@ -21,12 +21,11 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     chain::{ChainId, Revision},
-    checkpoint::{Checkpoint, CheckpointError},
+    checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     key::Signer,
-    log::{Followed, Follower, Log, ReadError},
-    merkle::{Hash, LeafIndex, Tree, TreeSize, hash_leaf},
+    log::{Follower, Log, ReadError},
+    merkle::{Hash, LeafIndex, Tree, TreeSize},
     note::{KeyName, Note, NoteError, SignatureType, VerifierKey, VerifierKeyError},
-    record::leaf_bytes,
     registry::Registry,
     store::CheckpointStore,
     tile::Tile,
@@ -34,10 +33,18 @@ use mediation_ledger::{
 use mediation_proto::mediation::ledger::v1::Seal;
 use tokio::{sync::watch, time::Instant};
 
+use crate::leaves::LeafRow;
+
+mod head;
+mod shared;
+mod trunk;
 mod twin;
 
-pub use self::twin::Twin;
-use self::twin::TwinTree;
+pub use self::{
+    shared::{Options, SharedError, SharedParts, SharedSealer},
+    twin::Twin,
+};
+use self::{trunk::Trunk, twin::TwinTree};
 
 /// Time within which a published checkpoint is synced to the disk.
 pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
@@ -263,16 +270,7 @@ impl Seals {
 pub struct Sealer<F> {
     follower: F,
     signer: LogSigner,
-    store: Arc<dyn CheckpointStore>,
-    twin: Option<Twin>,
-    /// The checkpoint that every further tree must extend.
-    last: Option<Checkpoint>,
-    state: Arc<RwLock<State>>,
-    sealed: watch::Sender<TreeSize>,
-    /// A checkpoint was stored that is not synced yet.
-    unsynced: bool,
-    /// The tree has grown beyond the last checkpoint that could be stored.
-    behind: bool,
+    trunk: Trunk,
 }
 
 impl<F: Follower> Sealer<F> {
@@ -287,18 +285,14 @@ impl<F: Follower> Sealer<F> {
     ) -> Result<(Self, Seals), SealerError> {
         let last = last_checkpoint(&signer, store.as_ref())?;
         let follower = log.follow(None).await?;
-        let state = Arc::new(RwLock::new(State::default()));
-        let (sealed, receiver) = watch::channel(TreeSize(0));
-        let seals = Seals { state: Arc::clone(&state), sealed: receiver };
-        let twin = None;
-        Ok((Self { follower, signer, store, twin, last, state, sealed, unsynced: false, behind: false }, seals))
+        let (trunk, seals) = Trunk::new(store, last);
+        Ok((Self { follower, signer, trunk }, seals))
     }
 
     /// Grows and signs a twin tree as well. MUST be called before [`Sealer::run`].
     #[must_use]
     pub fn with_twin(mut self, twin: Twin) -> Self {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).twin = Some(TwinTree::default());
-        self.twin = Some(twin);
+        self.trunk.add_twin(twin);
         self
     }
 
@@ -306,9 +300,7 @@ impl<F: Follower> Sealer<F> {
     /// cosigned.
     #[must_use]
     pub fn extending(mut self, checkpoint: Checkpoint) -> Self {
-        if self.last.as_ref().is_none_or(|last| last.size < checkpoint.size) {
-            self.last = Some(checkpoint);
-        }
+        self.trunk.extend(checkpoint);
         self
     }
 
@@ -322,132 +314,36 @@ impl<F: Follower> Sealer<F> {
         let upkeep = tokio::time::sleep(SYNC_WITHIN / 2);
         tokio::pin!(upkeep);
         loop {
-            let was_idle = self.is_idle();
+            let was_idle = self.trunk.is_idle();
             tokio::select! {
                 () = &mut stop => break,
                 batch = self.follower.next() => {
-                    self.grow(&batch?);
+                    let has_twin = self.trunk.has_twin();
+                    let rows: Vec<_> = batch?.iter().map(|followed| LeafRow::of(followed, has_twin)).collect();
+                    self.trunk.grow(&rows);
                     self.seal().await?;
                     if was_idle {
                         upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
                     }
                 }
                 () = &mut upkeep, if !was_idle => {
-                    if self.behind {
+                    if self.trunk.is_behind() {
                         self.seal().await?;
                     }
-                    self.sync().await;
+                    self.trunk.sync().await;
                     upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
                 }
             }
         }
-        self.sync().await;
+        self.trunk.sync().await;
         Ok(())
-    }
-
-    /// Everything that was published is synced, and everything that was seen is published.
-    fn is_idle(&self) -> bool {
-        !self.unsynced && !self.behind
-    }
-
-    fn grow(&self, batch: &[Followed]) {
-        let leaves: Vec<Bytes> = batch.iter().map(|followed| leaf_bytes(&followed.stored.record)).collect();
-        let hashes: Vec<Hash> = leaves.iter().map(|leaf| hash_leaf(leaf)).collect();
-        let twins = if self.twin.is_some() { TwinTree::hashes(&leaves) } else { Vec::new() };
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(twin) = &mut state.twin {
-            twin.grow(twins);
-        }
-        for (followed, hash) in batch.iter().zip(hashes) {
-            let index = state.tree.append(hash);
-            state.places.entry(followed.stored.chain).or_default().push(index);
-        }
     }
 
     async fn seal(&mut self) -> Result<(), SealerError> {
-        let Some(checkpoint) = self.next_checkpoint()? else { return Ok(()) };
-        let note = self.signer.sign(&checkpoint)?.to_string();
-        let twin = self.next_twin()?;
-        let (store, text) = (Arc::clone(&self.store), note.clone());
-        let twin_store = twin.as_ref().map(twin::Signed::to_store);
-        let stored = tokio::task::spawn_blocking(move || {
-            store.store(&text)?;
-            // A crash here leaves the twin behind; it catches up with the next checkpoint.
-            twin_store.map_or(Ok(()), |store| store())
-        })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
-        // A crash here leaves a stored checkpoint that nobody was shown: the next sealer signs the same one.
-        if let Err(error) = stored {
-            tracing::warn!(%error, size = checkpoint.size.0, "the checkpoint could not be stored; trying again");
-            self.behind = true;
-            self.tell_stuck();
-            return Ok(());
+        if let Some(head) = self.trunk.next(&self.signer)? {
+            self.trunk.publish(&head).await;
         }
-        tracing::debug!(size = checkpoint.size.0, "sealed");
-        self.behind = false;
-        self.unsynced = true;
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        state.checkpoint = note;
-        state.sealed = checkpoint.size;
-        state.stuck = false;
-        if let (Some(tree), Some(twin), Some(signed)) = (&mut state.twin, &mut self.twin, twin) {
-            twin.publish(tree, signed);
-        }
-        drop(state);
-        self.sealed.send_replace(checkpoint.size);
-        self.last = Some(checkpoint);
         Ok(())
-    }
-
-    /// Tells those who wait that nothing is sealed for now.
-    fn tell_stuck(&self) {
-        self.state.write().unwrap_or_else(PoisonError::into_inner).stuck = true;
-        // The size is the same; sending it wakes them up.
-        self.sealed.send_modify(|_| {});
-    }
-
-    /// The checkpoint to be signed; none while the tree is still shorter than the last one.
-    fn next_checkpoint(&self) -> Result<Option<Checkpoint>, SealerError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        let size = state.tree.size();
-        if let Some(last) = &self.last {
-            if size < last.size {
-                return Ok(None);
-            }
-            let root = state.tree.root_at(last.size).unwrap_or(Hash::ZERO);
-            if root != last.root {
-                return Err(SealerError::DoesNotExtend { size: last.size, expected: last.root, found: root });
-            }
-        }
-        let origin = self.signer.origin.clone();
-        Ok(Some(Checkpoint { origin, size, root: state.tree.root() }))
-    }
-
-    /// The checkpoint of the twin to be stored; none without a twin, and while its tree is still shorter than the last one.
-    fn next_twin(&self) -> Result<Option<twin::Signed>, SealerError> {
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        match (&self.twin, &state.twin) {
-            (Some(twin), Some(tree)) => twin.next(tree),
-            (Some(_), None) | (None, Some(_) | None) => Ok(None),
-        }
-    }
-
-    async fn sync(&mut self) {
-        if !self.unsynced {
-            return;
-        }
-        let stores = [Some(Arc::clone(&self.store)), self.twin.as_ref().map(Twin::store)];
-        let synced = tokio::task::spawn_blocking(move || stores.iter().flatten().try_for_each(|store| store.sync()));
-        match synced.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
-            Ok(()) => self.unsynced = false,
-            Err(error) => {
-                // What a failed sync leaves on the disk nobody knows, and a second one may succeed over it: the
-                // checkpoint is stored anew first.
-                tracing::warn!(%error, "the checkpoint could not be synced; storing it again");
-                self.behind = true;
-            }
-        }
     }
 }
 
@@ -456,25 +352,27 @@ impl<F: Follower> Sealer<F> {
 /// # Errors
 /// The store cannot be read, or the synced checkpoint is not one of this log.
 pub fn last_checkpoint(signer: &LogSigner, store: &dyn CheckpointStore) -> Result<Option<Checkpoint>, SealerError> {
-    last_signed(&signer.origin, &signer.verifiers()?, store)
+    Ok(last_signed(&signer.origin, &signer.verifiers()?, store)?.map(|last| last.checkpoint))
 }
 
 fn last_signed(
     origin: &KeyName,
     trusted: &[VerifierKey],
     store: &dyn CheckpointStore,
-) -> Result<Option<Checkpoint>, SealerError> {
-    let open = |note: &str| Checkpoint::open(note.as_bytes(), origin, trusted).map(|signed| signed.checkpoint);
+) -> Result<Option<SignedCheckpoint>, SealerError> {
+    let open = |note: &str| Checkpoint::open(note.as_bytes(), origin, trusted);
     let stored = store.load()?;
     let synced = stored.synced.as_deref().map(open).transpose()?;
     let unsynced = stored.unsynced.as_deref().and_then(|note| match open(note) {
-        Ok(checkpoint) => Some(checkpoint),
+        Ok(signed) => Some(signed),
         Err(error) => {
             tracing::warn!(%error, "a checkpoint that was never synced is spoilt and ignored");
             None
         }
     });
-    let later = |checkpoint: &Checkpoint| synced.as_ref().is_none_or(|synced| checkpoint.size >= synced.size);
+    let later = |signed: &SignedCheckpoint| {
+        synced.as_ref().is_none_or(|synced| signed.checkpoint.size >= synced.checkpoint.size)
+    };
     Ok(unsynced.filter(later).or_else(|| synced.clone()))
 }
 
@@ -519,6 +417,9 @@ pub enum SealerError {
         /// Root over SM3 of the log's first entries of that number.
         found: Hash,
     },
+    /// What only a log that is shared can do.
+    #[error(transparent)]
+    Shared(#[from] SharedError),
 }
 
 #[cfg(test)]

@@ -4,27 +4,27 @@
 //! checkpoint is not signed. Both checkpoints are stored before either is shown; a crash between the two leaves the twin
 //! one checkpoint behind, and the next one makes up for it.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     key::Signer,
-    merkle::{Hash, Sm3Tree, Tree, TreeHasher as _},
+    merkle::{Hash, Sm3Tree, Tree, TreeSize},
     note::{KeyName, VerifierKey},
     store::CheckpointStore,
 };
 
-use super::{SealerError, last_signed};
+use super::{SealerError, head::Signed, last_signed};
 
 /// What signs the twin tree of a log, and where its checkpoints are kept.
 #[derive(Debug)]
 pub struct Twin {
-    origin: KeyName,
-    signer: Arc<dyn Signer>,
+    key: VerifierKey,
+    /// None where the twin is followed only.
+    signer: Option<Arc<dyn Signer>>,
     store: Arc<dyn CheckpointStore>,
     /// The checkpoint that every further tree must extend.
-    last: Option<Checkpoint>,
+    last: Option<Signed>,
 }
 
 impl Twin {
@@ -33,53 +33,67 @@ impl Twin {
     /// # Errors
     /// The stored checkpoint cannot be read or is not this twin's.
     pub fn open(log: &KeyName, signer: Arc<dyn Signer>, store: Arc<dyn CheckpointStore>) -> Result<Self, SealerError> {
-        let origin = log.twin();
-        let key = VerifierKey::of_log(origin.clone(), signer.public_key());
-        let last = last_signed(&origin, &[key], store.as_ref())?;
-        Ok(Self { origin, signer, store, last })
+        let key = VerifierKey::of_log(log.twin(), signer.public_key());
+        Ok(Self { signer: Some(signer), ..Self::following(key, store)? })
+    }
+
+    /// The twin that signs with this key elsewhere: for a process that follows a shared log.
+    ///
+    /// # Errors
+    /// As [`Twin::open`].
+    pub fn following(key: VerifierKey, store: Arc<dyn CheckpointStore>) -> Result<Self, SealerError> {
+        let last = last_signed(key.name(), std::slice::from_ref(&key), store.as_ref())?;
+        let last = last.map(|last| Signed { checkpoint: last.checkpoint, note: last.note.to_string() });
+        Ok(Self { key, signer: None, store, last })
+    }
+
+    pub(super) fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    pub(super) fn signs(&self) -> bool {
+        self.signer.is_some()
     }
 
     pub(super) fn store(&self) -> Arc<dyn CheckpointStore> {
         Arc::clone(&self.store)
     }
 
-    /// The checkpoint to be stored; none while the tree is still shorter than the last one.
+    /// The checkpoint to be stored; none while the tree is still shorter than the last one, and where it is not signed.
     pub(super) fn next(&self, twin: &TwinTree) -> Result<Option<Signed>, SealerError> {
-        let size = twin.tree.size();
-        if let Some(last) = &self.last {
-            if size < last.size {
-                return Ok(None);
-            }
-            let (expected, found) = (last.root, twin.tree.root_at(last.size).unwrap_or(Hash::ZERO));
-            if found != expected {
-                return Err(SealerError::TwinDoesNotExtend { size: last.size, expected, found });
-            }
+        let (Some(signer), true) = (&self.signer, self.is_reached(twin)?) else { return Ok(None) };
+        let origin = self.key.name().clone();
+        let checkpoint = Checkpoint { origin, size: twin.tree.size(), root: twin.tree.root() };
+        let note = checkpoint.sign_with(signer.as_ref())?.to_string();
+        Ok(Some(Signed { checkpoint, note }))
+    }
+
+    /// Whether the tree is as long as the last checkpoint, which it must extend then.
+    pub(super) fn is_reached(&self, twin: &TwinTree) -> Result<bool, SealerError> {
+        let Some(Checkpoint { size, root, .. }) = self.last.as_ref().map(|last| &last.checkpoint) else {
+            return Ok(true);
+        };
+        if twin.tree.size() < *size {
+            return Ok(false);
         }
-        let checkpoint = Checkpoint { origin: self.origin.clone(), size, root: twin.tree.root() };
-        let note = checkpoint.sign_with(self.signer.as_ref())?.to_string();
-        Ok(Some(Signed { checkpoint, note, store: self.store() }))
+        let (expected, found) = (*root, twin.root_at(*size));
+        if found != expected {
+            return Err(SealerError::TwinDoesNotExtend { size: *size, expected, found });
+        }
+        Ok(true)
+    }
+
+    /// Shows the stored checkpoint beside that of a tree of this size, unless it is ahead.
+    pub(super) fn show_last(&self, twin: &mut TwinTree, size: TreeSize) {
+        if let Some(last) = self.last.as_ref().filter(|last| last.checkpoint.size <= size) {
+            twin.checkpoint.clone_from(&last.note);
+        }
     }
 
     /// Shows a checkpoint that was stored.
     pub(super) fn publish(&mut self, twin: &mut TwinTree, signed: Signed) {
-        twin.checkpoint = signed.note;
-        self.last = Some(signed.checkpoint);
-    }
-}
-
-/// A checkpoint of the twin that is signed, and not stored yet.
-#[derive(Debug)]
-pub(super) struct Signed {
-    checkpoint: Checkpoint,
-    note: String,
-    store: Arc<dyn CheckpointStore>,
-}
-
-impl Signed {
-    /// What stores it; may block.
-    pub(super) fn to_store(&self) -> impl FnOnce() -> io::Result<()> + Send + use<> {
-        let (store, note) = (Arc::clone(&self.store), self.note.clone());
-        move || store.store(&note)
+        twin.checkpoint.clone_from(&signed.note);
+        self.last = Some(signed);
     }
 }
 
@@ -91,15 +105,13 @@ pub(super) struct TwinTree {
 }
 
 impl TwinTree {
-    /// Leaf hashes of these leaves.
-    pub(super) fn hashes(leaves: &[Bytes]) -> Vec<Hash> {
-        leaves.iter().map(|leaf| Sm3Tree::leaf(leaf)).collect()
+    pub(super) fn grow(&mut self, leaf: Hash) {
+        self.tree.append(leaf);
     }
 
-    pub(super) fn grow(&mut self, leaves: Vec<Hash>) {
-        for leaf in leaves {
-            self.tree.append(leaf);
-        }
+    /// Root the tree had when it had this size; zeros beyond it.
+    pub(super) fn root_at(&self, size: TreeSize) -> Hash {
+        self.tree.root_at(size).unwrap_or(Hash::ZERO)
     }
 
     /// The last published checkpoint; empty before the first.
