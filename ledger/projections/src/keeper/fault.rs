@@ -31,6 +31,8 @@ pub(super) fn weight(error: &RecordError) -> Weight {
         RecordError::Ledger(
             LedgerError::Log(ReadError::Damaged { .. }) | LedgerError::Vault(VaultError::Damaged { .. }),
         )
+        | RecordError::Vault(VaultError::OtherAgency { .. })
+        | RecordError::Withheld { .. }
         | RecordError::Append(AppendError::TooLarge { .. })
         | RecordError::Split(_)
         | RecordError::RecordTooLarge { .. }
