@@ -110,6 +110,8 @@ pub struct SharedSealer<L: Log, H> {
     active: bool,
     /// Since when the tree is longer than the newest head, and no new one has come.
     uncovered_since: Option<Instant>,
+    /// Since when the newest head waits for our tree, or that was last told.
+    waiting_since: Option<Instant>,
     next_poll: Instant,
     next_sync: Instant,
     next_head: Instant,
@@ -181,6 +183,7 @@ impl<L: Log, H: Heads> SharedSealer<L, H> {
             heard: None,
             shown: None,
             uncovered_since: None,
+            waiting_since: None,
             next_poll: now,
             next_sync: now,
             next_head: now,
@@ -376,9 +379,11 @@ impl<L: Log, H: Heads> SharedSealer<L, H> {
     async fn show(&mut self) -> Result<(), SealerError> {
         let Some((revision, head)) = self.heard.take() else { return Ok(()) };
         if head.size() > self.trunk.size() || !self.trunk.is_reached()? {
+            self.tell_waiting(head.size());
             self.heard = Some((revision, head));
             return Ok(());
         }
+        self.waiting_since = None;
         self.judge(revision, &head)?;
         if !self.trunk.is_news(head.size()) && !self.trunk.is_behind() {
             return Ok(());
@@ -388,6 +393,16 @@ impl<L: Log, H: Heads> SharedSealer<L, H> {
         let kept = if self.trunk.is_behind() { &mut self.heard } else { &mut self.shown };
         *kept = Some((revision, head));
         Ok(())
+    }
+
+    /// A head beyond the end of the log is a lie, or the log is not all there; from here that looks like a long way to go.
+    fn tell_waiting(&mut self, size: TreeSize) {
+        let now = Instant::now();
+        if now - *self.waiting_since.get_or_insert(now) >= WAIT_TOLD_AFTER {
+            let grown = self.trunk.size().0;
+            tracing::warn!(size = size.0, grown, "a head waits for leaves that have not come");
+            self.waiting_since = Some(now);
+        }
     }
 
     /// A head is to say of our leaves what we say of them.
@@ -437,6 +452,9 @@ async fn blocking(work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io:
 const PAUSE_MIN: Duration = Duration::from_millis(100);
 
 const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// Time after which it is told, again and again, that a head waits for our tree.
+const WAIT_TOLD_AFTER: Duration = Duration::from_secs(30);
 
 /// Time within which a log that answers gives the record that stands in it.
 const LAST_LEAF_WITHIN: Duration = Duration::from_secs(30);
