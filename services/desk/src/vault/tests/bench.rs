@@ -73,8 +73,9 @@ impl Bench {
         let (log, kept) = (Arc::new(MemoryLog::new()), MemoryVault::new());
         let ledger = ledger(&log, kept.clone());
         let founder = Recorder::new(Arc::clone(&ledger), roots.clone());
-        let public =
-            |signers: &BTreeMap<String, Arc<dyn Signer>>, agency: &str| hex(&signers[agency].public_key().to_bytes());
+        let public = |signers: &BTreeMap<String, Arc<dyn Signer>>, agency: &str| {
+            hex(&signers.get(agency).unwrap().public_key().to_bytes())
+        };
         let members = AGENCIES.map(|(agency, _, kind)| {
             json!({"agency": agency, "kind": kind, "name": agency, "division": "360203",
                 "root_algorithm": "ED25519", "root_key": public(&roots, agency)})
@@ -132,7 +133,7 @@ impl Bench {
 
     /// A desk with the signing key of one agency and the certificate of another.
     pub(super) fn desk_as(&self, agency: &str, certified: &str) -> Desk {
-        let signers = BTreeMap::from([(agency.to_owned(), Arc::clone(&self.keys[agency]))]);
+        let signers = BTreeMap::from([(agency.to_owned(), self.signer(agency))]);
         Recorder::new(ledger(&self.log, self.remote(certified)), signers)
     }
 
@@ -181,8 +182,12 @@ impl Bench {
         (certificate.pem().into_bytes(), key.serialize_pem().into_bytes())
     }
 
+    fn signer(&self, agency: &str) -> Arc<dyn Signer> {
+        Arc::clone(self.keys.get(agency).unwrap())
+    }
+
     pub(super) fn key_id(&self, agency: &str) -> KeyId {
-        self.keys[agency].public_key().id()
+        self.signer(agency).public_key().id()
     }
 
     /// A chain, as a desk may read it.
@@ -217,7 +222,7 @@ impl Bench {
             key: part.key.clone(),
         });
         self.kept.deposit(chain, deposits.collect()).await.unwrap();
-        let entry: Bytes = sign(&statement, self.keys[agency].as_ref(), NOW_MS).unwrap();
+        let entry: Bytes = sign(&statement, self.signer(agency).as_ref(), NOW_MS).unwrap();
         let record = Record { entry, parts: sealed.into_iter().map(|part| part.stored).collect() };
         Append { chain, expected: fold.next(), record: record.to_bytes() }
     }
