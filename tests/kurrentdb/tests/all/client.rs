@@ -1,14 +1,9 @@
 //! The unmodified `eventstore` client against the stand-in.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
-
-use std::{future::Future, time::Duration};
-
-use eventstore::{
-    AppendToStreamOptions, Client, CurrentRevision, EventData, ExpectedRevision, ReadAllOptions, ReadStreamOptions,
-    StreamPosition,
-};
+use eventstore::{CurrentRevision, ExpectedRevision, ReadAllOptions, ReadStreamOptions, StreamPosition};
 use mediation_kurrentdb_stand_in::{Options, StandIn};
 use uuid::Uuid;
+
+use crate::calls::{all, append, client, soon, stream};
 
 #[tokio::test]
 async fn what_is_appended_is_read_in_both_directions() {
@@ -85,45 +80,4 @@ async fn all_is_read_from_a_position_on_with_the_event_that_stands_there() {
     let inside = StreamPosition::Position(eventstore::Position { commit: middle + 1, prepare: middle + 1 });
     let mut reading = client.read_all(&ReadAllOptions::default().position(inside)).await.unwrap();
     soon(reading.next()).await.unwrap_err();
-}
-
-fn client(stand_in: &StandIn) -> Client {
-    Client::new(stand_in.uri().parse().unwrap()).unwrap()
-}
-
-async fn append(
-    client: &Client,
-    stream: &str,
-    expected: ExpectedRevision,
-    ids: &[Uuid],
-) -> eventstore::Result<eventstore::WriteResult> {
-    let events = ids.iter().map(|id| EventData::binary("kind", id.as_bytes().to_vec().into()).id(*id));
-    let options = AppendToStreamOptions::default().expected_revision(expected);
-    soon(client.append_to_stream(stream, &options, events.collect::<Vec<_>>())).await
-}
-
-async fn stream(client: &Client, stream: &str, options: ReadStreamOptions) -> Vec<Uuid> {
-    let mut reading = client.read_stream(stream, &options).await.unwrap();
-    let mut ids = Vec::new();
-    while let Some(event) = soon(reading.next()).await.unwrap() {
-        let event = event.get_original_event();
-        assert_eq!(event.position.commit, u64::MAX, "positions are not told");
-        ids.push(event.id);
-    }
-    ids
-}
-
-/// Id, stream and position of each event.
-async fn all(client: &Client, options: ReadAllOptions) -> Vec<(Uuid, String, u64)> {
-    let mut reading = client.read_all(&options).await.unwrap();
-    let mut events = Vec::new();
-    while let Some(event) = soon(reading.next()).await.unwrap() {
-        let event = event.get_original_event();
-        events.push((event.id, event.stream_id.clone(), event.position.commit));
-    }
-    events
-}
-
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.unwrap()
 }
