@@ -4,7 +4,7 @@ use eventstore::{Client, Error, ExpectedRevision, ReadStreamOptions};
 use mediation_kurrentdb_stand_in::{AppendFault, Options, StandIn};
 use uuid::Uuid;
 
-use crate::calls::{append, client, soon, stream};
+use crate::calls::{append, client, stream};
 
 #[tokio::test]
 async fn a_client_finds_the_leader_and_hops_when_it_moves() {
@@ -54,6 +54,6 @@ async fn a_leader_that_steps_down_stores_nothing() {
     let id = Uuid::new_v4();
     let error = append(&client, "chain-1", ExpectedRevision::NoStream, &[id]).await.unwrap_err();
     assert!(matches!(error, Error::NotLeaderException(_)), "{error:?}");
-    let written = soon(append(&client, "chain-1", ExpectedRevision::NoStream, &[id])).await.unwrap();
+    let written = append(&client, "chain-1", ExpectedRevision::NoStream, &[id]).await.unwrap();
     assert!(written.position.commit > 0, "it is no replay");
 }
