@@ -24,6 +24,8 @@ mod keys;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod kurrentdb;
+#[cfg(test)]
 mod openssl;
 #[cfg(test)]
 mod proto_lock;
