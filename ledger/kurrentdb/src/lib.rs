@@ -12,6 +12,7 @@
 //! What is trusted: nothing but order. Administrators of the engine bypass every access list and may scavenge, so records
 //! carry signatures, and the tree over them is witnessed outside. What they do to streams is seen here, as an [`Alarm`].
 
+pub mod admin;
 mod alarm;
 mod follower;
 mod heads;

@@ -13,7 +13,7 @@ use tokio::{
     runtime::{Builder, Runtime},
     sync::Mutex as AsyncMutex,
     task::{JoinError, JoinSet},
-    time::{Instant, sleep_until, timeout_at},
+    time::{Instant, sleep, sleep_until, timeout_at},
 };
 use uuid::Uuid;
 
@@ -64,6 +64,11 @@ impl Link {
         }
     }
 
+    /// Whether nobody on the way can listen.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.settings.is_secure_mode_enabled()
+    }
+
     /// Asks once, and waits for an answer no longer than `limit`.
     pub(crate) async fn call<T, F>(
         &self,
@@ -91,6 +96,29 @@ impl Link {
             Ok(_) | Err(_) => self.answered(live.generation),
         }
         answer
+    }
+
+    /// Asks what changes nothing, again and again until there is an answer, no longer than `limit` in all.
+    pub(crate) async fn read<T, F>(
+        &self,
+        limit: Duration,
+        ask: impl Fn(es::Client, Option<Credentials>) -> F + Send + Sync,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let deadline = Instant::now() + limit;
+        loop {
+            let failure = match self.call(deadline - Instant::now(), &ask).await {
+                Err(failure) if failure.may_pass() => failure,
+                answer => return answer,
+            };
+            if Instant::now() + REBUILD_PAUSE_MIN >= deadline {
+                return Err(failure);
+            }
+            sleep(REBUILD_PAUSE_MIN).await;
+        }
     }
 
     /// Lets the next call build a new client, whatever the present one says.

@@ -96,7 +96,7 @@ async fn page(link: &Link, from: Option<Cursor>, bounds: Bounds) -> Result<Vec<E
         return Err(Stop::UnknownPlace);
     }
     let read =
-        link.call(link.options.read_timeout, |client, user| wire::read_all(client, user, from, false, bounds)).await;
+        link.read(link.options.read_timeout, |client, user| wire::read_all(client, user, from, false, bounds)).await;
     match read {
         Ok(page) => Ok(page.events),
         Err(Failure::Refused(_)) if from.is_some() => Err(Stop::UnknownPlace),

@@ -176,12 +176,10 @@ async fn next(link: &Link, stream: &str) -> Result<u64, Failure> {
 
 /// Reads a page of a stream; none when there is no such stream. A stream that was deleted for ever raises an alarm.
 pub(crate) async fn read(link: &Link, stream: &str, from: From, bounds: Bounds) -> Result<Option<Page>, Failure> {
-    let stream = stream.to_owned();
-    let name = named(&stream);
-    let ask = |client, user| wire::read_stream(client, user, stream, from, bounds);
-    let page = link.call(link.options.read_timeout, ask).await;
+    let ask = |client, user| wire::read_stream(client, user, stream.to_owned(), from, bounds);
+    let page = link.read(link.options.read_timeout, ask).await;
     if page.as_ref().is_err_and(|failure| *failure == Failure::Deleted) {
-        link.alarms.raise(Alarm::Deleted { stream: name });
+        link.alarms.raise(Alarm::Deleted { stream: named(stream) });
     }
     page
 }

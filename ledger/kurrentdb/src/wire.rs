@@ -120,6 +120,14 @@ impl Failure {
         }
     }
 
+    /// Whether asking again may help.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::NotLeader | Self::Unsent(_) | Self::Aborted(_) | Self::Lost(_) => true,
+            Self::Denied | Self::Deleted | Self::WrongRevision { .. } | Self::Refused(_) => false,
+        }
+    }
+
     /// As the cause of an error of the log.
     pub(crate) fn into_io(self) -> io::Error {
         let kind = match &self {
