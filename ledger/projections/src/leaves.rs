@@ -13,6 +13,8 @@
 //! which is cut: what stood there is followed again. Damage before it is an error, and the file can be made anew from
 //! the log by removing it.
 
+mod reader;
+
 use std::{
     fs::{File, OpenOptions, TryLockError},
     io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
@@ -28,6 +30,8 @@ use mediation_ledger::{
     note::KeyName,
     record::leaf_bytes,
 };
+
+pub use self::reader::LeavesReader;
 
 /// Name of the file in a process's directory.
 pub const LEAVES: &str = "leaves";

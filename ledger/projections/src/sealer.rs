@@ -41,7 +41,7 @@ mod trunk;
 mod twin;
 
 pub use self::{
-    shared::{Options, SharedError, SharedParts, SharedSealer},
+    shared::{Options, SharedError, SharedParts, SharedSealer, signed_head},
     twin::Twin,
 };
 use self::{trunk::Trunk, twin::TwinTree};

@@ -9,9 +9,14 @@ pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod init;
 pub(crate) mod key;
+#[cfg(feature = "kurrentdb")]
+pub(crate) mod kurrent;
 pub(crate) mod log;
 pub(crate) mod log_key;
+#[cfg(feature = "kurrentdb")]
+pub(crate) mod migrate;
 pub(crate) mod monitor;
+#[cfg(feature = "kurrentdb")]
 pub(crate) mod provision;
 pub(crate) mod record;
 pub(crate) mod reincarnate;

@@ -2,6 +2,8 @@
 
 mod access;
 mod backend;
+#[cfg(feature = "kurrentdb")]
+mod cluster;
 mod command;
 mod config;
 mod cosigning;
@@ -58,7 +60,14 @@ enum Command {
     Init(command::init::Arguments),
     /// 运行账本服务 · Serve a ledger
     Serve(command::serve::Arguments),
+    /// 集群：设置访问控制、检查 · A KurrentDB cluster: set up its access, check it
+    #[cfg(feature = "kurrentdb")]
+    Kurrent(command::kurrent::Arguments),
+    /// 把单机账本迁入空集群，记录、叶与根不变 · Move an embedded ledger into an empty cluster: same records, leaves and root
+    #[cfg(feature = "kurrentdb")]
+    Migrate(command::migrate::Arguments),
     /// 为共享日志上的一个进程写出目录：只含其自身的密钥 · The directory of one process on a shared log, with its own keys only
+    #[cfg(feature = "kurrentdb")]
     Provision(command::provision::Arguments),
     /// 演示：自动建账、重放三个案例、核验 · Demo: found a ledger, replay three cases, verify
     Demo(command::demo::Arguments),
@@ -109,6 +118,11 @@ fn main() -> ExitCode {
         match cli.command {
             Command::Init(arguments) => command::init::run(arguments).await,
             Command::Serve(arguments) => command::serve::run(arguments).await,
+            #[cfg(feature = "kurrentdb")]
+            Command::Kurrent(arguments) => command::kurrent::run(arguments).await,
+            #[cfg(feature = "kurrentdb")]
+            Command::Migrate(arguments) => command::migrate::run(arguments).await,
+            #[cfg(feature = "kurrentdb")]
             Command::Provision(arguments) => command::provision::run(&arguments),
             Command::Demo(arguments) => command::demo::run(arguments).await,
             Command::Record(arguments) => command::record::run(arguments).await,
@@ -120,7 +134,7 @@ fn main() -> ExitCode {
             Command::City(arguments) => command::city::run(arguments).await,
             Command::Figures(arguments) => command::figures::run(&arguments),
             Command::Export(arguments) => command::export::run(arguments).await,
-            Command::Verify(arguments) => command::verify::run(&arguments),
+            Command::Verify(arguments) => command::verify::run(&arguments).await,
             Command::Log(arguments) => command::log::run(arguments).await,
             Command::Witness(arguments) => command::witness::run(arguments).await,
             Command::Key(arguments) => command::key::run(arguments).await,

@@ -3,39 +3,28 @@
 
 use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use mediation_desk::{
     listener::{TlsFiles, tls_config},
-    node::Node,
-    server::{self, Services},
+    node::{Node, Scope},
+    server::{self, Served},
+    vault::Custodian,
 };
 use mediation_gateway::courier::HttpCourier;
-use mediation_ledger::{
-    checkpoint::Checkpoint, clock::Clock, key::Signer, ledger::Ledger, recorder::Recorder, registry::Registry,
-};
-use mediation_log_embedded::{
-    Embedded, FatalHandler, Options,
-    disk::{Disk, RealDisk},
-    vault::FileVault,
-};
-use mediation_projections::{
-    keeper::Keeper,
-    sealer::{Sealer, Seals},
-    witnesses::Witnesses,
-};
+use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, recorder::Recorder, registry::Registry};
+use mediation_log_embedded::Options;
+use mediation_projections::{keeper::Keeper, sealer::Seals, witnesses::Witnesses};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+use self::opened::Opened;
 use crate::{
-    backend::{AnyFollower, AnyLog, AnyVault},
+    backend::{AnyLog, AnyVault},
     command::{key::finish, rules::known},
-    config::{Config, Signing},
-    cosigning::Cosigning,
+    config::{Config, Role, Signing},
     keys::PrivateKey,
-    known,
     layout::Layout,
     log_http,
     manifest::Manifest,
-    sealing::Sealing,
     timestamps::Stamper,
 };
 
@@ -79,38 +68,14 @@ impl Process {
     pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let layout = Layout::new(directory).with_state(config.state.as_deref());
         let manifest = read_manifest(&layout)?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let sealing = Sealing::of_manifest(&layout, &disk, &manifest)?;
-        let cosigning =
-            Cosigning::open(&layout, Arc::clone(&disk), &config.witnesses, &manifest, sealing.verifiers()?)?;
-        let known = known::read(directory, &config.known_checkpoints, &manifest)?;
-        // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
-        let others = cosigning.extends.iter().chain(&known).cloned();
-        let covered = sealing.last()?.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
-        let origin = manifest.origin.as_str();
-        let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
-        let opened = Embedded::open(Arc::clone(&disk), directory, &options);
-        let log = Arc::new(opened.map_err(|error| known::refused(error, &known))?);
-        known::check(log.as_ref(), &known).await?;
-        let log = Arc::new(AnyLog::Embedded(log));
-        let vault = FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?;
-        let vault = Arc::new(AnyVault::File(vault));
-        let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), vault, clock));
-        let registry = ledger.refresh_registry().await?;
-        ensure!(
-            registry.genesis() == Some(manifest.genesis),
-            "the log does not begin with the genesis that the manifest pins"
-        );
-
-        let (mut sealer, seals) = sealing.signing(&registry)?.start(log.as_ref()).await?;
-        if let Some(checkpoint) = covered {
-            sealer = sealer.extending(checkpoint);
-        }
+        let Opened { ledger, registry, seals, sealer, cosigning } =
+            Opened::open(&layout, config, &manifest, clock).await?;
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
-        let sealer = tokio::spawn(run_sealer(sealer, stop_sealer.subscribe()));
+        let sealer = tokio::spawn(sealer.run(stop_sealer.subscribe()));
+        let log = Arc::clone(ledger.log());
         let recorder = Arc::new(Recorder::new(ledger, held(&layout, config.signing, &registry)?));
-        let keeper = match config.keeper.enabled {
+        let keeper = match config.keeper.enabled && config.roles.contains(&Role::Keeper) {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
         };
@@ -121,7 +86,16 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let node = Node::of_agencies(recorder, seals, cosigned, config.agencies.clone());
+        let serves_some = config.desks.as_ref().is_none_or(|desks| !desks.is_empty());
+        let scope = Scope {
+            desks: config.desks.clone(),
+            agencies: config.agencies.clone(),
+            chains: serves_some || config.roles.contains(&Role::Audit),
+        };
+        // The vault of one machine is asked by nobody else.
+        let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
+        let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
+        let node = Node::within(recorder, seals, cosigned, scope);
         let listener =
             TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = listener.local_addr()?;
@@ -130,10 +104,9 @@ impl Process {
             key: fs::read(layout.server_key())?,
             client_authorities: fs::read(layout.authority())?,
         })?;
-        let services = Services { desks: config.desks.clone() };
-        let (served, until) = (Arc::clone(&node), stop.subscribe());
+        let (served, until) = (Served { node: Some(Arc::clone(&node)), vault: custodian }, stop.subscribe());
         let server = tokio::spawn(async move {
-            server::serve(served, &services, listener, tls, stopped(until)).await?;
+            server::serve_all(served, listener, tls, stopped(until)).await?;
             Ok(())
         });
         // Last: nothing is noted by a process that could not start.
@@ -185,8 +158,7 @@ impl Process {
             stamper.await?;
         }
         let log = Arc::clone(self.node.ledger().log());
-        let AnyLog::Embedded(embedded) = log.as_ref();
-        let size = embedded.size();
+        let size = log.to_be_sealed();
         // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.
         if tokio::time::timeout(DRAIN_TIMEOUT, self.node.seals().reached(size)).await.is_err() {
             tracing::warn!("not everything is sealed; the next start goes on with it");
@@ -198,11 +170,6 @@ impl Process {
         self.node.ledger().vault().close().await;
         Ok(())
     }
-}
-
-async fn run_sealer(sealer: Sealer<AnyFollower>, stop: watch::Receiver<bool>) -> Result<()> {
-    sealer.run(stopped(stop)).await?;
-    Ok(())
 }
 
 /// Runs until told to stop; ends earlier only when the collector or the listener does.
@@ -274,5 +241,6 @@ pub(crate) fn signers<'a>(
     Ok(signers)
 }
 
+mod opened;
 #[cfg(test)]
 mod tests;

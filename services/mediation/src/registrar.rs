@@ -1,4 +1,5 @@
-//! Entering acts about keys into the registry chain of a ledger that nobody serves: by root keys, which no desk holds.
+//! Entering acts about keys into the registry chain, by root keys, which no desk holds: of a ledger that nobody serves, or of
+//! one whose log is shared.
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
@@ -13,43 +14,46 @@ use mediation_ledger::{
     registry::Registry,
 };
 use mediation_log_embedded::{
-    Embedded, FatalHandler,
+    Embedded,
     disk::{Disk, RealDisk},
-    vault::FileVault,
 };
+#[cfg(feature = "kurrentdb")]
+use mediation_log_kurrentdb::KurrentLog;
 use mediation_proto::{fields::kind_of_event, json::act_from_json};
 use serde_json::{Map, Value, json};
 
-use crate::{config::Config, layout::Layout, manifest::Manifest, process, sealing::Sealing};
+#[cfg(feature = "kurrentdb")]
+use crate::cluster;
+use crate::{
+    backend::{AnyLog, AnyVault},
+    config::Config,
+    layout::Layout,
+    manifest::Manifest,
+    process,
+    sealing::Sealing,
+};
 
-/// A ledger's directory, held alone, so that registry acts can be entered.
+/// A ledger's directory, so that registry acts can be entered.
 #[derive(Debug)]
 pub(crate) struct Registrar {
     pub(crate) layout: Layout,
     pub(crate) manifest: Manifest,
-    log: Arc<Embedded>,
-    vault: Arc<FileVault>,
-    ledger: Arc<Ledger<Embedded, FileVault>>,
+    ledger: Arc<Ledger<AnyLog, AnyVault>>,
 }
 
 impl Registrar {
-    /// Opens a directory that nobody serves.
+    /// Opens a directory: one that nobody serves, unless its log is shared.
     pub(crate) async fn open(directory: &Path) -> Result<Self> {
         let layout = Layout::new(directory);
         let bytes = fs::read(layout.manifest())
             .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
         let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
         let config = Config::read(&layout.config())?;
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let covered = Sealing::of_manifest(&layout, &disk, &manifest)?.last()?;
         let origin = manifest.origin.as_str();
-        let options = process::log_options(origin, manifest.segment_bytes, &config, covered.as_ref());
-        let log = Embedded::open(Arc::clone(&disk), directory, &options)
-            .context("the ledger cannot be opened; stop serving it first · 请先停止账本服务")?;
-        let (log, clock) = (Arc::new(log), Arc::new(SystemClock));
-        let vault = Arc::new(FileVault::open(disk.as_ref(), &layout.vault(), origin, FatalHandler::default())?);
-        let ledger = Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), Arc::clone(&vault), clock);
-        let registrar = Self { layout, manifest, log, vault, ledger: Arc::new(ledger) };
+        let log = open_log(&layout, &config, &manifest).await?;
+        let vault = AnyVault::open(&layout, &config, &RealDisk, origin)?;
+        let ledger = Ledger::new(origin, &manifest.rule_set, Arc::new(log), Arc::new(vault), Arc::new(SystemClock));
+        let registrar = Self { layout, manifest, ledger: Arc::new(ledger) };
         let registry = registrar.ledger.refresh_registry().await?;
         ensure!(
             registry.genesis() == Some(registrar.manifest.genesis),
@@ -90,12 +94,33 @@ impl Registrar {
 
     /// Seals what was entered, and gives the directory back.
     pub(crate) async fn close(self) -> Result<()> {
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        let sealing = Sealing::of_manifest(&self.layout, &disk, &self.manifest)?.signing(&self.registry())?;
-        let (sealer, seals) = sealing.start(self.log.as_ref()).await?;
-        sealer.run(seals.reached(self.log.size())).await?;
-        self.log.close().await;
-        self.vault.close().await;
+        // What stands on a shared log, others seal.
+        if let AnyLog::Embedded(log) = self.ledger.log().as_ref() {
+            let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+            let sealing = Sealing::of_manifest(&self.layout, &disk, &self.manifest)?.signing(&self.registry())?;
+            let (sealer, seals) = sealing.start(log.as_ref()).await?;
+            sealer.run(seals.reached(log.size())).await?;
+        }
+        self.ledger.log().close().await;
+        self.ledger.vault().close().await;
         Ok(())
     }
+}
+
+/// The log that the directory's configuration names.
+async fn open_log(layout: &Layout, config: &Config, manifest: &Manifest) -> Result<AnyLog> {
+    #[cfg(feature = "kurrentdb")]
+    if let Some(named) = &config.kurrentdb {
+        return Ok(AnyLog::Kurrentdb(KurrentLog::open(cluster::options(layout.root(), named)?).await?, None));
+    }
+    ensure!(
+        config.kurrentdb.is_none(),
+        "this program is built without the feature `kurrentdb` · 本程序未包含 kurrentdb 功能"
+    );
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let covered = Sealing::of_manifest(layout, &disk, manifest)?.last()?;
+    let options = process::log_options(manifest.origin.as_str(), manifest.segment_bytes, config, covered.as_ref());
+    let log = Embedded::open(disk, layout.root(), &options)
+        .context("the ledger cannot be opened; stop serving it first · 请先停止账本服务")?;
+    Ok(AnyLog::Embedded(Arc::new(log)))
 }

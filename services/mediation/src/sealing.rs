@@ -41,12 +41,10 @@ impl Sealing {
         keys: Vec<SigningKey>,
         sm2: Option<Arc<dyn Signer>>,
     ) -> Result<Self> {
-        let directory = || layout.state().to_owned();
-        let store = Arc::new(CheckpointFiles::new(Arc::clone(disk), directory()));
+        let store = tree_files(layout, disk);
         let signer = LogSigner::new(origin.clone(), keys);
         let Some(sm2) = sm2 else { return Ok(Self { signer, store, twin: None }) };
-        let files = Arc::new(CheckpointFiles::named(Arc::clone(disk), directory(), TWIN));
-        let twin = Twin::open(origin, Arc::clone(&sm2), files)?;
+        let twin = Twin::open(origin, Arc::clone(&sm2), twin_files(layout, disk))?;
         Ok(Self { signer: signer.and(sm2), store, twin: Some(twin) })
     }
 
@@ -81,6 +79,12 @@ impl Sealing {
         Ok(self.signer.verifiers()?)
     }
 
+    /// What a sealer on a shared log takes: who signs, where the last checkpoint is kept, the twin.
+    #[cfg(feature = "kurrentdb")]
+    pub(crate) fn into_parts(self) -> (LogSigner, Arc<dyn CheckpointStore>, Option<Twin>) {
+        (self.signer, self.store, self.twin)
+    }
+
     /// A sealer of the log.
     pub(crate) async fn start<L: Log>(self, log: &L) -> Result<(Sealer<L::Follower>, Seals)> {
         let (sealer, seals) = Sealer::start(log, self.signer, self.store).await?;
@@ -89,6 +93,35 @@ impl Sealing {
             None => (sealer, seals),
         })
     }
+}
+
+/// Where a process keeps the last checkpoint of the tree over SHA-256.
+pub(crate) fn tree_files(layout: &Layout, disk: &Arc<dyn Disk>) -> Arc<dyn CheckpointStore> {
+    Arc::new(CheckpointFiles::new(Arc::clone(disk), layout.state().to_owned()))
+}
+
+fn twin_files(layout: &Layout, disk: &Arc<dyn Disk>) -> Arc<dyn CheckpointStore> {
+    Arc::new(CheckpointFiles::named(Arc::clone(disk), layout.state().to_owned(), TWIN))
+}
+
+/// The twin of a ledger that has one, for a process that does not sign it.
+#[cfg(feature = "kurrentdb")]
+pub(crate) fn followed_twin(layout: &Layout, disk: &Arc<dyn Disk>, manifest: &Manifest) -> Result<Option<Twin>> {
+    let follow = |key: &VerifierKey| Twin::following(key.clone(), twin_files(layout, disk));
+    Ok(manifest.twin_key.as_ref().map(follow).transpose()?)
+}
+
+/// The last checkpoint that a process has stored, whichever key of the log has signed it.
+#[cfg(feature = "kurrentdb")]
+pub(crate) fn stored_checkpoint(
+    layout: &Layout,
+    disk: &Arc<dyn Disk>,
+    manifest: &Manifest,
+) -> Result<Option<Checkpoint>> {
+    let stored = tree_files(layout, disk).load()?;
+    let open = |note: &str| Checkpoint::open(note.as_bytes(), &manifest.origin, &manifest.stored_keys(layout));
+    let synced = stored.synced.as_deref().map(open).transpose()?;
+    Ok(synced.map(|signed| signed.checkpoint))
 }
 
 fn twin_signer(layout: &Layout, named: &VerifierKey) -> Result<Arc<dyn Signer>> {

@@ -435,6 +435,17 @@ impl<L: Log, H> fmt::Debug for SharedSealer<L, H> {
     }
 }
 
+/// The checkpoint that a record of the heads' stream shows, when one of these keys of the log has signed it.
+#[must_use]
+pub fn signed_head(
+    record: &[u8],
+    origin: &KeyName,
+    keys: &[VerifierKey],
+    twin: Option<&VerifierKey>,
+) -> Option<Checkpoint> {
+    SignedHead::open(record, origin, keys, twin).ok().map(|head| head.tree.checkpoint)
+}
+
 /// Whether time may mend it.
 fn passes(error: &SealerError) -> bool {
     if let SealerError::Shared(error) = error {

@@ -13,6 +13,7 @@ use mediation_proto::derived::DESKS;
 use serde_json::json;
 
 use crate::{
+    cluster::Cluster,
     command::verify::unserved,
     config::{Config, KeeperConfig, KurrentdbConfig, Role, VaultConfig},
     founding::Unfinished,
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     /// 新进程的目录，须不存在或为空 · Directory of the new process; must not exist, or be empty
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// 进程所属机构：其证书与签名密钥随之写入 · Agency that the process is for: its certificate and signing key go along
+    /// 进程所属机构：其证书随之写入；设窗口或守钟时另写签名密钥 · Agency that the process is for: its certificate goes along, and its signing key with a desk or the keeper
     #[arg(long, value_name = "ID")]
     agency: Option<String>,
     /// 窗口，如 court；可多次给出；缺省不设窗口 · Desk such as `court`; repeatable; none without it
@@ -47,15 +48,8 @@ pub(crate) struct Arguments {
     /// 监听地址 · Address to listen on
     #[arg(long, value_name = "ADDR", default_value_t = Config::default().listen)]
     listen: std::net::SocketAddr,
-    /// 集群连接串，不含口令 · Connection string of the cluster, without credentials
-    #[arg(long, value_name = "URI")]
-    kurrentdb: String,
-    /// 集群的证书颁发者（PEM） · Those who vouch for the nodes of the cluster (PEM)
-    #[arg(long, value_name = "FILE")]
-    kurrentdb_authorities: Option<PathBuf>,
-    /// 本进程的集群用户：文件中为 名称:口令 · User of this process in the cluster: file with `name:password`
-    #[arg(long, value_name = "FILE")]
-    kurrentdb_credentials: Option<PathBuf>,
+    #[command(flatten)]
+    cluster: Cluster,
     /// 保险库进程的地址；本进程即保险库时不给 · Address of the vault's process; left out for that process itself
     #[arg(long, value_name = "HOST:PORT", requires = "agency")]
     vault: Option<String>,
@@ -139,7 +133,9 @@ fn write(arguments: &Arguments, roles: &BTreeSet<Role>, from: &Layout, to: &Layo
     pki::create_server(from, to, &arguments.host)?;
     fs::create_dir(to.keys())?;
     if let Some(agency) = &arguments.agency {
-        give_agency(from, to, agency)?;
+        // Who neither serves the agency's desk nor keeps its clocks signs nothing for it.
+        let signs = !arguments.desk.is_empty() || roles.contains(&Role::Keeper);
+        give_agency(from, to, agency, signs)?;
     }
     if roles.contains(&Role::Sealer) {
         copy_private(&from.log_key(), &to.log_key())?;
@@ -156,17 +152,17 @@ fn write(arguments: &Arguments, roles: &BTreeSet<Role>, from: &Layout, to: &Layo
     if roles.contains(&Role::Vault) {
         copy_tree(&from.vault(), &to.vault())?;
     }
-    if let Some(path) = &arguments.kurrentdb_authorities {
+    if let Some(path) = &arguments.cluster.kurrentdb_authorities {
         copy(path, &to.root().join(CLUSTER_AUTHORITIES))?;
     }
-    if let Some(path) = &arguments.kurrentdb_credentials {
+    if let Some(path) = &arguments.cluster.kurrentdb_credentials {
         copy_private(path, &to.root().join(CLUSTER_CREDENTIALS))?;
     }
     fs::write(to.config(), config(arguments, roles).initial()?)?;
     Ok(())
 }
 
-fn give_agency(from: &Layout, to: &Layout, agency: &str) -> Result<()> {
+fn give_agency(from: &Layout, to: &Layout, agency: &str, signs: bool) -> Result<()> {
     let certificate = from.certificate(agency);
     if !certificate.exists() {
         bail!("`{agency}` has no certificate in `{}`", from.pki().display());
@@ -180,7 +176,7 @@ fn give_agency(from: &Layout, to: &Layout, agency: &str) -> Result<()> {
         (from.signing_key(agency), to.signing_key(agency)),
         (from.next_signing_key(agency), to.next_signing_key(agency)),
     ];
-    for (source, target) in keys.iter().filter(|(source, _)| source.exists()) {
+    for (source, target) in keys.iter().filter(|(source, _)| signs && source.exists()) {
         fs::create_dir_all(to.keys().join(agency))?;
         copy_private(source, target)?;
     }
@@ -189,9 +185,9 @@ fn give_agency(from: &Layout, to: &Layout, agency: &str) -> Result<()> {
 
 fn config(arguments: &Arguments, roles: &BTreeSet<Role>) -> Config {
     let shared = KurrentdbConfig::new(
-        arguments.kurrentdb.clone(),
-        arguments.kurrentdb_authorities.is_some().then(|| CLUSTER_AUTHORITIES.into()),
-        arguments.kurrentdb_credentials.is_some().then(|| CLUSTER_CREDENTIALS.into()),
+        arguments.cluster.kurrentdb.clone(),
+        arguments.cluster.kurrentdb_authorities.is_some().then(|| CLUSTER_AUTHORITIES.into()),
+        arguments.cluster.kurrentdb_credentials.is_some().then(|| CLUSTER_CREDENTIALS.into()),
     );
     let vault = arguments.vault.clone().zip(arguments.agency.clone());
     // The audit and the vault answer every agency; a desk its own.

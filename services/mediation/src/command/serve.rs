@@ -36,7 +36,8 @@ pub(crate) struct Arguments {
 
 /// Serves until a signal comes.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
-    let filter = EnvFilter::try_new(&arguments.log)?;
+    // The client of the cluster reports every attempt as an error; what becomes of it the log's adapter says.
+    let filter = EnvFilter::try_new(format!("eventstore=off,{}", arguments.log))?;
     tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(std::io::stderr).init();
     let layout = Layout::new(&arguments.dir);
     let mut config = Config::read(&arguments.config.unwrap_or_else(|| layout.config()))?;

@@ -1,6 +1,8 @@
 //! `mediation verify`: every byte of a ledger's directory, or an evidence bundle, offline.
 
 pub(crate) mod bundle;
+#[cfg(feature = "kurrentdb")]
+mod cluster;
 
 use std::{
     fmt,
@@ -29,6 +31,8 @@ use mediation_log_embedded::{
 };
 use serde_json::{Value, json};
 
+#[cfg(feature = "kurrentdb")]
+use crate::config::Config;
 use crate::{
     keys::{self, PrivateKey},
     layout::Layout,
@@ -64,7 +68,7 @@ pub(crate) struct Arguments {
 }
 
 /// Verifies a directory or a bundle.
-pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.path.is_file() {
         let Arguments { path, policy, again, json } = arguments;
         return bundle::run(path, policy.as_deref(), again.as_deref(), *json);
@@ -75,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let _lock = unserved(&arguments.path)?;
     let bar = output::progress(0, "核验 verify");
     let begun = Instant::now();
-    let report = verify(&arguments.path, &|entries| bar.set_position(entries))?;
+    let report = verify_any(&arguments.path, &|entries| bar.set_position(entries)).await?;
     let pace = Pace { entries: report.counts.entries, elapsed: begun.elapsed() };
     bar.finish_and_clear();
     if arguments.json {
@@ -144,6 +148,8 @@ pub(crate) struct Report {
     stamps: Vec<(TreeSize, u64)>,
     /// The newest checkpoint that the tree agrees with, by file.
     checkpoints: Vec<(String, TreeSize)>,
+    /// Heads of a shared log that its keys have signed.
+    heads: Option<u64>,
     notes: Vec<String>,
     faults: Vec<String>,
 }
@@ -177,6 +183,9 @@ impl Report {
         if let Some(root) = self.root {
             line(format!("  默克尔树 tree 大小 {}，根 {root}", self.size));
         }
+        if let Some(heads) = self.heads {
+            line(format!("  共享日志的树头 heads {heads}"));
+        }
         for (name, size) in &self.checkpoints {
             line(format!("  检查点 {name} 大小 {size}：树与之相符"));
         }
@@ -205,10 +214,26 @@ impl Report {
             "bytes": self.bytes, "tree_size": self.size.0, "root": self.root.map(|root| root.to_string()),
             "checkpoints": self.checkpoints.iter().map(|(name, size)| json!({"file": name, "size": size.0})).collect::<Vec<_>>(),
             "timestamps": self.stamps.iter().map(|(size, time)| json!({"size": size.0, "time": time})).collect::<Vec<_>>(),
+            "heads": self.heads,
             "notes": self.notes, "faults": self.faults,
             "excluded": EXCLUDED.map(|(path, _)| path),
         })
     }
+}
+
+/// Verifies the log that a directory's configuration names: its own, or a cluster's.
+async fn verify_any(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
+    #[cfg(feature = "kurrentdb")]
+    {
+        let layout = Layout::new(directory);
+        // What is no configuration says nothing of a cluster, and is not evidence.
+        if let Ok(config) = Config::read(&layout.config())
+            && let Some(named) = &config.kurrentdb
+        {
+            return cluster::verify(&layout.with_state(config.state.as_deref()), &config, named, progress).await;
+        }
+    }
+    verify(directory, progress)
 }
 
 /// Verifies the directory of a ledger; `progress` is told how many entries are done.
