@@ -12,6 +12,8 @@ mod caller;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod documents;

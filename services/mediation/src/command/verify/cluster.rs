@@ -25,6 +25,7 @@ use mediation_log_embedded::{
 };
 use mediation_log_kurrentdb::KurrentLog;
 use mediation_projections::sealer::signed_head;
+use tokio::time::Instant;
 
 use super::{Report, late_note};
 use crate::{
@@ -35,7 +36,7 @@ use crate::{
     manifest::Manifest,
 };
 
-/// Silence of the log after which its end is reached, once everything that is sealed has come.
+/// Time that is spent on what stands behind the last head.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Time that the log has for its next records while sealed ones are due.
@@ -68,9 +69,14 @@ pub(super) async fn verify(
         Verification::new(manifest.origin.as_str(), manifest.genesis, Vec::new(), config.vault.is_none());
     let mut walk = Walk { verification: verification.keeping_roots(sizes), vault: &vault, size: TreeSize(0) };
     let mut follower = log.follow(None).await?;
+    // Others go on writing: behind the last head only what comes at once is read.
+    let mut rest_until = None;
     loop {
-        let patience = if walk.size < sealed { PATIENCE } else { SILENCE };
-        match tokio::time::timeout(patience, follower.next()).await {
+        let until = match walk.size < sealed {
+            true => Instant::now() + PATIENCE,
+            false => *rest_until.get_or_insert_with(|| Instant::now() + SILENCE),
+        };
+        match tokio::time::timeout_at(until, follower.next()).await {
             Ok(batch) => walk.take(batch?).await?,
             Err(_silence) => break,
         }
