@@ -8,6 +8,7 @@ pub mod caller;
 pub mod chains;
 pub mod desk;
 mod disclosure;
+pub mod health;
 pub mod judgement;
 pub mod listener;
 pub mod node;

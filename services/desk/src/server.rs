@@ -14,12 +14,12 @@ use mediation_proto::{
 use tokio::net::TcpListener;
 use tokio_rustls::rustls::ServerConfig;
 use tonic::{server::NamedService, service::RoutesBuilder, transport::Server};
-use tonic_health::ServingStatus;
 
 use crate::{
     answer::Answered,
     chains::Chains,
     desk::{self, Desk},
+    health::Health,
     listener::connections,
     node::Node,
     proofs::Proofs,
@@ -47,31 +47,20 @@ pub struct Served<L, V> {
     pub vault: Option<Arc<Custodian<L, V>>>,
 }
 
-/// Serves a node until told to stop, then finishes what is under way.
+/// Serves until told to stop, then finishes what is under way. The health of the process says that requests are taken
+/// from here on, and no longer when it is told to stop.
 ///
 /// # Errors
 /// The listener fails, or the descriptors of the reflection service are damaged.
 pub async fn serve<L: Log, V: Vault>(
-    node: Arc<Node<L, V>>,
-    listener: TcpListener,
-    tls: Arc<ServerConfig>,
-    stop: impl Future<Output = ()>,
-) -> Result<(), ServeError> {
-    serve_all(Served { node: Some(node), vault: None }, listener, tls, stop).await
-}
-
-/// Serves all that a process serves until told to stop, then finishes what is under way.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_all<L: Log, V: Vault>(
     served: Served<L, V>,
     listener: TcpListener,
     tls: Arc<ServerConfig>,
+    health: Health,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut routes = RoutesBuilder::default();
-    let mut services = vec![""];
+    let mut services = Vec::new();
     if let Some(node) = &served.node {
         services.extend(mount(&mut routes, node));
     }
@@ -82,21 +71,16 @@ pub async fn serve_all<L: Log, V: Vault>(
         routes.add_service(Answered::new(vault, Reason::LogUnavailable));
     }
     let node = served.node;
-    let (health, health_service) = tonic_health::server::health_reporter();
-    for service in &services {
-        health.set_service_status(service, ServingStatus::Serving).await;
-    }
-    routes.add_service(health_service);
+    routes.add_service(health.service());
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .build_v1()?;
     routes.add_service(reflection);
+    health.opened(services).await;
     let stop = async move {
         stop.await;
-        for service in services {
-            health.set_service_status(service, ServingStatus::NotServing).await;
-        }
+        health.closed().await;
         if let Some(node) = node {
             node.end_streams();
         }

@@ -40,6 +40,9 @@ pub(crate) struct Config {
     /// The process that holds the vault; this one, unless this is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) vault: Option<VaultConfig>,
+    /// Answers to the probes of an orchestrator; none unless this is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) health: Option<HealthConfig>,
     /// The clock keeper.
     pub(crate) keeper: KeeperConfig,
     /// The log over HTTP.
@@ -163,6 +166,14 @@ pub(crate) struct LogConfig {
     pub(crate) queue_capacity: usize,
 }
 
+/// Answers to the probes of an orchestrator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HealthConfig {
+    /// Address to listen on without TLS, for `grpc.health.v1` alone: probes on the same machine show no certificate.
+    pub(crate) listen: SocketAddr,
+}
+
 /// The clock keeper.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -244,6 +255,7 @@ impl Default for Config {
             state: None,
             kurrentdb: None,
             vault: None,
+            health: None,
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),

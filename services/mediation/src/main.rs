@@ -18,6 +18,7 @@ mod manifest;
 mod member;
 mod output;
 mod pki;
+mod probes;
 mod process;
 mod registrar;
 mod replay;

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, tim
 
 use anyhow::{Context as _, Result};
 use mediation_desk::{
+    health::Health,
     listener::{TlsFiles, tls_config},
     node::{Node, Scope},
     server::{self, Served},
@@ -25,6 +26,7 @@ use crate::{
     layout::Layout,
     log_http,
     manifest::Manifest,
+    probes::Probes,
     timestamps::Stamper,
 };
 
@@ -53,6 +55,7 @@ pub(crate) struct Process {
     stop: watch::Sender<bool>,
     stop_sealer: watch::Sender<bool>,
     server: JoinHandle<Result<()>>,
+    probes: Probes,
     sealer: JoinHandle<Result<()>>,
     /// Serves the log over HTTP, and collects cosignatures; each only as the configuration says.
     witnessing: JoinHandle<Result<()>>,
@@ -96,26 +99,37 @@ impl Process {
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
         let node = Node::within(recorder, seals, cosigned, scope);
-        let listener =
-            TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = listener.local_addr()?;
-        let tls = tls_config(&TlsFiles {
-            certificates: fs::read(layout.server_certificate())?,
-            key: fs::read(layout.server_key())?,
-            client_authorities: fs::read(layout.authority())?,
-        })?;
+        let (listener, address, identity) = listen(config.listen, &layout).await?;
+        let (tls, health) = (tls_config(&identity)?, Health::default());
+        let probes = Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone()).await?;
         let (served, until) = (Served { node: Some(Arc::clone(&node)), vault: custodian }, stop.subscribe());
-        let server = tokio::spawn(async move {
-            server::serve_all(served, listener, tls, stopped(until)).await?;
-            Ok(())
-        });
+        let serving = server::serve(served, listener, tls, health, stopped(until));
+        let server = tokio::spawn(async move { Ok(serving.await?) });
         // Last: nothing is noted by a process that could not start.
         let keeper = keeper.map(|keeper| {
             let until = stop.subscribe();
             tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
         });
         let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
-        Ok(Self { address, log_http, manifest, stop, stop_sealer, server, sealer, witnessing, keeper, stamper, node })
+        Ok(Self {
+            address,
+            log_http,
+            manifest,
+            stop,
+            stop_sealer,
+            server,
+            sealer,
+            witnessing,
+            keeper,
+            stamper,
+            probes,
+            node,
+        })
+    }
+
+    /// Address of the listener for probes; none when the configuration says so.
+    pub(crate) fn health(&self) -> Option<SocketAddr> {
+        self.probes.address
     }
 
     /// The seals of this process.
@@ -135,6 +149,7 @@ impl Process {
             ended = &mut self.server => ended?.context("the server stopped"),
             ended = &mut self.sealer => ended?.context("the sealer stopped"),
             ended = &mut self.witnessing => ended?.context("the witnessing stopped"),
+            ended = self.probes.failed() => ended.context("the listener for probes stopped"),
             ended = keeper => ended?.context("the clock keeper stopped"),
         }
     }
@@ -170,6 +185,18 @@ impl Process {
         self.node.ledger().vault().close().await;
         Ok(())
     }
+}
+
+/// The listener of the services, its address, and the identity that is shown on it.
+async fn listen(address: SocketAddr, layout: &Layout) -> Result<(TcpListener, SocketAddr, TlsFiles)> {
+    let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    let address = listener.local_addr()?;
+    let identity = TlsFiles {
+        certificates: fs::read(layout.server_certificate())?,
+        key: fs::read(layout.server_key())?,
+        client_authorities: fs::read(layout.authority())?,
+    };
+    Ok((listener, address, identity))
 }
 
 /// Runs until told to stop; ends earlier only when the collector or the listener does.

@@ -56,6 +56,8 @@ pub(crate) struct Served {
     pub(crate) address: String,
     /// Address of the log over HTTP, if the configuration serves it.
     pub(crate) log_http: Option<String>,
+    /// Address of the listener for probes, if the configuration gives one.
+    pub(crate) health: Option<String>,
     child: Option<Child>,
 }
 
@@ -100,7 +102,7 @@ impl Served {
 
     /// A ledger that stands, or will, somewhere, with a directory for what belongs to it.
     pub(crate) fn beside(directory: TempDir, ledger: PathBuf) -> Self {
-        Self { directory, ledger, address: String::new(), log_http: None, child: None }
+        Self { directory, ledger, address: String::new(), log_http: None, health: None, child: None }
     }
 
     /// A ledger that stands already, and that nobody serves yet.
@@ -164,6 +166,7 @@ impl Served {
         let said: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("the server said {line:?}"));
         self.address = said["address"].as_str().unwrap().to_owned();
         self.log_http = said["log_http"].as_str().map(str::to_owned);
+        self.health = said["health"].as_str().map(str::to_owned);
         self.child = Some(child);
     }
 

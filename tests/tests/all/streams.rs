@@ -164,6 +164,30 @@ async fn an_enrolment_at_a_desk_is_refused_since_its_key_may_not_sign_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn probes_are_answered_without_a_certificate_and_nothing_else_is() {
+    let mut served = Served::new();
+    served.stop();
+    let file = served.path().join("mediation.toml");
+    let configuration = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, format!("{configuration}\n[health]\nlisten = \"127.0.0.1:0\"\n")).unwrap();
+    served.start();
+    let plain = format!("http://{}", served.health.as_deref().unwrap());
+    let channel = tonic::transport::Endpoint::new(plain).unwrap().connect().await.unwrap();
+    let mut health = HealthClient::new(channel.clone());
+    // The listener for probes is there before the services are.
+    let mut statuses = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+    while statuses.message().await.unwrap().unwrap().status() != ServingStatus::Serving {}
+    for service in ["", "liveness", "mediation.desk.v1.CourtDesk"] {
+        let asked = HealthCheckRequest { service: service.to_owned() };
+        let answer = health.check(asked).await.unwrap_or_else(|status| panic!("{service}: {status}")).into_inner();
+        assert_eq!(answer.status(), ServingStatus::Serving, "{service}");
+    }
+    let mut reflection = ServerReflectionClient::new(channel);
+    let refused = reflection.server_reflection_info(futures_util::stream::iter([])).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unimplemented);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_and_reflection_answer() {
     let served = Served::new();
     let mut health = HealthClient::new(served.connection(None).await.channel);

@@ -51,7 +51,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let (origin, address) = (&process.manifest.origin, process.address);
     if arguments.json {
         let log_http = process.log_http.map(|address| address.to_string());
-        line(json!({"origin": origin.as_str(), "address": address.to_string(), "log_http": log_http}).to_string());
+        let health = process.health().map(|address| address.to_string());
+        line(
+            json!({"origin": origin.as_str(), "address": address.to_string(), "log_http": log_http, "health": health})
+                .to_string(),
+        );
     } else {
         line(format!("账本服务已启动 · serving {origin} on {address}"));
         if let Some(address) = process.log_http {

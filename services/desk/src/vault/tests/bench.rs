@@ -28,8 +28,9 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use super::*;
 use crate::{
     caller::spiffe_id_of,
+    health::Health,
     listener::{TlsFiles, tls_config},
-    server::{Served, serve_all},
+    server::{Served, serve},
 };
 
 pub(super) const ORIGIN: &str = "test.example/log";
@@ -114,7 +115,7 @@ impl Bench {
         let (stop, stopped) = oneshot::channel();
         let served = Served { node: None, vault: Some(custodian) };
         let serving = tokio::spawn(async move {
-            serve_all(served, listener, tls, async { drop(stopped.await) }).await.unwrap();
+            serve(served, listener, tls, Health::default(), async { drop(stopped.await) }).await.unwrap();
         });
         self.running = Some((stop, serving));
     }
