@@ -3,6 +3,7 @@
 pub(crate) mod chain;
 pub(crate) mod city;
 pub(crate) mod clock;
+pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod export;
 pub(crate) mod figures;

@@ -10,6 +10,8 @@ use std::{
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
+mod check;
+
 /// `mediation.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -300,8 +302,13 @@ impl Default for WitnessesConfig {
 impl Config {
     /// Reads the file.
     pub(crate) fn read(path: &Path) -> Result<Self> {
+        Self::parse(path)?.with_context(|| format!("`{}` is not a configuration", path.display()))
+    }
+
+    /// Reads the file; the inner error is one of its text.
+    pub(crate) fn parse(path: &Path) -> Result<Result<Self, toml::de::Error>> {
         let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-        toml::from_str(&text).with_context(|| format!("`{}` is not a configuration", path.display()))
+        Ok(toml::from_str(&text))
     }
 
     /// The file of a new ledger.

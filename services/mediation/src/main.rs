@@ -59,6 +59,8 @@ const EXIT_CODES: &str = "\
 enum Command {
     /// 创建账本：密钥、证书、登记链 · Found a ledger: keys, certificates, registry chain
     Init(command::init::Arguments),
+    /// 配置文件：检查 · Configurations: check them
+    Config(command::config::Arguments),
     /// 运行账本服务 · Serve a ledger
     Serve(command::serve::Arguments),
     /// 集群：设置访问控制、检查 · A KurrentDB cluster: set up its access, check it
@@ -118,6 +120,7 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         match cli.command {
             Command::Init(arguments) => command::init::run(arguments).await,
+            Command::Config(arguments) => command::config::run(&arguments),
             Command::Serve(arguments) => command::serve::run(arguments).await,
             #[cfg(feature = "kurrentdb")]
             Command::Kurrent(arguments) => command::kurrent::run(arguments).await,

@@ -55,10 +55,14 @@ pub(crate) fn kind_of_id(id: &str) -> Result<AgencyKind> {
         .context("the catalogue and the messages name the same kinds")
 }
 
-fn member(row: Row) -> Result<Member> {
+/// Whether a text may be an agency's id, which names directories and stands in certificates.
+pub(crate) fn is_agency_id(id: &str) -> bool {
     let plain = |letter: char| letter.is_ascii_uppercase() || letter.is_ascii_digit() || letter == '-';
-    // The id names directories and stands in certificates.
-    if row.id.is_empty() || row.id.len() > 32 || !row.id.chars().all(plain) {
+    !id.is_empty() && id.len() <= 32 && id.chars().all(plain)
+}
+
+fn member(row: Row) -> Result<Member> {
+    if !is_agency_id(&row.id) {
         bail!("`{}` is no agency id: capital letters, digits and hyphens, at most 32", row.id);
     }
     let kind = AgencyKind::from_str_name(&format!("AGENCY_KIND_{}", row.kind))

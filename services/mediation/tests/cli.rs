@@ -33,6 +33,7 @@ mod cli {
             "key",
             "log-key",
             "reincarnate",
+            "config",
         ] {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);

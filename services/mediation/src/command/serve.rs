@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use mediation_ledger::clock::SystemClock;
 use serde_json::json;
@@ -45,6 +45,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         config.listen = listen;
     }
     config.known_checkpoints.extend(arguments.known_checkpoint);
+    if let Some(objection) = config.check().into_iter().next() {
+        return Err(objection).context("`mediation config check` objects to the configuration");
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut process = Process::start(&arguments.dir, &config, Arc::new(SystemClock)).await?;
     tracing::info!(address = %process.address, origin = %process.manifest.origin, entries = process.seals().size().0, "serving");
