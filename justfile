@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke fuzz-smoke softhsm city-year sumdb test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke fuzz-smoke softhsm kubernetes city-year sumdb test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -113,3 +113,8 @@ softhsm:
 [no-exit-message]
 failing-disk:
     @.ci/failing-disk
+
+# The overlays of k8s/ render and pass every check, and broken ones do not; installs what that needs where it can.
+[no-exit-message]
+kubernetes:
+    @.ci/kubernetes

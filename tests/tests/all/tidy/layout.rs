@@ -9,10 +9,12 @@ use crate::workspace::{File, files, manifests, top_level};
 const TOP_LEVEL: &[&str] = &[
     ".ci",
     ".clippy.toml",
+    ".dockerignore",
     ".gitignore",
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
+    "Dockerfile",
     "LICENSE",
     "README.md",
     "README.zh-CN.md",
