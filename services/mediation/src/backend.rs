@@ -26,7 +26,7 @@ use mediation_log_kurrentdb::{KurrentFollower, KurrentLog};
 use mediation_projections::leaves::LeavesReader;
 
 #[cfg(feature = "kurrentdb")]
-use crate::config::VaultConfig;
+use crate::config::{Role, VaultConfig};
 use crate::{config::Config, layout::Layout};
 
 /// The log of a process.
@@ -169,6 +169,9 @@ pub(crate) enum AnyVault {
     /// In another one, as it is open to one agency.
     #[cfg(feature = "kurrentdb")]
     Remote(RemoteVault),
+    /// None: what opens no parts, such as a sealer, needs no key of any.
+    #[cfg(feature = "kurrentdb")]
+    Nowhere,
 }
 
 impl AnyVault {
@@ -181,7 +184,20 @@ impl AnyVault {
             Some(_) => {
                 anyhow::bail!("this program is built without the feature `kurrentdb` · 本程序未包含 kurrentdb 功能")
             }
+            #[cfg(feature = "kurrentdb")]
+            None if config.kurrentdb.is_some() && !config.roles.contains(&Role::Vault) => Ok(Self::Nowhere),
             None => Ok(Self::File(FileVault::open(disk, &layout.vault(), origin, FatalHandler::default())?)),
+        }
+    }
+
+    /// Whether parts can be opened here, were it for one agency only.
+    pub(crate) fn opens_parts(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(_) => true,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => false,
         }
     }
 
@@ -190,7 +206,7 @@ impl AnyVault {
         match self {
             Self::File(vault) => vault.close().await,
             #[cfg(feature = "kurrentdb")]
-            Self::Remote(_) => {}
+            Self::Remote(_) | Self::Nowhere => {}
         }
     }
 }
@@ -201,6 +217,8 @@ impl Vault for AnyVault {
             Self::File(vault) => vault.deposit(chain, deposits).await,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(vault) => vault.deposit(chain, deposits).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Err(VaultError::Unavailable(None)),
         }
     }
 
@@ -209,6 +227,8 @@ impl Vault for AnyVault {
             Self::File(vault) => vault.deposit_all(deposits).await,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(vault) => vault.deposit_all(deposits).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Err(VaultError::Unavailable(None)),
         }
     }
 
@@ -217,6 +237,8 @@ impl Vault for AnyVault {
             Self::File(vault) => vault.key(chain, digest).await,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(vault) => vault.key(chain, digest).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Ok(None),
         }
     }
 
@@ -225,6 +247,8 @@ impl Vault for AnyVault {
             Self::File(vault) => vault.keys(chain, next, digests).await,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(vault) => vault.keys(chain, next, digests).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Ok(Keys { withheld: digests.iter().copied().collect(), ..Keys::default() }),
         }
     }
 
@@ -233,6 +257,8 @@ impl Vault for AnyVault {
             Self::File(vault) => vault.admit(caller, candidate).await,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(vault) => vault.admit(caller, candidate).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Err(VaultError::Unavailable(None)),
         }
     }
 }

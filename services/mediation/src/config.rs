@@ -25,7 +25,7 @@ pub(crate) struct Config {
     pub(crate) signing: Signing,
     /// What of the ledger this process does; everything unless said otherwise.
     pub(crate) roles: BTreeSet<Role>,
-    /// Desks that are served, by the kind of agency they are for, such as `court`; all without it.
+    /// Desks that are served, such as `court` or `public_security`; all without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) desks: Option<BTreeSet<String>>,
     /// Agencies that are served, by id; all without it. A process for some of them answers no others.
@@ -39,7 +39,7 @@ pub(crate) struct Config {
     /// The KurrentDB cluster that the log is on; the log is embedded unless this is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) kurrentdb: Option<KurrentdbConfig>,
-    /// The process that holds the vault; this one, unless this is there.
+    /// The process that holds the vault; this one, unless this is there. A process of a cluster that opens no parts has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) vault: Option<VaultConfig>,
     /// Answers to the probes of an orchestrator; none unless this is there.

@@ -28,8 +28,8 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    pub(crate) fn new(address: SocketAddr) -> Self {
-        Self { address, wire: watch::Sender::new(Wire::default()) }
+    pub(crate) fn new(address: SocketAddr, acknowledges_at_once: bool) -> Self {
+        Self { address, wire: watch::Sender::new(Wire { acknowledges_at_once, ..Wire::default() }) }
     }
 }
 

@@ -21,6 +21,9 @@ use tonic::transport::server::Connected;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wire {
     pub(crate) frozen: bool,
+    /// Every segment is acknowledged when it comes. Without it the kernel waits up to 40 ms, and so does a client that holds
+    /// back small segments (Nagle's algorithm), as `eventstore` does.
+    pub(crate) acknowledges_at_once: bool,
     /// New connections are closed at once.
     pub(crate) dead: bool,
     /// Connections with a lower number are cut.
@@ -102,7 +105,12 @@ impl AsyncRead for Link {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         std::task::ready!(self.poll_open(context))?;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if self.wire.acknowledges_at_once {
+            // The kernel forgets it after some segments, so it is asked anew each time. Not every one knows how.
+            rustix::net::sockopt::set_tcp_quickack(&self.stream, true).ok();
+        }
+        read
     }
 }
 

@@ -42,6 +42,9 @@ struct Arguments {
     /// 流读取也给位置 · Reads of a stream tell positions too
     #[arg(long)]
     stream_positions: bool,
+    /// 确认由内核延迟，如同别的服务器 · Acknowledgements are put off by the kernel, as on other servers
+    #[arg(long)]
+    delayed_acknowledgements: bool,
 }
 
 /// The text of `--user`.
@@ -148,6 +151,7 @@ fn options(arguments: Arguments) -> io::Result<Options> {
         tls,
         users: arguments.user.into_iter().map(|Account(user)| user).collect(),
         stream_positions: arguments.stream_positions,
+        delayed_acknowledgements: arguments.delayed_acknowledgements,
         ..defaults
     })
 }

@@ -40,6 +40,9 @@ pub struct Options {
     pub stream_positions: bool,
     /// Whether the answer to a replayed append tells a position. The client must not need it; servers differ.
     pub replay_positions: bool,
+    /// Whether the kernel may put off its acknowledgements, as it does on other servers. Calls of `eventstore` then take some
+    /// 44 ms.
+    pub delayed_acknowledgements: bool,
 }
 
 impl Default for Options {
@@ -53,6 +56,7 @@ impl Default for Options {
             event_bytes_max: 16 * 1024 * 1024,
             stream_positions: false,
             replay_positions: false,
+            delayed_acknowledgements: false,
         }
     }
 }
@@ -112,7 +116,7 @@ impl StandIn {
         let mut nodes = Vec::new();
         for address in &options.listen {
             let listener = TcpListener::bind(address).await?;
-            nodes.push(Node::new(listener.local_addr()?));
+            nodes.push(Node::new(listener.local_addr()?, !options.delayed_acknowledgements));
             listeners.push(listener);
         }
         let cluster = Arc::new(Cluster::new(options, nodes, store));

@@ -162,7 +162,7 @@ impl Cluster {
         cluster.add("vault", &["--role", "vault"]);
         let vault = cluster.process("vault").address.clone();
         for sealer in ["sealer", "stand-by"] {
-            cluster.add(sealer, &["--role", "sealer", "--agency", "ZC-FL", "--vault", &vault]);
+            cluster.add(sealer, &["--role", "sealer"]);
         }
         for (desk, agency, _) in DESKS {
             cluster.add(desk, &["--desk", desk, "--agency", agency, "--vault", &vault]);

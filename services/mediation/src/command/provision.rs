@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::{
     cluster::Cluster,
     command::verify::unserved,
-    config::{Config, KeeperConfig, KurrentdbConfig, Role, VaultConfig},
+    config::{Config, KeeperConfig, KurrentdbConfig, LogHttpConfig, Role, VaultConfig},
     founding::Unfinished,
     keys::write_private,
     layout::Layout,
@@ -53,16 +53,19 @@ pub(crate) struct Arguments {
     /// 保险库进程的地址；本进程即保险库时不给 · Address of the vault's process; left out for that process itself
     #[arg(long, value_name = "HOST:PORT", requires = "agency")]
     vault: Option<String>,
+    /// 日志公开服务的监听地址（角色 gateway） · Address to serve the log on over HTTP, of role `gateway`
+    #[arg(long, value_name = "ADDR")]
+    log_http: Option<std::net::SocketAddr>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
 }
 
 /// File of the cluster's authorities, below the process's directory.
-const CLUSTER_AUTHORITIES: &str = "pki/kurrentdb.pem";
+const CLUSTER_AUTHORITIES: &str = "kurrentdb/authority.pem";
 
 /// File of the process's user in the cluster, below the process's directory.
-const CLUSTER_CREDENTIALS: &str = "keys/kurrentdb";
+const CLUSTER_CREDENTIALS: &str = "kurrentdb/credentials";
 
 /// Writes the directory.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
@@ -113,15 +116,12 @@ fn check(arguments: &Arguments, roles: &BTreeSet<Role>) -> Result<()> {
     for desk in &arguments.desk {
         ensure!(known.contains(desk), "there is no desk `{desk}`; there are {}", known.join(", "));
     }
-    let holds_vault = roles.contains(&Role::Vault);
-    ensure!(
-        holds_vault != arguments.vault.is_some(),
-        "a process holds the vault (`--role vault`) or is told where it is (`--vault HOST:PORT`), and not both"
-    );
     ensure!(
         !roles.contains(&Role::Keeper) || arguments.agency.is_some(),
         "the keeper signs for an agency; name it with `--agency`"
     );
+    let objections: Vec<String> = config(arguments, roles).check().iter().map(ToString::to_string).collect();
+    ensure!(objections.is_empty(), "{}", objections.join("; "));
     Ok(())
 }
 
@@ -151,6 +151,10 @@ fn write(arguments: &Arguments, roles: &BTreeSet<Role>, from: &Layout, to: &Layo
     );
     if roles.contains(&Role::Vault) {
         copy_tree(&from.vault(), &to.vault())?;
+    }
+    let cluster = [&arguments.cluster.kurrentdb_authorities, &arguments.cluster.kurrentdb_credentials];
+    if cluster.iter().any(|file| file.is_some()) {
+        fs::create_dir(to.root().join("kurrentdb"))?;
     }
     if let Some(path) = &arguments.cluster.kurrentdb_authorities {
         copy(path, &to.root().join(CLUSTER_AUTHORITIES))?;
@@ -198,6 +202,7 @@ fn config(arguments: &Arguments, roles: &BTreeSet<Role>) -> Config {
         roles: roles.clone(),
         desks: Some(arguments.desk.iter().cloned().collect()),
         agencies: (!answers_all).then_some(agencies),
+        log_http: LogHttpConfig { listen: arguments.log_http, ..LogHttpConfig::default() },
         kurrentdb: Some(shared),
         vault: vault.map(|(address, agency)| VaultConfig::new(address, agency)),
         keeper: KeeperConfig { enabled: roles.contains(&Role::Keeper) },

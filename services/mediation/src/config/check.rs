@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use mediation_proto::{desk_of, mediation::types::v1::AgencyKind};
+use mediation_proto::derived::DESKS;
 
 use super::{Config, KurrentdbConfig, Role, VaultConfig};
 use crate::member::is_agency_id;
@@ -15,7 +15,7 @@ const TIMEOUT_MS_MAX: u64 = 60_000;
 /// Why a configuration is not served.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Objection {
-    #[error("`desks`: `{0}` is no kind of agency with a desk, such as `court`")]
+    #[error("`desks`: `{0}` is no desk, such as `court`")]
     Desk(String),
     #[error("`{key}`: `{id}` is no agency id: capital letters, digits and hyphens, at most 32")]
     Agency { key: &'static str, id: String },
@@ -141,11 +141,8 @@ impl Config {
     }
 }
 
-/// Whether a name is that of a kind of agency, in lower case, with a desk.
 fn is_desk(name: &str) -> bool {
-    let plain = name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
-    let kind = AgencyKind::from_str_name(&format!("AGENCY_KIND_{}", name.to_ascii_uppercase()));
-    plain && kind.is_some_and(|kind| desk_of(kind).is_some())
+    DESKS.iter().any(|desk| desk.key() == name)
 }
 
 fn check_kurrentdb(config: &KurrentdbConfig, objections: &mut Vec<Objection>) {

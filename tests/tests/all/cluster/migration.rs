@@ -14,7 +14,9 @@ use crate::served::{copy, mediation};
 /// `mediation replay` of every case against a ledger that is served, as it was printed.
 fn replayed(process: &Process) -> String {
     let cases = crate::workspace::root().join("tests/cases");
-    let mut files: Vec<_> = fs::read_dir(cases).unwrap().map(|file| file.unwrap().path()).collect();
+    let directories = [cases.clone(), cases.join("extra")];
+    let mut files: Vec<_> =
+        directories.iter().flat_map(|cases| fs::read_dir(cases).unwrap()).map(|file| file.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
     files.sort();
     assert!(files.len() >= 16);

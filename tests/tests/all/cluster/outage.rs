@@ -94,7 +94,9 @@ fn registered(chain: &str, agency: &str) -> ActRequest {
 }
 
 fn proposed(chain: &str, agency: &str) -> ActRequest {
-    let data = json!({"mode": "DELEGATION", "target": "PMC-FL-SA", "purpose": "MEDIATION", "documents": []});
+    let data = json!({"mode": "DELEGATION", "target": "PMC-FL-SA", "purpose": "MEDIATION",
+        "documents": [{"kind": "委托调解函", "digest_algorithm": "SHA_256", "pages": 1, "sensitivity": "S1",
+            "digest": "1e556df21bd9e54184d7e1f0f37ee1ee95231c652b7a913ef2ec768284517ecd"}]});
     request(chain, &event_id(), "HandoffProposed", &format!("{agency}/REG-1"), "REG", data)
 }
 
@@ -147,7 +149,10 @@ async fn seven_desks_go_on_by_themselves_after_every_outage_and_nothing_is_lost_
     for (name, process) in &cluster.processes {
         assert!(process.resident() < RESIDENT_MAX, "{name} holds {} bytes", process.resident());
     }
-    account(&mut cluster, &receipts).await;
+    account(&cluster, &receipts).await;
+    for process in cluster.processes.values_mut() {
+        process.stop();
+    }
 }
 
 /// Waits until every desk has recorded something new.
@@ -181,7 +186,7 @@ async fn sealed_receipts_come(cluster: &Cluster) {
 }
 
 /// Every receipt stands where it says, no act stands twice, and what is sealed holds together.
-async fn account(cluster: &mut Cluster, receipts: &[Receipt]) {
+async fn account(cluster: &Cluster, receipts: &[Receipt]) {
     let audit = cluster.client("audit", AUDIT, AgencyKind::Audit).await;
     let mut by_chain: BTreeMap<&str, Vec<&Receipt>> = BTreeMap::new();
     for receipt in receipts {

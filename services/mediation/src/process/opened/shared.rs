@@ -4,11 +4,13 @@ use std::{collections::BTreeSet, future::Future, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use mediation_ledger::{
+    chain::{ChainId, Revision},
     clock::Clock,
     ledger::{Ledger, LedgerError},
-    log::{Order, ReadError},
+    log::{Log as _, Order, ReadError},
     merkle::TreeSize,
     note::VerifierKey,
+    record::leaf_hash,
     registry::Registry,
     vault::VaultError,
 };
@@ -61,18 +63,30 @@ pub(super) async fn open(
     let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
     let shared = Arc::new(AnyLog::Kurrentdb(log.clone(), Some(reader)));
     let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, shared, Arc::new(vault), clock));
-    let registry = patiently(|| ledger.refresh_registry()).await?;
-    check_genesis(&registry, manifest)?;
+    patiently(|| check_founding(&log, manifest)).await?.context(NOT_FOUNDED)?;
+    let opens_parts = ledger.vault().opens_parts();
+    let registry = match opens_parts {
+        true => patiently(|| ledger.refresh_registry()).await?,
+        false => Arc::new(Registry::default()),
+    };
+    if opens_parts {
+        check_genesis(&registry, manifest)?;
+    }
     let cosigning =
         Cosigning::open(layout, Arc::clone(&disk), &config.witnesses, manifest, manifest.stored_keys(layout))?;
     let known = known::read(layout.root(), &config.known_checkpoints, manifest)?;
-    let (keys, key_reader) = watch::channel(log_keys(&registry));
-    let retired = retired_log_keys(&registry);
+    // What opens no parts cannot read the registry, and takes the keys that the trust file names.
+    let (now, retired) = match opens_parts {
+        true => (log_keys(&registry), retired_log_keys(&registry)),
+        false => (manifest.stored_keys(layout), Vec::new()),
+    };
+    let (keys, key_reader) = watch::channel(now);
     let parts = |leaves: (Leaves, Vec<LeafRow>)| -> Result<_> {
         let (log, heads) = (Arc::new(log.clone()), log.heads());
         let options = Options::default();
         if config.roles.contains(&Role::Sealer) {
-            let sealing = LogSealing::of_manifest(layout, &disk, manifest)?.signing(&registry)?;
+            let sealing = LogSealing::of_manifest(layout, &disk, manifest)?;
+            let sealing = if opens_parts { sealing.signing(&registry)? } else { sealing };
             let (signer, store, twin) = sealing.into_parts();
             return Ok(SharedParts {
                 log,
@@ -97,6 +111,16 @@ pub(super) async fn open(
     Ok(Opened { ledger, registry, seals, sealer: AnySealer::Shared(Box::new(sealing)), cosigning })
 }
 
+/// Whether the log of the cluster is this ledger's.
+async fn check_founding(log: &KurrentLog, manifest: &Manifest) -> Result<Option<()>, LedgerError> {
+    let registry = ChainId::registry(manifest.origin.as_str());
+    let first = log.read(registry, Revision::FIRST, 1).await?;
+    Ok(first.first().is_some_and(|stored| leaf_hash(&stored.record) == manifest.genesis).then_some(()))
+}
+
+const NOT_FOUNDED: &str = "the log of the cluster does not begin with the genesis that the manifest pins; an empty one is \
+    filled by `mediation migrate` · 集群中没有该账本";
+
 /// Tries again while the cluster or the vault is away.
 async fn patiently<T, F: Future<Output = Result<T, LedgerError>>>(ask: impl Fn() -> F) -> Result<T> {
     let until = Instant::now() + START_WITHIN;
@@ -109,7 +133,7 @@ async fn patiently<T, F: Future<Output = Result<T, LedgerError>>>(ask: impl Fn()
                 );
                 tokio::time::sleep(REST).await;
             }
-            ended => return ended.context("the registry of the ledger cannot be read from the cluster"),
+            ended => return ended.context("the ledger cannot be read from the cluster"),
         }
     }
 }
@@ -173,6 +197,9 @@ async fn tell_alarms(log: &KurrentLog) {
 
 /// A rotation of the log's key is entered in the registry; what it says goes for the next heads.
 async fn watch_keys(ledger: &Ledger<AnyLog, AnyVault>, keys: &watch::Sender<Vec<VerifierKey>>) {
+    if !ledger.vault().opens_parts() {
+        return std::future::pending().await;
+    }
     loop {
         tokio::time::sleep(KEYS_EVERY).await;
         match ledger.refresh_registry().await {
