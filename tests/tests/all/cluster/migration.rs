@@ -31,7 +31,7 @@ fn replayed(process: &Process) -> String {
 }
 
 /// Has the process of a directory use the cluster instead of its embedded log.
-fn put_on_cluster(process: &mut Process, uri: &str) {
+fn put_on_cluster(process: &Process, uri: &str) {
     let file = process.directory.join("mediation.toml");
     let configuration = fs::read_to_string(&file).unwrap();
     fs::write(&file, format!("{configuration}\n[kurrentdb]\naddress = \"{uri}\"\n")).unwrap();
@@ -46,7 +46,7 @@ fn replaying_the_cases_gives_the_same_judgements_byte_for_byte_on_both_logs() {
     let shared = cluster.root.path().join("shared");
     copy(&cluster.founded(), &shared);
     let mut shared = Process { directory: shared, address: "127.0.0.1:0".to_owned(), child: None };
-    put_on_cluster(&mut shared, &cluster.stand_in.uri());
+    put_on_cluster(&shared, &cluster.stand_in.uri());
     shared.start();
     assert_eq!(replayed(&shared), replayed(&alone));
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mediation_client::Client;
+use mediation_client::{Client, ClientError};
 use mediation_proto::{
     ActRequest,
     mediation::{
@@ -70,10 +70,8 @@ async fn settle(client: &Client, act: ActRequest) -> Option<Receipt> {
         match client.send(act.clone()).await {
             Ok(receipt) => return Some(receipt),
             Err(error) if Instant::now() < until => {
-                let code = match &error {
-                    mediation_client::ClientError::Status(status) => status.code(),
-                    other => panic!("{other}"),
-                };
+                let ClientError::Status(status) = &error else { panic!("{error}") };
+                let code = status.code();
                 assert!(
                     !matches!(code, tonic::Code::InvalidArgument | tonic::Code::DataLoss | tonic::Code::AlreadyExists),
                     "{error}"
