@@ -191,12 +191,10 @@ impl AnyVault {
     }
 
     /// Whether parts can be opened here, were it for one agency only.
+    #[cfg(feature = "kurrentdb")]
     pub(crate) fn opens_parts(&self) -> bool {
         match self {
-            Self::File(_) => true,
-            #[cfg(feature = "kurrentdb")]
-            Self::Remote(_) => true,
-            #[cfg(feature = "kurrentdb")]
+            Self::File(_) | Self::Remote(_) => true,
             Self::Nowhere => false,
         }
     }

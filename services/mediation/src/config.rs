@@ -133,6 +133,7 @@ pub(crate) struct VaultConfig {
     pub(crate) timeout_ms: u64,
 }
 
+#[cfg(feature = "kurrentdb")]
 impl KurrentdbConfig {
     /// A cluster at an address, with the default time-outs.
     pub(crate) fn new(address: String, authorities: Option<PathBuf>, credentials: Option<PathBuf>) -> Self {
@@ -141,6 +142,7 @@ impl KurrentdbConfig {
     }
 }
 
+#[cfg(feature = "kurrentdb")]
 impl VaultConfig {
     /// A vault at an address, asked in the name of an agency.
     pub(crate) fn new(address: String, agency: String) -> Self {

@@ -3,7 +3,9 @@
 //! It gives a new ledger real mutual TLS from the first minute. In production each agency's certificate comes from its
 //! own authority; only the paths in the configuration change.
 
-use std::{fs, path::PathBuf};
+use std::fs;
+#[cfg(feature = "kurrentdb")]
+use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
@@ -13,6 +15,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519, SanType, string::Ia5String,
 };
+#[cfg(feature = "kurrentdb")]
 use zeroize::Zeroizing;
 
 use crate::{founding::Randomness, keys::write_private, layout::Layout};
@@ -45,6 +48,7 @@ pub(crate) fn create<'a>(
 
 /// Writes the certificate of another process of a ledger, for these names beside loopback; the ledger's own authority, whose
 /// key lies in the directory that it was founded in, vouches for it.
+#[cfg(feature = "kurrentdb")]
 pub(crate) fn create_server(founded: &Layout, layout: &Layout, hosts: &[String]) -> Result<()> {
     let read = |path: PathBuf| {
         let read = fs::read_to_string(&path);

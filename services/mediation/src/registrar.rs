@@ -94,12 +94,16 @@ impl Registrar {
 
     /// Seals what was entered, and gives the directory back.
     pub(crate) async fn close(self) -> Result<()> {
-        // What stands on a shared log, others seal.
-        if let AnyLog::Embedded(log) = self.ledger.log().as_ref() {
-            let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-            let sealing = Sealing::of_manifest(&self.layout, &disk, &self.manifest)?.signing(&self.registry())?;
-            let (sealer, seals) = sealing.start(log.as_ref()).await?;
-            sealer.run(seals.reached(log.size())).await?;
+        match self.ledger.log().as_ref() {
+            AnyLog::Embedded(log) => {
+                let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+                let sealing = Sealing::of_manifest(&self.layout, &disk, &self.manifest)?.signing(&self.registry())?;
+                let (sealer, seals) = sealing.start(log.as_ref()).await?;
+                sealer.run(seals.reached(log.size())).await?;
+            }
+            // What stands on a shared log, others seal.
+            #[cfg(feature = "kurrentdb")]
+            AnyLog::Kurrentdb(..) => {}
         }
         self.ledger.log().close().await;
         self.ledger.vault().close().await;

@@ -1,6 +1,7 @@
 //! A ledger on a shared log: each agency's desk, the vault, the sealers and the audit in a process of its own, over the
 //! stand-in of a KurrentDB cluster, which is killed, frozen and started again.
 
+mod access;
 mod foreign;
 mod migration;
 mod outage;

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     process::{Command, Stdio},
     time::Duration,
 };
@@ -51,8 +52,13 @@ fn replaying_the_cases_gives_the_same_judgements_byte_for_byte_on_both_logs() {
     assert_eq!(replayed(&shared), replayed(&alone));
 }
 
-#[test]
-fn the_same_records_in_the_same_order_have_the_same_root_and_an_interrupted_move_goes_on() {
+/// Bytes that the engine has stored.
+fn stored(directory: &Path) -> u64 {
+    fs::read_dir(directory).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[tokio::test]
+async fn the_same_records_in_the_same_order_have_the_same_root_and_an_interrupted_move_goes_on() {
     let root = tempfile::Builder::new().prefix("mediation-move-").tempdir().unwrap();
     let city = root.path().join("city");
     let dir = city.to_str().unwrap();
@@ -67,7 +73,9 @@ fn the_same_records_in_the_same_order_have_the_same_root_and_an_interrupted_move
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    while stored(&root.path().join("engine")) < 1_000_000 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     first.kill().unwrap();
     first.wait().unwrap();
     engine.kill();

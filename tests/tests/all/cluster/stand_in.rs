@@ -12,12 +12,21 @@ use serde_json::Value;
 pub(super) struct StandIn {
     directory: PathBuf,
     address: String,
+    /// Further arguments.
+    arguments: Vec<String>,
     child: Option<Child>,
 }
 
 impl StandIn {
     pub(super) fn start(directory: &Path) -> Self {
-        let mut stand_in = Self { directory: directory.to_owned(), address: "127.0.0.1:0".to_owned(), child: None };
+        Self::start_with(directory, &[])
+    }
+
+    /// With users, or over TLS.
+    pub(super) fn start_with(directory: &Path, arguments: &[&str]) -> Self {
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let (directory, address) = (directory.to_owned(), "127.0.0.1:0".to_owned());
+        let mut stand_in = Self { directory, address, arguments, child: None };
         stand_in.restart();
         stand_in
     }
@@ -30,6 +39,7 @@ impl StandIn {
         let mut child = Command::new(binary)
             .args(["--listen", &self.address, "--directory"])
             .arg(&self.directory)
+            .args(&self.arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -43,6 +53,10 @@ impl StandIn {
 
     pub(super) fn uri(&self) -> String {
         format!("esdb://{}?tls=false", self.address)
+    }
+
+    pub(super) fn secure_uri(&self) -> String {
+        format!("esdb://{}?tls=true", self.address)
     }
 
     pub(super) fn kill(&mut self) {
