@@ -47,13 +47,17 @@ impl Access {
         Door::open(&self.ledger, &self.dir)
     }
 
-    /// Connects as the agency that was named, or as the founder.
+    /// Connects as the agency that was named, as the only one that this directory has a certificate of, or as one that may
+    /// read every chain.
     pub(crate) async fn connect(&self) -> Result<(Client, Registry)> {
         let door = self.door()?;
         let registry = door.registry().await?;
         let agency = match &self.agency {
             Some(agency) => agency.clone(),
-            None => door.auditor(&registry)?,
+            None => match door.only_agency()? {
+                Some(agency) => agency,
+                None => door.auditor(&registry)?,
+            },
         };
         Ok((door.client(&agency, &registry).await?, registry))
     }
@@ -121,6 +125,17 @@ impl Door {
             .kind(agency)
             .with_context(|| format!("`{agency}` does not take part in this ledger"))?;
         Ok(Client::new(self.connection(agency).await?, self.trust.clone(), kind)?)
+    }
+
+    /// The agency of a directory that was provisioned for one.
+    fn only_agency(&self) -> Result<Option<String>> {
+        let agencies = self.layout.pki().join("agencies");
+        let entries = fs::read_dir(&agencies).with_context(|| format!("cannot read `{}`", agencies.display()))?;
+        let mut names = Vec::new();
+        for entry in entries {
+            names.push(entry?.file_name().to_string_lossy().into_owned());
+        }
+        Ok(names.pop().filter(|_| names.is_empty()))
     }
 
     /// An agency that may read every chain: the audit, else a governance center.

@@ -42,6 +42,11 @@ pub(crate) struct Registrar {
 }
 
 impl Registrar {
+    /// Whether the log of a directory is shared.
+    pub(crate) fn is_shared(directory: &Path) -> bool {
+        Config::read(&Layout::new(directory).config()).is_ok_and(|config| config.kurrentdb.is_some())
+    }
+
     /// Opens a directory: one that nobody serves, unless its log is shared.
     pub(crate) async fn open(directory: &Path) -> Result<Self> {
         let layout = Layout::new(directory);

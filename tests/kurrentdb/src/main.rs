@@ -36,7 +36,7 @@ struct Arguments {
     /// 私钥，PEM · Key, PEM
     #[arg(long, requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// 账号：名:口令[:角色,角色] · An account: name:password[:role,role]
+    /// 账号 · An account: `name:password`, or `name:password:role,role`
     #[arg(long)]
     user: Vec<Account>,
     /// 流读取也给位置 · Reads of a stream tell positions too

@@ -61,7 +61,7 @@ struct List {
     /// 账本目录 · Directory of the ledger
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// 账本地址；缺省为离线读取目录 · Address of the serving ledger; without it the directory is read offline
+    /// 账本地址；缺省读取目录（或其所在集群） · Address of the serving ledger; without it the directory is read, or its cluster
     #[arg(long, value_name = "ADDR")]
     ledger: Option<String>,
     /// 只列此机构 · Keys of this agency only
@@ -260,6 +260,12 @@ impl List {
             Some(ledger) => {
                 let access = Access { ledger: ledger.clone(), dir: self.dir.clone(), agency: None };
                 Arc::new(access.connect().await?.1)
+            }
+            None if Registrar::is_shared(&self.dir) => {
+                let registrar = Registrar::open(&self.dir).await?;
+                let registry = registrar.registry();
+                registrar.close().await?;
+                registry
             }
             None => match Survey::open(&self.dir, &|_| {})? {
                 Ok(survey) => survey.registry(),
