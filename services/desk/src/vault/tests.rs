@@ -1,6 +1,8 @@
 //! Desks of several agencies over one log, each with a certificate of its own, and the vault in a process of its own; and
 //! beside them the single machine that sees everything, whose answers theirs must be.
 
+use std::collections::BTreeMap;
+
 use mediation_domain::history::EventId;
 use mediation_ledger::{
     ledger::CheckedEntry,
@@ -12,6 +14,7 @@ use mediation_ledger::{
 };
 use mediation_proto::mediation::ledger::v1::{KeyMaterial, vault_service_client::VaultServiceClient};
 use serde_json::json;
+use tonic_types::StatusExt as _;
 
 use self::bench::{BUREAU, Bench, CENTER, NEIGHBOUR, accusation, caller, closing, event_id, follow_up, registration};
 use super::*;
@@ -20,10 +23,16 @@ mod bench;
 
 const CHAIN: ChainId = ChainId([1; 16]);
 
-/// The status of a refusal, byte for byte, but for the id of the request.
+/// Everything that the status of a refusal tells, but for the id of the request. What goes with the reason stands in no order.
 fn told<T: std::fmt::Debug>(refused: Result<T, RecordError>) -> String {
     let status = Refused::from(refused.unwrap_err()).into_status("one");
-    format!("{:?} {} {:?}", status.code(), status.message(), status.details())
+    let mut details = status.get_error_details();
+    let metadata: BTreeMap<String, String> =
+        details.error_info().map(|info| info.metadata.clone()).unwrap_or_default().into_iter().collect();
+    if let Some(info) = details.error_info().cloned() {
+        details.set_error_info(info.reason, info.domain, []);
+    }
+    format!("{:?} {} {details:?} {metadata:?}", status.code(), status.message())
 }
 
 fn is_withheld(entries: &[CheckedEntry]) -> bool {

@@ -31,7 +31,8 @@ fn what_a_ledger_is_founded_with_can_be_served() {
 
 #[test]
 fn the_processes_of_a_cluster_can_be_served() {
-    let desk = "roles = []\nagencies = [\"CT-ZS\"]\ndesks = [\"court\", \"labour\"]\n[health]\nlisten = \"0.0.0.0:7444\"\n";
+    let desk =
+        "roles = []\nagencies = [\"CT-ZS\"]\ndesks = [\"court\", \"labour\"]\n[health]\nlisten = \"0.0.0.0:7444\"\n";
     assert!(objections(&[desk, CLUSTER, VAULT]).is_empty());
     assert!(objections(&["roles = [\"vault\"]\nagencies = []\n", CLUSTER]).is_empty());
     assert!(objections(&["roles = [\"sealer\"]\ndesks = []\n", CLUSTER]).is_empty());
