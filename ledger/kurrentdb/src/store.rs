@@ -1,8 +1,7 @@
 //! The append path: the same triple (stream, revision, events) until it is known how it ended.
 //!
 //! ```text
-//! write ── taken, with a position ─────────────────────────────────────────── stored
-//!      ├── taken before (no position) ── read back ── same bytes ──────────── stored
+//! write ── taken, now or before ──────── read back ── same bytes ──────────── stored
 //!      ├── wrong revision ────────────── read back ── same bytes ──────────── stored
 //!      │                                          └── others, or none ─────── conflict
 //!      ├── not the leader, not sent ──── again                                 not stored at the deadline
@@ -10,7 +9,8 @@
 //!      └── denied, refused, deleted ────────────────────────────────────────── not stored
 //! ```
 //!
-//! The engine compares ids, never bytes, so its word that events stand already is not taken. It drops a resend whose first
+//! The engine compares ids, never bytes, and says that it has taken events when it has others under the same ids; whether it
+//! says so with a position differs between servers. So its word is never taken: what stands is read back. It drops a resend whose first
 //! copy is not replicated yet; sending on converges. After a conflict no earlier attempt can land any more.
 
 use std::time::Duration;
@@ -117,16 +117,7 @@ async fn attempt(link: &Link, run: Run<'_>, timeout: Duration) -> Result<usize, 
     let last = run.first.saturating_add(run.records.len() as u64).saturating_sub(1);
     let taken = link.call(timeout, |client, user| wire::append(client, user, write, timeout)).await;
     match taken {
-        Ok(Taken { last: found, replayed: false }) if found == last => Ok(run.records.len()),
-        Ok(Taken { last: found, replayed: false }) => Err(displaced(link, run, last, found)),
-        Ok(Taken { last: found, replayed: true }) => match standing(link, run).await? {
-            Standing::First(same) if same == run.records.len() => {
-                link.counters.replays.add();
-                Ok(same)
-            }
-            Standing::First(_) => Err(displaced(link, run, last, found)),
-            Standing::Other => Err(conflict(next(link, run.stream).await?)),
-        },
+        Ok(taken) => confirmed(link, run, last, taken).await,
         Err(Failure::WrongRevision { last }) => wrong(link, run, last).await,
         Err(Failure::Deleted) => {
             link.alarms.raise(Alarm::Deleted { stream: named(run.stream) });
@@ -136,13 +127,33 @@ async fn attempt(link: &Link, run: Run<'_>, timeout: Duration) -> Result<usize, 
     }
 }
 
+/// The engine says that it has taken the run, up to a revision that should be `last`.
+async fn confirmed(link: &Link, run: Run<'_>, last: u64, taken: Taken) -> Result<usize, Ended> {
+    let mut standing = read_back(link, run).await?;
+    if matches!(standing, Standing::First(same) if same < run.records.len()) {
+        // Whoever answered may be a leader that does not know yet that it is none.
+        link.refresh();
+        standing = read_back(link, run).await?;
+    }
+    match standing {
+        Standing::First(same) if same == run.records.len() => {
+            if taken.replayed {
+                link.counters.replays.add();
+            }
+            Ok(same)
+        }
+        Standing::Other if taken.last == last => Err(conflict(next(link, run.stream).await?)),
+        Standing::First(_) | Standing::Other => Err(displaced(link, run, last, taken.last)),
+    }
+}
+
 /// The stream's last revision is not the one before the run: it may hold the run's first records, or others.
 async fn wrong(link: &Link, run: Run<'_>, last: Option<u64>) -> Result<usize, Ended> {
     let next = last.map_or(0, |last| last.saturating_add(1));
     if next < run.first {
         return Err(conflict(next));
     }
-    match standing(link, run).await? {
+    match read_back(link, run).await? {
         Standing::First(0) if next > run.first => {
             let (expected, found) = (Revision(next), Revision(run.first));
             link.alarms.raise(Alarm::Shrunk { stream: named(run.stream), expected, found });
@@ -156,6 +167,18 @@ async fn wrong(link: &Link, run: Run<'_>, last: Option<u64>) -> Result<usize, En
         }
         Standing::Other => Err(conflict(next)),
     }
+}
+
+/// What stands at the run's revisions, after an answer that may mean that its records do: while that cannot be read, nobody
+/// knows.
+async fn read_back(link: &Link, run: Run<'_>) -> Result<Standing, Ended> {
+    standing(link, run).await.map_err(|failure| {
+        if matches!(failure, Failure::Deleted) {
+            failure.into()
+        } else {
+            Failure::Lost(format!("what stands cannot be read: {failure}")).into()
+        }
+    })
 }
 
 async fn standing(link: &Link, run: Run<'_>) -> Result<Standing, Failure> {

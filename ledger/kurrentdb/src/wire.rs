@@ -70,7 +70,7 @@ pub(crate) struct Write {
 pub(crate) struct Taken {
     /// Revision of the last event.
     pub(crate) last: u64,
-    /// Whether it had been taken before: then nobody has compared the bytes.
+    /// Whether the engine lets it be seen that it had taken it before, by telling no position. Not every one does.
     pub(crate) replayed: bool,
 }
 

@@ -32,7 +32,11 @@ struct Behind {
 
 impl Behind {
     async fn new() -> Self {
-        let server = Server::any(Options::default()).await;
+        Self::on(Options::default()).await
+    }
+
+    async fn on(options: Options) -> Self {
+        let server = Server::any(options).await;
         // The log comes first: it sees to the TLS provider.
         let log = server.open().await;
         let KurrentOptions { address, authorities, .. } = &server.options;
@@ -138,6 +142,15 @@ async fn other_bytes_under_our_id_are_no_success() {
     let replays = behind.log.metrics().replays;
     behind.append(1, b"record 1").await.unwrap();
     assert_eq!(behind.log.metrics().replays, replays + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bytes_under_our_id_are_no_success_even_where_a_replay_tells_its_place() {
+    let behind = Behind::on(Options { replay_positions: true, ..Options::default() }).await;
+    behind.write(event_id(&behind.stream(), 0, b"record 0"), b"another").await;
+    let answer = behind.append(0, b"record 0").await;
+    assert!(matches!(answer, Err(AppendError::Conflict { next: Revision(1) })), "{answer:?}");
+    assert_eq!(behind.read().await.unwrap(), ["another"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
