@@ -9,7 +9,11 @@ mod act_request;
 pub mod fields;
 pub mod json;
 mod key_material;
+#[cfg(feature = "grpc")]
+mod retry;
 
+#[cfg(feature = "grpc")]
+pub use self::retry::may_be_sent_again;
 pub use act_request::{ActRequest, DeskInfo, NotOfThisDesk, PrepareRequest, ReasonInfo, desk_of};
 
 /// Tables and conversions derived from the descriptors.

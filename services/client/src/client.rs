@@ -8,7 +8,7 @@ use mediation_ledger::{
     merkle::Hash,
 };
 use mediation_proto::{
-    ActRequest, NotOfThisDesk, PrepareRequest, desk_of,
+    ActRequest, NotOfThisDesk, PrepareRequest, desk_of, may_be_sent_again,
     mediation::{
         desk::v1 as desk,
         ledger::v1::{
@@ -20,7 +20,7 @@ use mediation_proto::{
         types::v1::AgencyKind,
     },
 };
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use crate::{
@@ -246,23 +246,6 @@ impl Asked {
             && self.occurred_at.is_none_or(|occurred_at| occurred_at == statement.occurred_at);
         if same { Ok(()) } else { Err(TrustError::OtherAct) }
     }
-}
-
-/// Whether the same request may be sent again: nothing was recorded, or it is not known. The ledger says so itself; a
-/// status without its details comes from the way there, such as a connection that was cut.
-fn may_be_sent_again(status: &Status) -> bool {
-    if status.get_details_error_info().is_some() {
-        return status.get_details_retry_info().is_some();
-    }
-    matches!(
-        status.code(),
-        Code::Unavailable
-            | Code::ResourceExhausted
-            | Code::DeadlineExceeded
-            | Code::Cancelled
-            | Code::Unknown
-            | Code::Internal
-    )
 }
 
 /// One line per desk: its name, the module and type of its client, its requests.

@@ -1,40 +1,12 @@
-//! What is sent again, and which receipts are believed.
+//! Which receipts are believed.
 
 use mediation_ledger::statement::{Statement, encode};
 use mediation_proto::mediation::ledger::v1::{self as proto, Act, PartKind};
-use tonic_types::ErrorDetails;
 
 use super::*;
 
 const CHAIN: &str = "01010101-0101-0101-0101-010101010101";
 const EVENT: &str = "00000000-0000-7000-8000-000000000001";
-
-fn of_the_ledger(code: Code, retry: bool) -> Status {
-    let mut details = ErrorDetails::new();
-    details.set_error_info("REASON", "mediation-ledger", std::collections::HashMap::new());
-    if retry {
-        details.set_retry_info(Some(Duration::from_millis(500)));
-    }
-    Status::with_error_details(code, "refused", details)
-}
-
-#[test]
-fn a_refusal_is_sent_again_only_when_the_ledger_says_so() {
-    for code in [Code::Unavailable, Code::ResourceExhausted, Code::Aborted, Code::Internal] {
-        assert!(may_be_sent_again(&of_the_ledger(code, true)), "{code:?}");
-        assert!(!may_be_sent_again(&of_the_ledger(code, false)), "{code:?}");
-    }
-}
-
-#[test]
-fn a_connection_that_was_cut_is_no_refusal_and_the_act_is_sent_again() {
-    for code in [Code::Unavailable, Code::Unknown, Code::Cancelled, Code::Internal, Code::DeadlineExceeded] {
-        assert!(may_be_sent_again(&Status::new(code, "transport error")), "{code:?}");
-    }
-    for code in [Code::InvalidArgument, Code::PermissionDenied, Code::Unimplemented, Code::DataLoss] {
-        assert!(!may_be_sent_again(&Status::new(code, "no details")), "{code:?}");
-    }
-}
 
 fn receipt() -> VerifiedReceipt {
     let commitment =

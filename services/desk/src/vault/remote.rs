@@ -8,7 +8,10 @@ use mediation_ledger::{
     merkle::Hash,
     vault::{Admission, Candidate, DataKey, Deposit, Keys, Vault, VaultError},
 };
-use mediation_proto::mediation::ledger::v1::{AdmitRequest, vault_service_client::VaultServiceClient};
+use mediation_proto::{
+    may_be_sent_again,
+    mediation::ledger::v1::{AdmitRequest, vault_service_client::VaultServiceClient},
+};
 use tonic::{
     Response, Status,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Error, Identity},
@@ -97,7 +100,7 @@ impl RemoteVault {
                     Ok(Err(status)) => status,
                     Err(_) => Status::deadline_exceeded("no answer in time"),
                 };
-                if attempt == ATTEMPTS_MAX || !wire::helps_to_ask_again(&status) {
+                if attempt == ATTEMPTS_MAX || !may_be_sent_again(&status) {
                     return Err(wire::error(&status));
                 }
                 tracing::warn!(code = ?status.code(), attempt, "the vault gave no answer, asking again");

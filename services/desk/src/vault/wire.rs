@@ -14,7 +14,7 @@ use mediation_proto::mediation::ledger::v1::{
     ActAdmitted, ActRefused, AdmitResponse, ChainDeposits, DepositRequest, FieldRefused, KeyDeposit, KeyMaterial,
     KeysRequest, KeysResponse, Reason, ReleasedKey, admit_response,
 };
-use tonic::{Code, Status};
+use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use super::{DEPOSITS_MAX, DIGESTS_MAX};
@@ -196,20 +196,4 @@ pub(super) fn error(status: &Status) -> VaultError {
             VaultError::Unavailable(Some(std::io::Error::other(told)))
         }
     }
-}
-
-/// Whether the same may be asked again. Everything that is asked of a vault may; the question is whether it helps.
-pub(super) fn helps_to_ask_again(status: &Status) -> bool {
-    if status.get_details_error_info().is_some() {
-        return status.get_details_retry_info().is_some();
-    }
-    matches!(
-        status.code(),
-        Code::Unavailable
-            | Code::ResourceExhausted
-            | Code::DeadlineExceeded
-            | Code::Cancelled
-            | Code::Unknown
-            | Code::Internal
-    )
 }
