@@ -14,8 +14,7 @@ use crate::{
         Empty,
         streams::{
             AppendReq, AppendResp, BatchAppendReq, BatchAppendResp, DeleteReq, DeleteResp, ReadReq, ReadResp,
-            TombstoneReq, TombstoneResp, delete_req, delete_resp, streams_server::Streams, tombstone_req,
-            tombstone_resp,
+            delete_req::options::ExpectedStreamRevision, delete_resp, streams_server::Streams,
         },
     },
 };
@@ -39,44 +38,11 @@ impl Streams for Seat {
     }
 
     async fn delete(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
-        use delete_req::options::ExpectedStreamRevision as Wire;
-        let caller = self.cluster.enter(request.metadata()).await?;
-        let (metadata, _, message) = request.into_parts();
-        let options = message.options.unwrap_or_default();
-        let stream = stream_name(options.stream_identifier)?;
-        let expected = match options.expected_stream_revision {
-            Some(Wire::Revision(revision)) => Expected::Revision(revision),
-            Some(Wire::NoStream(Empty {})) => Expected::NoStream,
-            Some(Wire::Any(Empty {})) => Expected::Any,
-            Some(Wire::StreamExists(Empty {})) => Expected::StreamExists,
-            None => return Err(refusal::bad_request("no expected revision")),
-        };
-        self.cluster.allow(&caller, Access::Delete, &stream)?;
-        self.cluster.require_leader(self.node, &metadata)?;
-        let position = self.deleted(stream, expected, false).await?;
-        let position = delete_resp::Position { commit_position: position, prepare_position: position };
-        Ok(Response::new(DeleteResp { position_option: Some(delete_resp::PositionOption::Position(position)) }))
+        self.ended(request, false).await
     }
 
-    async fn tombstone(&self, request: Request<TombstoneReq>) -> Result<Response<TombstoneResp>, Status> {
-        use tombstone_req::options::ExpectedStreamRevision as Wire;
-        let caller = self.cluster.enter(request.metadata()).await?;
-        let (metadata, _, message) = request.into_parts();
-        let options = message.options.unwrap_or_default();
-        let stream = stream_name(options.stream_identifier)?;
-        let expected = match options.expected_stream_revision {
-            Some(Wire::Revision(revision)) => Expected::Revision(revision),
-            Some(Wire::NoStream(Empty {})) => Expected::NoStream,
-            Some(Wire::Any(Empty {})) => Expected::Any,
-            Some(Wire::StreamExists(Empty {})) => Expected::StreamExists,
-            None => return Err(refusal::bad_request("no expected revision")),
-        };
-        self.cluster.allow(&caller, Access::Delete, &stream)?;
-        self.cluster.require_leader(self.node, &metadata)?;
-        let position = self.deleted(stream, expected, true).await?;
-        let position = tombstone_resp::Position { commit_position: position, prepare_position: position };
-        let position = tombstone_resp::PositionOption::Position(position);
-        Ok(Response::new(TombstoneResp { position_option: Some(position) }))
+    async fn tombstone(&self, request: Request<DeleteReq>) -> Result<Response<DeleteResp>, Status> {
+        self.ended(request, true).await
     }
 
     async fn batch_append(
@@ -89,6 +55,26 @@ impl Streams for Seat {
 }
 
 impl Seat {
+    /// Deletes a stream, for ever or until somebody appends to it again.
+    async fn ended(&self, request: Request<DeleteReq>, for_ever: bool) -> Result<Response<DeleteResp>, Status> {
+        let caller = self.cluster.enter(request.metadata()).await?;
+        let (metadata, _, message) = request.into_parts();
+        let options = message.options.unwrap_or_default();
+        let stream = stream_name(options.stream_identifier)?;
+        let expected = match options.expected_stream_revision {
+            Some(ExpectedStreamRevision::Revision(revision)) => Expected::Revision(revision),
+            Some(ExpectedStreamRevision::NoStream(Empty {})) => Expected::NoStream,
+            Some(ExpectedStreamRevision::Any(Empty {})) => Expected::Any,
+            Some(ExpectedStreamRevision::StreamExists(Empty {})) => Expected::StreamExists,
+            None => return Err(refusal::bad_request("no expected revision")),
+        };
+        self.cluster.allow(&caller, Access::Delete, &stream)?;
+        self.cluster.require_leader(self.node, &metadata)?;
+        let position = self.deleted(stream, expected, for_ever).await?;
+        let position = delete_resp::Position { commit_position: position, prepare_position: position };
+        Ok(Response::new(DeleteResp { position_option: Some(delete_resp::PositionOption::Position(position)) }))
+    }
+
     async fn deleted(&self, stream: String, expected: Expected, hard: bool) -> Result<u64, Status> {
         match self.cluster.delete(stream.clone(), expected, hard).await? {
             Ok(Stored { position, .. }) => Ok(position.unwrap_or(u64::MAX)),
