@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -68,18 +69,23 @@ pub(crate) enum Signing {
 }
 
 /// What a process does of a ledger, beside serving desks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Role {
     /// Signs checkpoints with the log's key. Several processes may: one signs, the others stand by.
+    #[value(help = "签封检查点 · signs checkpoints")]
     Sealer,
     /// Holds the vault, and answers other processes that ask for keys of parts.
+    #[value(help = "保管库，应答密钥请求 · holds the vault and answers for keys")]
     Vault,
     /// Shows chains to every agency that may see them.
+    #[value(help = "向可知悉的机构出示链条 · shows chains to those who may see them")]
     Audit,
     /// Serves the log over HTTP.
+    #[value(help = "经 HTTP 提供日志 · serves the log over HTTP")]
     Gateway,
     /// Keeps the clocks of the centers whose keys lie here.
+    #[value(help = "为各中心守钟 · keeps the clocks of centers")]
     Keeper,
 }
 

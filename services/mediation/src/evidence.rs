@@ -49,8 +49,7 @@ pub(crate) struct Wanted {
 /// The directory holds no intact ledger, somebody serves it, or it has no such chain.
 pub(crate) fn from_directory(directory: &Path, wanted: &Wanted) -> Result<Evidence> {
     let layout = Layout::new(directory);
-    let bytes = fs::read(layout.manifest())
-        .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
+    let bytes = Manifest::bytes(&layout)?;
     let _lock = unserved(directory)?;
     let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
     let (origin, policy) = (manifest.origin.as_str(), fs::read_to_string(layout.policy())?);

@@ -49,6 +49,25 @@ impl Manifest {
         Ok(note.to_string())
     }
 
+    /// The bytes of a directory's manifest.
+    ///
+    /// # Errors
+    /// The directory holds no ledger.
+    pub(crate) fn bytes(layout: &Layout) -> Result<Vec<u8>> {
+        let bytes = fs::read(layout.manifest());
+        bytes.with_context(|| {
+            format!("`{}` holds no ledger (no manifest); found one with `mediation init`", layout.root().display())
+        })
+    }
+
+    /// The manifest of a directory.
+    ///
+    /// # Errors
+    /// The directory holds no ledger, or its manifest is damaged.
+    pub(crate) fn read(layout: &Layout) -> Result<Self> {
+        Self::open(&Self::bytes(layout)?).context("the manifest is damaged")
+    }
+
     /// Reads a manifest. Its signature must be that of the log key that it names.
     pub(crate) fn open(bytes: &[u8]) -> Result<Self> {
         let note = Note::parse(bytes)?;

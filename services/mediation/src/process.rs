@@ -232,10 +232,7 @@ async fn stopped(mut stop: watch::Receiver<bool>) {
 }
 
 fn read_manifest(layout: &Layout) -> Result<Manifest> {
-    let bytes = fs::read(layout.manifest()).with_context(|| {
-        format!("`{}` holds no ledger (no manifest); found one with `mediation init`", layout.root().display())
-    })?;
-    let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+    let manifest = Manifest::read(layout)?;
     known(&manifest.rule_set).context("this program is not the one to serve the ledger")?;
     Ok(manifest)
 }

@@ -1,7 +1,7 @@
 //! Entering acts about keys into the registry chain, by root keys, which no desk holds: of a ledger that nobody serves, or of
 //! one whose log is shared.
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use mediation_domain::{admit::Caller, history::EventId};
@@ -50,9 +50,7 @@ impl Registrar {
     /// Opens a directory: one that nobody serves, unless its log is shared.
     pub(crate) async fn open(directory: &Path) -> Result<Self> {
         let layout = Layout::new(directory);
-        let bytes = fs::read(layout.manifest())
-            .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
-        let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+        let manifest = Manifest::read(&layout)?;
         let config = Config::read(&layout.config())?;
         let origin = manifest.origin.as_str();
         let log = open_log(&layout, &config, &manifest).await?;

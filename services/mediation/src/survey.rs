@@ -152,8 +152,7 @@ impl Survey {
     /// The directory holds no ledger, or somebody serves it.
     pub(crate) fn open(directory: &Path, progress: &dyn Fn(u64)) -> Result<Result<Self, Damage>> {
         let layout = Layout::new(directory);
-        let bytes = fs::read(layout.manifest())
-            .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
+        let bytes = Manifest::bytes(&layout)?;
         let lock = unserved(directory)?;
         let opened = Manifest::open(&bytes).context("the manifest is damaged").and_then(|manifest| {
             let checkpoint = last_checkpoint(&layout, &manifest)?;

@@ -80,9 +80,7 @@ struct Moved {
 /// Moves a ledger.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let layout = Layout::new(&arguments.dir);
-    let bytes = std::fs::read(layout.manifest())
-        .with_context(|| format!("`{}` holds no ledger (no manifest)", arguments.dir.display()))?;
-    let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+    let manifest = Manifest::read(&layout)?;
     let config = Config::read(&layout.config())?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let options = process::log_options(manifest.origin.as_str(), manifest.segment_bytes, &config, None);

@@ -40,7 +40,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DESK", requires = "agency")]
     desk: Vec<String>,
     /// 角色；可多次给出 · Role; repeatable
-    #[arg(long, value_name = "ROLE", value_parser = role)]
+    #[arg(long, value_name = "ROLE", value_enum)]
     role: Vec<Role>,
     /// 进程在网络上的名称，写入服务端证书；可多次给出 · Name of the process in the network, for its certificate; repeatable
     #[arg(long, value_name = "NAME")]
@@ -70,9 +70,7 @@ const CLUSTER_CREDENTIALS: &str = "kurrentdb/credentials";
 /// Writes the directory.
 pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     let from = Layout::new(&arguments.dir);
-    let bytes = fs::read(from.manifest())
-        .with_context(|| format!("`{}` holds no ledger (no manifest)", arguments.dir.display()))?;
-    let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
+    let manifest = Manifest::read(&from)?;
     let roles: BTreeSet<Role> = arguments.role.iter().copied().collect();
     check(arguments, &roles)?;
     // What the vault holds is copied whole.
@@ -104,11 +102,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
 
 fn or_none(names: &[String]) -> String {
     if names.is_empty() { "—".to_owned() } else { names.join(" ") }
-}
-
-fn role(text: &str) -> Result<Role, String> {
-    let known = || Role::ALL.map(|role| role.to_string()).join(", ");
-    Role::ALL.into_iter().find(|role| role.to_string() == text).ok_or_else(|| format!("one of {}", known()))
 }
 
 fn check(arguments: &Arguments, roles: &BTreeSet<Role>) -> Result<()> {

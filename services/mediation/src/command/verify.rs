@@ -242,8 +242,7 @@ async fn verify_any(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> 
 /// The directory holds no ledger at all. Everything else that is wrong stands in the report.
 pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
     let layout = Layout::new(directory);
-    let bytes = fs::read(layout.manifest())
-        .with_context(|| format!("`{}` holds no ledger (no manifest)", directory.display()))?;
+    let bytes = Manifest::bytes(&layout)?;
     let mut report = Report { bytes: bytes.len() as u64, ..Report::default() };
     let manifest = match Manifest::open(&bytes) {
         Ok(manifest) => manifest,

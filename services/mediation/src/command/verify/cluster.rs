@@ -55,8 +55,7 @@ pub(super) async fn verify(
     cluster: &KurrentdbConfig,
     progress: &dyn Fn(u64),
 ) -> Result<Report> {
-    let bytes = fs::read(layout.manifest())
-        .with_context(|| format!("`{}` holds no ledger (no manifest)", layout.root().display()))?;
+    let bytes = Manifest::bytes(layout)?;
     let manifest = Manifest::open(&bytes).context("the manifest is damaged")?;
     let mut report = Report { bytes: bytes.len() as u64, ..Report::default() };
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
