@@ -10,9 +10,9 @@ mod findings;
 mod handoffs;
 pub(crate) mod invariants;
 mod lapses;
-mod leads;
+pub(crate) mod leads;
 mod obligations;
-mod parties;
+pub(crate) mod parties;
 mod report;
 mod surroundings;
 

@@ -16,3 +16,4 @@ pub mod judge;
 pub mod limits;
 pub mod rules;
 pub mod standing;
+pub mod visibility;

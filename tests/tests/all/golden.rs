@@ -6,6 +6,7 @@ mod acts;
 mod errors;
 mod format;
 pub(crate) mod sample;
+mod visibility;
 mod wire;
 
 use std::{env, fs};

@@ -19,7 +19,7 @@ pub struct Lead {
 
 /// The leads of a chain.
 #[derive(Debug, Default)]
-pub(super) struct Leads<'a> {
+pub(crate) struct Leads<'a> {
     intervals: Vec<Interval<'a>>,
     /// Assignments that released nobody: they moved nothing.
     pub(super) unreleased: Vec<usize>,
@@ -49,7 +49,7 @@ struct Interval<'a> {
 
 impl<'a> Leads<'a> {
     /// Follows the lead over every act. A lead that a withdrawn act made lasts until the correction.
-    pub(super) fn new(chain: &Chain<'a>) -> Self {
+    pub(crate) fn new(chain: &Chain<'a>) -> Self {
         let mut leads = Self::default();
         for act in chain.all() {
             match act.kind {
@@ -67,6 +67,11 @@ impl<'a> Leads<'a> {
             }
         }
         leads
+    }
+
+    /// The agencies that led, each with the position of the act that ended its lead.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (&'a str, Option<usize>)> {
+        self.intervals.iter().map(|interval| (interval.agency, interval.to))
     }
 
     pub(super) fn intervals(&self, chain: &Chain<'a>) -> Vec<Lead> {

@@ -6,11 +6,11 @@ use super::chain::{Chain, Kind, bool_of, code_of, kind};
 
 /// One party.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Party<'a> {
-    pub(super) subject: &'a str,
-    pub(super) side: Option<&'static str>,
-    pub(super) minor: bool,
-    pub(super) guardian: Option<&'a str>,
+pub(crate) struct Party<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) side: Option<&'static str>,
+    pub(crate) minor: bool,
+    pub(crate) guardian: Option<&'a str>,
 }
 
 impl Party<'_> {
@@ -20,7 +20,7 @@ impl Party<'_> {
     }
 
     /// It is one of those for whom elected representatives speak.
-    pub(super) fn is_applicant(&self) -> bool {
+    pub(crate) fn is_applicant(&self) -> bool {
         self.side == Some(APPLICANT)
     }
 }
@@ -74,7 +74,7 @@ impl<'a> Roster<'a> {
 }
 
 /// The parties that the acts before a position name.
-pub(super) fn parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
+pub(crate) fn parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a>> {
     chain.roster().before(before)
 }
 
@@ -84,7 +84,7 @@ pub(super) fn main_parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a
 }
 
 /// The representatives elected before a position.
-pub(super) fn representatives<'a>(chain: &Chain<'a>, before: usize) -> Vec<&'a str> {
+pub(crate) fn representatives<'a>(chain: &Chain<'a>, before: usize) -> Vec<&'a str> {
     chain.of_before(ELECTED, before).flat_map(|act| act.texts("representatives")).collect()
 }
 

@@ -136,7 +136,7 @@ fn any_mixture_of_acts_is_judged_and_judged_alike() {
     }
 }
 
-fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     cases_in("tests/cases")
 }
 

@@ -1,0 +1,205 @@
+//! What readers see of whole chains.
+
+use mediation_proto::derived::TYPES_AGENCY_KIND;
+
+use super::*;
+use crate::{
+    calendar::Day,
+    case::{Case, StepNumber},
+    catalogue,
+    history::Recorded,
+    judge::{
+        Moment,
+        tests::{cases, directory, table},
+    },
+};
+
+fn history(case: &Case) -> Vec<Recorded> {
+    case.history(&StepNumber::event_id).unwrap()
+}
+
+/// Grades of the acts of a chain as letters, in order.
+fn grades(history: &[Recorded], as_of: &str, reader: &Reader<'_>) -> String {
+    let directory = directory();
+    let viewed = Viewed::new(history, &directory, Moment::end_of(Day::parse(as_of).unwrap()));
+    let acts = history.iter().filter_map(|act| viewed.decide(reader, act.revision));
+    acts.map(|decision| decision.grade.letter()).collect()
+}
+
+fn golden(name: &str) -> Vec<Recorded> {
+    history(&cases().into_iter().find(|case| case.case == name).unwrap())
+}
+
+fn official<'a>(agency: &'a str, role: Role) -> Reader<'a> {
+    let code = agency.split('-').next().and_then(catalogue::agency_kind_of_prefix).unwrap();
+    let kind = TYPES_AGENCY_KIND.number(code).and_then(|kind| AgencyKind::try_from(kind).ok()).unwrap();
+    Reader { agency, kind, role, subject: None, grid: None }
+}
+
+#[test]
+fn a_judge_sees_of_a_mediation_that_it_was_held_and_how_it_ended() {
+    let g02 = golden("G02");
+    // Step 8: whom the committee appointed. 9 and 10: the session, and that it failed. 11 and 12: report and receipt.
+    assert_eq!(grades(&g02, "2024-06-20", &official("CT-LP", Role::Judge)), "FFFFFFFREEFFFFF");
+    let directory = directory();
+    let viewed = Viewed::new(&g02, &directory, Moment::end_of(Day::parse("2024-08-01").unwrap()));
+    for revision in [8, 9] {
+        let decision = viewed.decide(&official("CT-LP", Role::Judge), revision).unwrap();
+        for kind in [PartKind::Act, PartKind::Identities, PartKind::Narrative, PartKind::Sealed] {
+            assert_eq!(decision.part(kind, true), Shown::Withheld);
+        }
+        let committee = viewed.decide(&official("PMC-LP", Role::Med), revision).unwrap();
+        assert_eq!(committee.part(PartKind::Sealed, false), Shown::Plain);
+    }
+}
+
+#[test]
+fn who_is_not_on_the_chain_sees_nothing_and_does_not_know_it() {
+    let g02 = golden("G02");
+    let directory = directory();
+    let viewed = Viewed::new(&g02, &directory, Moment::end_of(Day::parse("2024-08-01").unwrap()));
+    for (agency, role) in
+        [("XF-LP", Role::Peto), ("GA-LP", Role::Pol), ("CT-FL", Role::Judge), ("TC-ZS-XC", Role::Tcom)]
+    {
+        let reader = official(agency, role);
+        assert!(!viewed.is_known_to(&reader), "{agency}");
+        assert_eq!(grades(&g02, "2024-08-01", &reader).trim_matches('N'), "");
+    }
+    assert!(viewed.is_known_to(&official("AUD-JDZ", Role::Aud)));
+}
+
+#[test]
+fn an_agency_sees_half_a_year_after_its_part_ended_what_others_did_redacted() {
+    let g02 = golden("G02");
+    let committee = official("PMC-LP", Role::Med);
+    let within = grades(&g02, "2024-12-10", &committee);
+    let after = grades(&g02, "2024-12-11", &committee);
+    // The court took note of the report on 2024-06-13. What the committee did itself stays.
+    assert_eq!(&within[..3], "FFR");
+    assert_eq!(&after[..3], "RRR");
+    assert_eq!((&within[6..11], &after[6..11]), ("FFFFF", "FFFFF"));
+}
+
+#[test]
+fn what_was_said_in_counselling_reaches_nobody_but_the_center() {
+    let g09 = golden("G09");
+    let directory = directory();
+    let viewed = Viewed::new(&g09, &directory, Moment::end_of(Day::parse("2024-09-20").unwrap()));
+    let sealed = |agency: &str, role: Role| {
+        let decision = viewed.decide(&official(agency, role), 8).unwrap();
+        (decision.grade, decision.part(PartKind::Sealed, true))
+    };
+    assert_eq!(sealed("XL-ZS", Role::Psy), (Grade::Full, Shown::Plain));
+    for (agency, role) in
+        [("PMC-ZS-XC", Role::Med), ("TC-ZS-XC", Role::Tcom), ("TC-ZS-XC", Role::Grid), ("ZC-ZS", Role::Dir)]
+    {
+        assert_eq!(sealed(agency, role), (Grade::None, Shown::Withheld), "{agency} {role:?}");
+    }
+    assert_eq!(sealed("AUD-JDZ", Role::Aud).1, Shown::Withheld);
+}
+
+#[test]
+fn a_proposal_lets_its_receiver_read_what_it_must_answer_until_it_is_returned() {
+    let acts = r#"
+        2024-03-04 ZC-ZS REG DisputeRegistered {}
+        2024-03-05 ZC-ZS REG HandoffProposed {"mode": "DELEGATION", "target": "PMC-ZS-XC", "purpose": "MEDIATION"}
+        2024-03-08 PMC-ZS-XC MED HandoffReturned {"proposal": {"step": 2}, "reason": "R1"}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    let committee = official("PMC-ZS-XC", Role::Med);
+    assert_eq!(grades(&chain[..2], "2024-03-06", &committee), "RF");
+    assert_eq!(grades(&chain, "2024-03-08", &committee), "NNF", "beside its own answer");
+}
+
+#[test]
+fn an_accused_unit_sees_nothing_of_an_accusation_although_it_is_on_the_chain() {
+    let acts = r#"
+        2024-03-04 XF-LP PETO PetitionReceived {"kind": "ACCUSATION", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT"}
+        2024-03-05 XF-LP PETO PetitionForwarded {"target": "PR-LP"}
+        2024-03-06 PR-LP PROS HandoffAccepted {"proposal": {"step": 2}}
+        2024-03-07 XF-LP PETO HandoffProposed {"mode": "DELEGATION", "target": "ZJ-LP", "purpose": "MEDIATION"}
+        2024-03-08 ZJ-LP ADM HandoffAccepted {"proposal": {"step": 4}}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("ZJ-LP", Role::Adm)), "NNNNF", "beside what it recorded itself");
+    assert_eq!(grades(&chain, "2024-03-20", &official("PR-LP", Role::Pros)), "FFFFF");
+    assert_eq!(grades(&chain, "2024-03-20", &official("XF-LP", Role::Peto)), "FFRFR");
+    assert_eq!(grades(&chain, "2024-03-20", &official("ZC-LP", Role::Dir)), "NNNNN");
+}
+
+#[test]
+fn a_correction_is_read_like_what_it_corrects_and_withdrawing_an_accusation_opens_nothing() {
+    let acts = r#"
+        2024-03-04 XF-LP PETO PetitionReceived {"kind": "ACCUSATION", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT"}
+        2024-03-05 XF-LP PETO RecordCorrected {"target": {"step": 1}, "field": "kind", "old_digest": "0", "new_digest": "0", "reason": "CLERICAL", "withdrawn": true}
+        2024-03-06 XF-LP PETO HandoffProposed {"mode": "DELEGATION", "target": "PMC-LP", "purpose": "MEDIATION"}
+        2024-03-07 PMC-LP MED HandoffAccepted {"proposal": {"step": 3}}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("PMC-LP", Role::Med)), "NNNF");
+    let acts = r#"
+        2024-03-04 ZC-LP REG DisputeRegistered {}
+        2024-03-04 ZC-LP DIR LeadAgencyAssigned {"new_lead": "PMC-LP", "previous_lead": "ZC-LP", "previous_released": true, "reason": "PLACE"}
+        2024-03-05 PMC-LP MED MediationSessionHeld {}
+        2024-03-06 PMC-LP MED RecordCorrected {"target": {"step": 3}, "field": "place", "old_digest": "0", "new_digest": "0", "reason": "CLERICAL"}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("ZC-LP", Role::Dir)), "FFEE");
+}
+
+#[test]
+fn a_party_sees_his_own_side_and_only_his_own_identity() {
+    let acts = r#"
+        2024-03-04 ZC-LP REG DisputeRegistered {"parties": [
+            {"subject": "psn_a", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false},
+            {"subject": "psn_c", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": true, "guardian": "psn_a"},
+            {"subject": "psn_b", "side": "RESPONDENT", "capacity": "NATURAL_PERSON", "minor": false}]}
+        2024-03-05 CT-LP JAST FilingMaterialReceived {}
+        2024-03-06 ZC-LP REG PartyRepresentativeElected {"representatives": ["psn_b"], "represented_count": 1}
+    "#;
+    let acts = acts.replace("[\n", "[").replace(",\n", ",");
+    let chain = history(&table::case("2024-04-01", &acts));
+    let party = |subject| Reader { subject: Some(subject), role: Role::Pty, ..official("ZC-LP", Role::Reg) };
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_a")), "RFN");
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_b")), "RFF");
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_x")), "NNN");
+    let directory = directory();
+    let viewed = Viewed::new(&chain, &directory, Moment::end_of(Day::parse("2024-03-20").unwrap()));
+    let own = |subject: &str| viewed.is_own(&party("psn_a"), subject);
+    assert_eq!((own("psn_a"), own("psn_c"), own("psn_b")), (true, true, false));
+}
+
+#[test]
+fn a_grid_worker_sees_the_chains_of_his_own_grid() {
+    let g09 = golden("G09");
+    let grid = |grid| Reader { grid, ..official("TC-ZS-XC", Role::Grid) };
+    let own = g09[0].act.event().and_then(|(_, event)| event.text("grid")).unwrap().to_owned();
+    // A party is a minor, and the township center has handed the lead over.
+    assert_eq!(&grades(&g09, "2024-09-20", &grid(Some(&own)))[..5], "RRERE");
+    assert_eq!(grades(&g09, "2024-09-20", &grid(Some("360203006001999"))).trim_matches('N'), "");
+    assert_eq!(grades(&g09, "2024-09-20", &grid(None)).trim_matches('N'), "");
+}
+
+#[test]
+fn approvals_of_two_heads_open_the_named_part_of_the_named_act_until_they_expire() {
+    let approval = |agency: &str, day: &str| {
+        format!(
+            r#"{day} {agency} HEAD DisclosureApproved {{"recipient": "AUD-JDZ", "steps": [{{"step": 2}}], "parts": ["SEALED"], "ground": "SUPERVISION", "expires_on": "2024-05-01"}}"#
+        )
+    };
+    let session = "2024-03-04 PMC-LP MED DisputeRegistered {}\n2024-03-05 PMC-LP MED MediationSessionHeld {}\n";
+    let audit = official("AUD-JDZ", Role::Aud);
+    let sealed = |acts: &str, as_of: &str, revision: u64| {
+        let chain = history(&table::case("2024-06-01", acts));
+        let directory = directory();
+        let viewed = Viewed::new(&chain, &directory, Moment::end_of(Day::parse(as_of).unwrap()));
+        viewed.decide(&audit, revision).unwrap().part(PartKind::Sealed, false)
+    };
+    let one = format!("{session}{}\n{}", approval("PMC-LP", "2024-03-06"), approval("PMC-LP", "2024-03-07"));
+    assert_eq!(sealed(&one, "2024-04-01", 1), Shown::Withheld, "twice the same agency");
+    let two = format!("{session}{}\n{}", approval("PMC-LP", "2024-03-06"), approval("SF-LP", "2024-03-07"));
+    assert_eq!(sealed(&two, "2024-04-01", 1), Shown::Plain);
+    assert_eq!(sealed(&two, "2024-03-06", 1), Shown::Withheld, "before the second");
+    assert_eq!(sealed(&two, "2024-05-02", 1), Shown::Withheld, "after the last day");
+    assert_eq!(sealed(&two, "2024-04-01", 0), Shown::Withheld, "another act");
+}
