@@ -127,7 +127,9 @@ impl<L: Log, V: Vault> Desk<L, V> {
             let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
             let turn = chain.map(|chain| turns.next(chain));
             async move {
-                let recorded = desk.record(&caller, act?, turn).await;
+                let act = act?;
+                desk.node.quotas().wait(&caller.agency).await;
+                let recorded = desk.record(&caller, act, turn).await;
                 Ok(response(recorded))
             }
         });

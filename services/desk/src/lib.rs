@@ -13,6 +13,7 @@ pub mod judgement;
 pub mod listener;
 pub mod node;
 pub mod proofs;
+pub mod quota;
 pub mod request;
 pub mod server;
 pub mod signing;

@@ -20,7 +20,12 @@ use mediation_proto::{
 use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
-use crate::{caller, disclosure::is_open, status::Refused};
+use crate::{
+    caller,
+    disclosure::is_open,
+    quota::{Quota, Quotas},
+    status::Refused,
+};
 
 /// How long an answer waits for its seal, and the witnesses, before it is given as far as it has come.
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -34,11 +39,13 @@ pub struct Scope {
     pub agencies: Option<BTreeSet<String>>,
     /// Chains are shown.
     pub chains: bool,
+    /// What each agency may ask of the process; as much as it likes without it.
+    pub quota: Option<Quota>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { desks: None, agencies: None, chains: true }
+        Self { desks: None, agencies: None, chains: true, quota: None }
     }
 }
 
@@ -57,6 +64,7 @@ pub struct Node<L, V> {
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
+    quotas: Quotas,
     stopping: watch::Sender<bool>,
 }
 
@@ -77,7 +85,8 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// A node that serves a part of the ledger.
     #[must_use]
     pub fn within(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned, scope: Scope) -> Arc<Self> {
-        Arc::new(Self { recorder, seals, cosigned, scope, stopping: watch::Sender::new(false) })
+        let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
+        Arc::new(Self { recorder, seals, cosigned, scope, quotas, stopping })
     }
 
     /// What it serves.
@@ -123,10 +132,16 @@ impl<L: Log, V: Vault> Node<L, V> {
         }
     }
 
-    /// Who calls.
+    /// What the agencies have left of their quotas.
+    pub(crate) fn quotas(&self) -> &Quotas {
+        &self.quotas
+    }
+
+    /// Who calls. His request is taken from his agency's quota.
     pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refused> {
         let caller = caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())?;
         if self.scope.agencies.as_ref().is_none_or(|agencies| agencies.contains(&caller.agency)) {
+            self.quotas.take(&caller.agency)?;
             return Ok(caller);
         }
         let agency = caller.agency;

@@ -1,6 +1,6 @@
 //! The one place that makes a `Status`: gRPC code, reason, and details that a program can read, in Chinese and English.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, num::NonZeroU16, time::Duration};
 
 use mediation_domain::{
     admit::{Refusal, Violation},
@@ -40,16 +40,19 @@ pub struct Refused {
     metadata: Vec<(&'static str, String)>,
     violations: Vec<Violation>,
     /// Violations that are not listed.
-    unlisted: u32,
+    unlisted: u16,
     /// What happened, for the trace alone.
     cause: Option<Box<str>>,
+    /// Milliseconds until the caller may come back, if that is known.
+    retry_after_ms: Option<NonZeroU16>,
 }
 
 impl Refused {
     /// Refused for this reason.
     #[must_use]
     pub fn new(reason: Reason) -> Self {
-        Self { reason, detail: None, metadata: Vec::new(), violations: Vec::new(), unlisted: 0, cause: None }
+        let (metadata, violations) = (Vec::new(), Vec::new());
+        Self { reason, detail: None, metadata, violations, unlisted: 0, cause: None, retry_after_ms: None }
     }
 
     /// Malformed fields, all of them.
@@ -89,7 +92,7 @@ impl Refused {
             bytes <= LISTED_BYTES_MAX
         });
         let listed = listed.count().max(1);
-        self.unlisted = u32::try_from(violations.len().saturating_sub(listed)).unwrap_or(u32::MAX);
+        self.unlisted = u16::try_from(violations.len().saturating_sub(listed)).unwrap_or(u16::MAX);
         violations.truncate(listed);
         self.violations = violations;
         self
@@ -106,6 +109,15 @@ impl Refused {
     #[must_use]
     pub fn detail(mut self, en: impl Into<String>, zh: impl Into<String>) -> Self {
         self.detail = Some((clipped(&en.into(), DETAIL_BYTES_MAX), clipped(&zh.into(), DETAIL_BYTES_MAX)));
+        self
+    }
+
+    /// Says when the caller may come back, a minute later at most, where the reason lets him at all.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        // Rounded up: who comes a moment early is refused again.
+        let milliseconds = u16::try_from(delay.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
+        self.retry_after_ms = NonZeroU16::new(milliseconds);
         self
     }
 
@@ -148,7 +160,8 @@ impl Refused {
             details.set_resource_info("mediation-ledger/chain", detail_en, "", info.en);
         }
         if info.retry {
-            details.set_retry_info(Some(RETRY_DELAY));
+            let known = self.retry_after_ms.map(|delay| Duration::from_millis(delay.get().into()));
+            details.set_retry_info(Some(known.unwrap_or(RETRY_DELAY)));
         }
         Status::with_error_details(code, format!("{en}; {}", info.action_en), details)
     }

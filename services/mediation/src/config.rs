@@ -4,11 +4,13 @@ use std::{
     collections::BTreeSet,
     fmt, fs,
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use mediation_desk::quota::Quota;
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     /// Directory for what the process keeps for itself, from the ledger's directory, which is that without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) state: Option<PathBuf>,
+    /// What each agency may ask of this process.
+    pub(crate) quotas: QuotasConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// The KurrentDB cluster that the log is on; the log is embedded unless this is there.
@@ -168,6 +172,24 @@ fn vault_timeout_ms() -> u64 {
     5_000
 }
 
+/// What each agency may ask of a process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct QuotasConfig {
+    /// Requests, and acts of streams, in a second.
+    pub(crate) requests_per_second: u32,
+    /// Requests at once, by an agency that has been silent for a while.
+    pub(crate) burst: u32,
+}
+
+impl QuotasConfig {
+    /// As the services take it; none where a number is 0, which the check objects to.
+    pub(crate) fn quota(&self) -> Option<Quota> {
+        let (per_second, burst) = (NonZeroU32::new(self.requests_per_second)?, NonZeroU32::new(self.burst)?);
+        Some(Quota { per_second, burst })
+    }
+}
+
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -266,6 +288,7 @@ impl Default for Config {
             kurrentdb: None,
             vault: None,
             health: None,
+            quotas: QuotasConfig::default(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),
@@ -274,6 +297,15 @@ impl Default for Config {
         }
     }
 }
+
+impl Default for QuotasConfig {
+    fn default() -> Self {
+        Self { requests_per_second: REQUESTS_PER_SECOND, burst: 2 * REQUESTS_PER_SECOND }
+    }
+}
+
+/// Some times what the busiest agency of a city sends when it enters old files, and a fraction of what a process can do.
+const REQUESTS_PER_SECOND: u32 = 4_000;
 
 impl Default for LogConfig {
     fn default() -> Self {

@@ -94,6 +94,7 @@ impl Process {
             desks: config.desks.clone(),
             agencies: config.agencies.clone(),
             chains: serves_some || config.roles.contains(&Role::Audit),
+            quota: config.quotas.quota(),
         };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);

@@ -34,6 +34,8 @@ mod proto_lock;
 #[cfg(test)]
 mod python;
 #[cfg(test)]
+mod quotas;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod registry;

@@ -125,6 +125,9 @@ impl Config {
         if self.log.queue_capacity == 0 {
             objections.push(Objection::Zero { key: "log.queue_capacity" });
         }
+        let quotas =
+            [("quotas.requests_per_second", self.quotas.requests_per_second), ("quotas.burst", self.quotas.burst)];
+        objections.extend(quotas.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Objection::Zero { key }));
         if self.timestamps.as_ref().is_some_and(|timestamps| timestamps.every_s == 0) {
             objections.push(Objection::Zero { key: "timestamps.every_s" });
         }

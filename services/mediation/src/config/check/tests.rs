@@ -91,6 +91,8 @@ fn whoever_is_waited_for_is_waited_for_a_while() {
     names(&["[witnesses]\ntimeout_ms = 99\n"], "`witnesses.timeout_ms`: 99 ms");
     names(&["[timestamps]\nurl = \"http://tsa.example\"\nevery_s = 0\n"], "`timestamps.every_s` is 0");
     names(&["[log]\nqueue_capacity = 0\n"], "`log.queue_capacity` is 0");
+    names(&["[quotas]\nrequests_per_second = 0\n"], "`quotas.requests_per_second` is 0");
+    names(&["[quotas]\nburst = 0\n"], "`quotas.burst` is 0");
     names(&["roles = []\n", CLUSTER, &VAULT.replace("vault:7443", "https://vault:7443")], "`vault.address`");
 }
 
