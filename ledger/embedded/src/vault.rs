@@ -23,6 +23,8 @@
 //! Numbers are big-endian. A wrapped key is `nonce[12] | ciphertext[32] | tag[16]` of AES-256-GCM, with associated data
 //! that names its purpose, origin, chain, holder and, for a data key, the part's digest.
 //!
+//! While the key-encryption key is replaced ([`rotate`]), `kek.next` and `wraps.next` stand beside these.
+//!
 //! | `kek` | bytes | |
 //! |---|---|---|
 //! | 0 | 16 | magic `mediation-kek 1` 0x0a |
@@ -98,6 +100,7 @@ mod kek;
 mod problem;
 mod reader;
 mod recovery;
+mod rotation;
 mod scan;
 mod slot;
 mod wraps;
@@ -114,6 +117,7 @@ use self::{
 pub use self::{
     problem::{Fault, Problem},
     reader::VaultReader,
+    rotation::{KekName, Rotated, rotate, rotate_from},
     scan::{VaultScan, scan},
 };
 
@@ -210,6 +214,7 @@ impl FileVault {
     ) -> Result<Self, OpenError> {
         check(origin)?;
         let lock = disk.lock(&directory.join(LOCK))?;
+        rotation::settle(disk, directory)?;
         let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
         let key = kek::load(disk, &kek_path).map_err(failure(kek_path.clone()))?;
         let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;

@@ -102,6 +102,8 @@ enum Command {
     Key(command::key::Arguments),
     /// 日志密钥：更换、停用 · Log keys: rotate, retire
     LogKey(command::log_key::Arguments),
+    /// 保管库：更换主密钥 · The vault: replace its key-encryption key
+    Vault(command::vault::Arguments),
     /// 重立账本：末尾丢失的账本以新标识延续 · Carry on, under a new origin, a ledger whose end was lost
     Reincarnate(command::reincarnate::Arguments),
     /// 监视：核验所服务的日志，发现冒用本机构密钥的行为 · Monitor: verify a served log, and find acts that an agency did not submit
@@ -143,6 +145,7 @@ fn main() -> ExitCode {
             Command::Witness(arguments) => command::witness::run(arguments).await,
             Command::Key(arguments) => command::key::run(arguments).await,
             Command::LogKey(arguments) => command::log_key::run(arguments).await,
+            Command::Vault(arguments) => command::vault::run(&arguments),
             Command::Reincarnate(arguments) => command::reincarnate::run(arguments).await,
             Command::Monitor(arguments) => command::monitor::run(arguments).await,
         }

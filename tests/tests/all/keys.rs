@@ -127,6 +127,35 @@ async fn a_revoked_key_is_refused_and_what_it_signed_before_is_flagged_and_kept(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_the_vault_is_replaced_and_every_part_still_opens() {
+    let mut served = Served::new();
+    let client = bureau(&served).await;
+    let (chain, _) = record(&client).await;
+    let refused = run(&served.path(), &["vault", "rotate"]);
+    assert_eq!(refused.status.code(), Some(5));
+    let told = String::from_utf8(refused.stderr).unwrap();
+    assert!(told.contains("the vault is in use") && told.contains("主密钥未更换"), "{told}");
+    served.stop();
+    let file = served.path().join("vault/kek");
+    let old = fs::read(&file).unwrap();
+    let rotated = json(&served.path(), &["vault", "rotate"]);
+    assert!(rotated["holders"].as_u64().unwrap() >= 3, "{rotated}: the registry, the chain and its subject");
+    assert_ne!(rotated["from"], rotated["to"]);
+    assert_ne!(fs::read(&file).unwrap(), old);
+    assert!(done(&served.path(), &["vault", "rotate"]).contains("back both up now"));
+    let report = verified(&served);
+    assert_eq!((&report["withheld"], report["parts"] == report["wraps"]), (&Value::from(0), true), "{report}");
+    served.start();
+    let shown = bureau(&served).await.chain(&chain, None).await.unwrap();
+    assert!(shown.entries[0].parts.len() >= 3, "act, identities and narrative are read");
+    // Copies of the wraps that are opened with the old key are what a restored backup of the old key alone would be.
+    served.stop();
+    fs::write(&file, old).unwrap();
+    let (report, clean) = served.verify();
+    assert!(!clean && report.to_string().contains("another vault"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_log_key_is_replaced_with_an_overlap_and_old_receipts_stay_good() {
     let mut served = Served::new();
     let (_, old) = record(&bureau(&served).await).await;

@@ -1,0 +1,100 @@
+//! A fresh key-encryption key, whatever fails on the way to it.
+
+use super::*;
+use crate::vault::rotation::{rotate, rotate_from};
+
+/// Opens with every key, and nothing is left of a rotation.
+async fn assert_opens(disk: &SimulatedDisk, context: &str) {
+    let vault = opened(disk);
+    assert_keys(&vault, chain(1), 1..=6).await;
+    assert_keys(&vault, chain(2), [7]).await;
+    vault.close().await;
+    assert_eq!(scan(disk, directory(), ORIGIN).faults, [], "{context}");
+    for name in ["kek.next", "wraps.next"] {
+        assert_eq!(disk.content(&directory().join(name)), None, "{context}: {name}");
+    }
+}
+
+fn kek(disk: &SimulatedDisk) -> Vec<u8> {
+    disk.content(&directory().join(KEK)).unwrap()
+}
+
+#[tokio::test]
+async fn every_key_opens_under_the_new_key_and_none_under_the_old_one() {
+    let disk = filled().await;
+    let old = kek(&disk);
+    let rotated = rotate(&disk, directory(), ORIGIN).unwrap();
+    // Two chains; keys 2 and 5 belong to two subjects of the first.
+    assert_eq!(rotated.holders, 4);
+    assert_ne!(rotated.from, rotated.to);
+    assert_ne!(kek(&disk), old);
+    assert_opens(&disk, "rotated").await;
+    let again = rotate(&disk, directory(), ORIGIN).unwrap();
+    assert_eq!(again.from, rotated.to);
+    assert_opens(&disk, "rotated twice").await;
+    // The vault goes on.
+    let vault = opened(&disk);
+    vault.deposit(chain(1), vec![deposit(9)]).await.unwrap();
+    assert_keys(&vault, chain(1), [1, 9]).await;
+    vault.close().await;
+    disk.tamper(&directory().join(KEK), old);
+    let refused = FileVault::open(&disk, directory(), ORIGIN, quiet()).unwrap_err();
+    let OpenError::Damaged(fault) = refused else { panic!("{refused}") };
+    assert_eq!(fault.problem, Problem::WrongKek);
+}
+
+#[tokio::test]
+async fn whatever_operation_fails_before_a_crash_the_vault_opens_whole() {
+    let whole = filled().await;
+    let before = whole.operations();
+    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
+    let operations = whole.operations() - before;
+    assert!(operations > 15, "only {operations}");
+    for failing in 1..=operations {
+        for seed in 0..12 {
+            let disk = filled().await;
+            disk.fail_operation(failing);
+            let rotated = rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32]));
+            assert!(rotated.is_err(), "operation {failing}");
+            let context = format!("operation {failing}, seed {seed}");
+            assert_opens(&disk.copy(), &format!("{context}, without a crash")).await;
+            let crashed = disk.crash(seed);
+            assert_opens(&crashed, &context).await;
+            rotate(&crashed, directory(), ORIGIN).unwrap();
+            assert_opens(&crashed, &format!("{context}, rotated again")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn going_on_after_a_crash_may_be_interrupted_itself() {
+    let whole = filled().await;
+    let before = whole.operations();
+    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
+    let operations = whole.operations() - before;
+    for failing in 1..=operations {
+        for second in 1..=12 {
+            let disk = filled().await;
+            disk.fail_operation(failing);
+            drop(rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32])));
+            let disk = disk.crash(failing);
+            disk.fail_operation(second);
+            drop(FileVault::open(&disk, directory(), ORIGIN, quiet()));
+            assert_opens(&disk.crash(second), &format!("operation {failing}, then {second}")).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_vault_that_is_open_or_damaged_is_not_rotated_and_not_changed() {
+    let disk = filled().await;
+    let vault = opened(&disk);
+    assert!(matches!(rotate(&disk, directory(), ORIGIN), Err(OpenError::Locked(_))));
+    vault.close().await;
+    let (key, path) = (kek(&disk), directory().join(WRAPS));
+    let mut bytes = disk.content(&path).unwrap();
+    *bytes.get_mut(2 * 128 + 40).unwrap() ^= 1;
+    disk.tamper(&path, bytes.clone());
+    assert!(matches!(rotate(&disk, directory(), ORIGIN), Err(OpenError::Damaged(_))));
+    assert_eq!((kek(&disk), disk.content(&path).unwrap()), (key, bytes));
+}

@@ -1,0 +1,69 @@
+//! `mediation vault`: the keys of all parts.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::{Args, Subcommand};
+use mediation_log_embedded::{
+    disk::RealDisk,
+    vault::{KEK, Rotated, WRAPS, rotate},
+};
+use serde_json::json;
+
+use crate::{config::Config, layout::Layout, manifest::Manifest, output::line};
+
+/// `mediation vault`
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 更换主密钥：各链、各当事人的密钥重新加密，内容密钥不变 · Replace the key-encryption key: keys of chains and subjects are wrapped anew, those of parts stay
+    Rotate(Rotate),
+}
+
+#[derive(Debug, Args)]
+struct Rotate {
+    /// 保管库所在的账本目录，须已停止服务 · Directory of the ledger that has the vault; nobody may be serving it
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// 以 JSON 输出 · Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+    let Command::Rotate(Rotate { dir, json }) = &arguments.command;
+    let layout = Layout::new(dir);
+    let manifest = Manifest::read(&layout)?;
+    let config = Config::read(&layout.config())?;
+    ensure!(
+        config.vault.is_none(),
+        "`{}` has no vault of its own: rotate where it is · 该目录没有保管库，请在保管库所在目录执行",
+        dir.display()
+    );
+    let vault = layout.with_state(config.state.as_deref()).vault();
+    let rotated = rotate(&RealDisk, &vault, manifest.origin.as_str())
+        .context("the key-encryption key was not replaced; the vault opens as before · 主密钥未更换，保管库不受影响")?;
+    let Rotated { holders, from, to } = rotated;
+    if *json {
+        line(json!({"holders": holders, "from": from.to_string(), "to": to.to_string()}).to_string());
+    } else {
+        line(format!("主密钥已更换 · the key-encryption key is replaced: {from} → {to}"));
+        line(format!("  重新加密的链与当事人密钥 · keys of chains and subjects wrapped anew: {holders}"));
+        let (kek, wraps) = (vault.join(KEK), vault.join(WRAPS));
+        line(format!(
+            "  立即分开备份 · back both up now, apart from each other: {} │ {}",
+            kek.display(),
+            wraps.display()
+        ));
+        line(
+            "  旧备份仍可被旧密钥打开，到期须销毁 · what was backed up before opens under the old key until it is destroyed",
+        );
+    }
+    Ok(true)
+}
