@@ -204,23 +204,16 @@ fn jittered(pause: Duration) -> Duration {
 pub(crate) struct Live {
     generation: u64,
     client: es::Client,
-    /// Taken when dropped, never before.
-    runtime: Option<Runtime>,
+    runtime: Apart,
 }
 
 impl Live {
     pub(crate) async fn build(generation: u64, settings: es::ClientSettings) -> Result<Self, Failure> {
-        let runtime = runtime().map_err(|error| Failure::Unsent(error.to_string()))?;
-        let mut task = JoinSet::new();
-        task.spawn_on(async move { es::Client::new(settings) }, runtime.handle());
-        let built = task.join_next().await;
-        // Dropping a runtime within another one is a panic.
-        let mut runtime = Some(runtime);
-        match built {
-            Some(Ok(Ok(client))) => Ok(Self { generation, client, runtime: runtime.take() }),
-            Some(Ok(Err(error))) => Err(unbuilt(runtime, &error)),
-            Some(Err(panicked)) => Err(unbuilt(runtime, &panicked)),
-            None => Err(unbuilt(runtime, &"the task is gone")),
+        let runtime = Apart::new().map_err(|error| Failure::Unsent(error.to_string()))?;
+        match runtime.run(async move { es::Client::new(settings) }).await {
+            Ok(Ok(client)) => Ok(Self { generation, client, runtime }),
+            Ok(Err(error)) => Err(Failure::Unsent(error.to_string())),
+            Err(panicked) => Err(Failure::Unsent(panicked.to_string())),
         }
     }
 
@@ -233,6 +226,32 @@ impl Live {
         &self,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, JoinError> {
+        self.runtime.run(call).await
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Live").field("generation", &self.generation).finish_non_exhaustive()
+    }
+}
+
+/// A runtime that may be dropped anywhere, also by a future that nobody waits for any more: within another one, dropping it
+/// plainly is a panic.
+struct Apart {
+    /// Taken when dropped, never before.
+    runtime: Option<Runtime>,
+}
+
+impl Apart {
+    fn new() -> Result<Self, OpenError> {
+        let mut builder = Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("kurrentdb").enable_all().build();
+        Ok(Self { runtime: Some(runtime.map_err(OpenError::Runtime)?) })
+    }
+
+    /// Runs a task there. Dropping the future aborts it.
+    async fn run<T: Send + 'static>(&self, call: impl Future<Output = T> + Send + 'static) -> Result<T, JoinError> {
         let mut task = JoinSet::new();
         match &self.runtime {
             Some(runtime) => task.spawn_on(call, runtime.handle()),
@@ -246,7 +265,7 @@ impl Live {
     }
 }
 
-impl Drop for Live {
+impl Drop for Apart {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
@@ -254,27 +273,20 @@ impl Drop for Live {
     }
 }
 
-impl std::fmt::Debug for Live {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Live").field("generation", &self.generation).finish_non_exhaustive()
-    }
-}
-
-fn unbuilt(runtime: Option<Runtime>, reason: &impl ToString) -> Failure {
-    if let Some(runtime) = runtime {
-        runtime.shutdown_background();
-    }
-    Failure::Unsent(reason.to_string())
-}
-
-fn runtime() -> Result<Runtime, OpenError> {
-    let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(1).thread_name("kurrentdb").enable_all().build().map_err(OpenError::Runtime)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_client_that_nobody_waits_for_any_more_is_dropped_quietly() {
+        let settings: es::ClientSettings = "esdb://127.0.0.1:1?tls=false".parse().unwrap();
+        let mut given_up = 0;
+        for _build in 0..50 {
+            let building = tokio::time::timeout(Duration::ZERO, Live::build(0, settings.clone()));
+            given_up += u32::from(building.await.is_err());
+        }
+        assert!(given_up > 0, "every client was built at once");
+    }
 
     #[test]
     fn a_pause_grows_from_50_milliseconds_to_5_seconds() {
