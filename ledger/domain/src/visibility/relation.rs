@@ -14,6 +14,7 @@ use crate::{
         leads::Leads,
         parties::{Party, parties, representatives},
     },
+    standing::Standing,
 };
 
 /// A chain as readers see it: the acts that count, as of a moment.
@@ -42,8 +43,8 @@ impl<'a> Viewed<'a> {
         ties.extend(handoffs(&chain));
         ties.extend(co_agencies(&chain));
         let parties = parties(&chain, chain.all().len());
-        // Withdrawn or not: what was once an accusation stays hidden from the accused.
-        let accusation = chain.all().iter().any(is_accusation);
+        // Of all that is recorded, withdrawn or not and of whatever day: it stays hidden from the accused.
+        let accusation = history.iter().collect::<Standing>().is_restricted();
         Self { chain, ties, parties, accusation }
     }
 
@@ -107,7 +108,8 @@ impl<'a> Viewed<'a> {
     fn tie(&self, reader: &Reader<'_>) -> (Tie, Option<Day>) {
         let Some(column) = reader.column() else { return (Tie::None, None) };
         if column.is_of_parties() {
-            return (if self.own(reader).next().is_some() { Tie::Party } else { Tie::None }, None);
+            let is_party = self.own(reader).next().is_some() || self.is_elected(reader);
+            return (if is_party { Tie::Party } else { Tie::None }, None);
         }
         let own = || self.ties.iter().filter(|interval| interval.agency == reader.agency);
         if let Some(tie) = own().filter(|interval| interval.ended.is_none()).map(|interval| interval.tie).max() {
@@ -198,10 +200,18 @@ impl<'a> Viewed<'a> {
         self.parties.iter().filter(of).map(|party| party.subject)
     }
 
+    /// Whether the party that reads was elected to represent the applicants.
+    fn is_elected(&self, reader: &Reader<'_>) -> bool {
+        let elected = representatives(&self.chain, self.chain.all().len());
+        reader.subject.is_some_and(|subject| elected.contains(&subject))
+    }
+
     /// An act that names parties is for a reader of the side of one of them; one that names none is for all (M-5).
     fn is_of_own_side(&self, reader: &Reader<'_>, act: &Act<'a>) -> bool {
-        let Some(subject) = reader.subject else { return false };
-        let elected = representatives(&self.chain, self.chain.all().len()).contains(&subject);
+        if reader.subject.is_none() {
+            return false;
+        }
+        let elected = self.is_elected(reader);
         let own: Vec<&str> = self.own(reader).collect();
         let sided = |party: &Party<'_>| {
             own.contains(&party.subject)
@@ -241,9 +251,12 @@ fn handoffs<'a>(chain: &Chain<'a>) -> Vec<Interval<'a>> {
         });
         match settled {
             Some(answer) if answer.is_any(&[ACCEPTED, REFERRAL_ACCEPTED]) => {
-                let acknowledged = follows().find(|act| act.row.handoff == Some(HandoffRole::Ack)).map(|act| act.day);
+                let ends = |role: HandoffRole, reported: bool| {
+                    role == HandoffRole::Ack || (role == HandoffRole::Outcome && !reported)
+                };
+                let done = follows().find(|act| act.row.handoff.is_some_and(|role| ends(role, act.is(REPORTED))));
                 let closed = closed_on(chain).filter(|closed| answer.day <= *closed);
-                let ended = acknowledged.into_iter().chain(closed).min();
+                let ended = done.map(|act| act.day).into_iter().chain(closed).min();
                 let by_both = [proposal.agency, target].map(|agency| Interval { agency, tie: Tie::Handoff, ended });
                 ties.extend(by_both);
             }
@@ -273,10 +286,6 @@ fn co_agencies<'a>(chain: &Chain<'a>) -> Vec<Interval<'a>> {
 fn closed_on(chain: &Chain<'_>) -> Option<Day> {
     let last = chain.of_any(const { &[CLOSED, REOPENED] }).next_back()?;
     last.is(CLOSED).then_some(last.day)
-}
-
-fn is_accusation(act: &Act<'_>) -> bool {
-    act.is(PETITION) && act.code("kind") == Some(ACCUSATION)
 }
 
 /// Agencies that the fields of an act name.
@@ -335,9 +344,8 @@ const MEDIATION_ACCEPTED: Kind = kind("MediationAccepted");
 const AID_ASSIGNED: Kind = kind("LegalAidAssigned");
 const FILED: Kind = kind("CaseFiled");
 const APPROVED: Kind = kind("DisclosureApproved");
-const PETITION: Kind = kind("PetitionReceived");
+/// The one outcome that waits for an acknowledgement.
+const REPORTED: Kind = kind("HandoffOutcomeReported");
 
-/// Code of a petition that accuses.
-const ACCUSATION: &str = "ACCUSATION";
 /// Code of handoffs for mediation.
 const MEDIATION: &str = "MEDIATION";

@@ -44,7 +44,7 @@ ended last.
 | tie | 中文 | since | until |
 |---|---|---|---|
 | lead | 首办 | registration, assignment, or acceptance of a transfer; on a chain that nobody registered, the opening act | another lead, or the closing |
-| handoff | 移送对接 | acceptance, for sender and receiver | acknowledgement of the outcome, or the closing |
+| handoff | 移送对接 | acceptance, for sender and receiver | the outcome, or its acknowledgement where it needs one, or the closing |
 | party | 当事人 | the act that names him, or a party whose guardian he is | no end |
 | co-agency | 协办 | the call | the day that the call names, or the closing |
 | addressed | 待答复 | a proposal that waits for an answer | answer, recall, expiry, or the closing |

@@ -170,6 +170,50 @@ fn a_party_sees_his_own_side_and_only_his_own_identity() {
 }
 
 #[test]
+fn an_accusation_of_a_later_day_hides_the_chain_at_once() {
+    let acts = r#"
+        2024-03-04 XF-LP PETO PetitionReceived {"kind": "CLAIM", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT"}
+        2024-03-05 XF-LP PETO HandoffProposed {"mode": "DELEGATION", "target": "PMC-LP", "purpose": "MEDIATION"}
+        2024-03-06 PMC-LP MED HandoffAccepted {"proposal": {"step": 2}}
+        2024-04-01 XF-LP PETO PetitionReceived {"kind": "ACCUSATION", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT"}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    let committee = official("PMC-LP", Role::Med);
+    assert_eq!(grades(&chain[..3], "2024-03-20", &committee), "RFF");
+    assert_eq!(
+        grades(&chain, "2024-03-20", &committee),
+        "NNF",
+        "its own answer is left, and the accusation is not told"
+    );
+}
+
+#[test]
+fn an_elected_representative_sees_the_side_that_he_speaks_for() {
+    let acts = r#"
+        2024-03-04 ZC-LP REG DisputeRegistered {"parties": [{"subject": "psn_a", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}, {"subject": "psn_b", "side": "RESPONDENT", "capacity": "NATURAL_PERSON", "minor": false}]}
+        2024-03-06 ZC-LP REG PartyRepresentativeElected {"representatives": ["psn_r"], "represented_count": 7}
+        2024-03-07 ZC-LP REG PartyAdded {"party": {"subject": "psn_d", "side": "RESPONDENT", "capacity": "ENTERPRISE", "minor": false}}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    let reader = |subject| Reader { subject: Some(subject), role: Role::Rep, ..official("ZC-LP", Role::Reg) };
+    assert_eq!(grades(&chain, "2024-03-20", &reader("psn_r")), "RFN");
+    assert_eq!(grades(&chain, "2024-03-20", &reader("psn_x")), "NNN");
+}
+
+#[test]
+fn a_handoff_ends_with_an_outcome_that_needs_no_acknowledgement() {
+    // The referral of G09 was closed on 2024-09-25. A party is a minor, so that who does not handle the matter any more
+    // sees less of it at once, and less again after half a year; its own acts the center sees in full.
+    let g09 = golden("G09");
+    let center = official("XL-ZS", Role::Psy);
+    let of_referral = |as_of: &str| grades(&g09, as_of, &center).get(6..10).unwrap_or_default().to_owned();
+    assert_eq!(grades(&g09, "2024-09-24", &center).get(6..), Some("FFFFNN"), "no agreement, no obligation");
+    assert_eq!(of_referral("2024-09-25"), "RFFF");
+    assert_eq!(of_referral("2025-03-24"), "RFFF");
+    assert_eq!(of_referral("2025-03-25"), "EFFF");
+}
+
+#[test]
 fn a_grid_worker_sees_the_chains_of_his_own_grid() {
     let g09 = golden("G09");
     let grid = |grid| Reader { grid, ..official("TC-ZS-XC", Role::Grid) };
