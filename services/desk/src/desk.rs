@@ -128,8 +128,12 @@ impl<L: Log, V: Vault> Desk<L, V> {
             let turn = chain.map(|chain| turns.next(chain));
             async move {
                 let act = act?;
-                desk.node.quotas().wait(&caller.agency).await;
-                let recorded = desk.record(&caller, act, turn).await;
+                // What waits for the quota when the server stops was not begun: its sender is told to come again.
+                let recorded = tokio::select! {
+                    biased;
+                    () = desk.node.quotas().wait(&caller.agency) => desk.record(&caller, act, turn).await,
+                    () = desk.node.streams_end() => Err(Refused::new(Reason::LogUnavailable)),
+                };
                 Ok(response(recorded))
             }
         });

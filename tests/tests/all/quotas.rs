@@ -91,3 +91,27 @@ async fn acts_of_a_stream_wait_for_the_quota_and_are_all_recorded_in_order() {
     }
     assert!(answers.message().await.unwrap().is_none());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acts_that_wait_for_the_quota_do_not_hold_up_a_server_that_stops() {
+    let mut served = narrow();
+    let acts = (0..60).map(|_| registration(&chain_id(), &event_id(), "排水渠堵塞").try_into().unwrap());
+    let acts: Vec<PetitionRecordRequest> = acts.collect();
+    let mut answers = bureau(&served).await.record_stream(futures_util::stream::iter(acts)).await.unwrap().into_inner();
+    let first = answers.message().await.unwrap().unwrap().result.unwrap();
+    assert!(matches!(first, Answer::Receipt(_)), "{first:?}");
+    // A minute of the quota's time is waited for. The process stops in good order, or this panics.
+    tokio::task::block_in_place(|| served.stop());
+    let (mut recorded, mut told) = (1, 0);
+    while let Ok(Some(answer)) = answers.message().await {
+        match answer.result.unwrap() {
+            Answer::Receipt(_) => recorded += 1,
+            Answer::Refusal(status) => {
+                assert_eq!(status.code, Code::Unavailable as i32, "{status:?}");
+                told += 1;
+            }
+        }
+    }
+    assert!(recorded >= 1 && told > 0, "{recorded} recorded, {told} told to come again");
+    assert!(served.verify().1);
+}
