@@ -22,7 +22,7 @@ use mediation_proto::mediation::{
 
 pub use self::{
     mask::{mask_address, mask_identity, mask_name, mask_number, minor_name},
-    matrix::{Cell, Column, Footnote, Grade, Note, Row, cell, notes},
+    matrix::{Cell, Column, Footnote, Footnotes, Grade, Note, Row, cell, notes},
     relation::Viewed,
 };
 
@@ -86,8 +86,8 @@ pub struct Relation {
     pub ended_days: Option<u64>,
     /// It recorded the act itself.
     pub recorded: bool,
-    /// The condition of the footnote that stands at the cell is met; without meaning where none stands.
-    pub condition: bool,
+    /// Footnotes whose conditions are met.
+    pub conditions: Footnotes,
     /// Parts of the act whose disclosure to the agency the heads of two agencies have approved (footnote 4).
     pub disclosed: Parts,
     /// A party of the chain is a minor.
@@ -178,17 +178,14 @@ impl Shown {
 #[must_use]
 pub fn decide(reader: &Reader<'_>, row: Row, relation: &Relation) -> Decision {
     let Some(column) = reader.column() else { return Decision::hidden(row, Rule::Beside(12)) };
+    let own = is_own(reader, column, row, relation);
     let row = if relation.accusation { Row::ACCUSATION } else { row };
-    let (grade, rule) = graded(reader, column, row, relation);
-    let grade_of = |row| graded(reader, column, row, &Relation { recorded: false, ..*relation }).0;
-    let (identity, sealed) = if is_own(reader, column, row, relation) {
-        (Grade::Full, true)
-    } else {
-        let sealed = [Row::MEDIATION, Row::COUNSELLING].map(grade_of).contains(&Grade::Full);
-        (grade_of(Row::IDENTITY), sealed)
-    };
+    let grade_of = |row| graded(column, row, relation);
+    let (grade, rule) = if own { (Grade::Full, Rule::Beside(6)) } else { grade_of(row) };
+    let identity = if own { Grade::Full } else { grade_of(Row::IDENTITY).0 };
+    let unsealed = own || [Row::MEDIATION, Row::COUNSELLING].iter().any(|row| grade_of(*row).0 == Grade::Full);
     // What was said in a mediation never reaches the bench, not even of the same court (M-10).
-    let sealed = sealed && reader.role != Role::Judge;
+    let sealed = unsealed && reader.role != Role::Judge;
     let noted = cell(row, column).footnote.is_some_and(|footnote| footnote.number() == DISCLOSURE);
     let disclosed = if noted && grade >= Grade::Redacted { relation.disclosed } else { Parts::default() };
     Decision { grade, rule, row, identity, sealed, of_party: column.is_of_parties(), disclosed }
@@ -229,19 +226,17 @@ impl Decision {
 }
 
 /// Whether an agency sees what it recorded itself (M-6). A bench does not, of a mediation in its own court (M-10), nor does
-/// a reader to whom the matrix gives a column as a person.
+/// a reader to whom the matrix gives a column as a person; and of a state secret nobody sees anything.
 fn is_own(reader: &Reader<'_>, column: Column, row: Row, relation: &Relation) -> bool {
-    relation.recorded && !column.is_of_role() && !(reader.role == Role::Judge && row == Row::MEDIATION)
+    let is_withheld = row == Row::STATE_SECRET || (reader.role == Role::Judge && row == Row::MEDIATION);
+    relation.recorded && !column.is_of_role() && !is_withheld
 }
 
 /// The straight line: the cell, then each rule that may take from it.
-fn graded(reader: &Reader<'_>, column: Column, row: Row, relation: &Relation) -> (Grade, Rule) {
-    if is_own(reader, column, row, relation) {
-        return (Grade::Full, Rule::Beside(6));
-    }
+fn graded(column: Column, row: Row, relation: &Relation) -> (Grade, Rule) {
     let Cell { grade, footnote } = cell(row, column);
     let mut decided = (grade, Rule::Cell(row, column, footnote));
-    if let Some(footnote) = footnote.filter(|_| !relation.condition) {
+    if let Some(footnote) = footnote.filter(|footnote| !relation.conditions.has(*footnote)) {
         decided.0 = grade.min(footnote.otherwise());
     }
     let mut at_most = |grade: Grade, number: u8| {
@@ -256,7 +251,7 @@ fn graded(reader: &Reader<'_>, column: Column, row: Row, relation: &Relation) ->
         Tie::Mandate | Tie::Addressed | Tie::CoAgency | Tie::Party | Tie::Handoff | Tie::Lead => {}
     }
     let ended = relation.ended_days.is_some_and(|days| days > FULL_AFTER_END_DAYS);
-    if ended && !column.is_of_role() {
+    if ended {
         at_most(Grade::Redacted, 2);
     }
     let handles = matches!(relation.tie, Tie::Handoff | Tie::Lead | Tie::Party) && relation.ended_days.is_none();

@@ -69,9 +69,9 @@ impl<'a> Leads<'a> {
         leads
     }
 
-    /// The agencies that led, each with the position of the act that ended its lead.
-    pub(crate) fn spans(&self) -> impl Iterator<Item = (&'a str, Option<usize>)> {
-        self.intervals.iter().map(|interval| (interval.agency, interval.to))
+    /// The agencies that led, each with the positions of the acts that began and ended its lead.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (&'a str, usize, Option<usize>)> {
+        self.intervals.iter().map(|interval| (interval.agency, interval.from, interval.to))
     }
 
     pub(super) fn intervals(&self, chain: &Chain<'a>) -> Vec<Lead> {

@@ -9,7 +9,7 @@ use super::chain::{Chain, Kind, bool_of, code_of, kind};
 pub(crate) struct Party<'a> {
     pub(crate) subject: &'a str,
     pub(crate) side: Option<&'static str>,
-    pub(crate) minor: bool,
+    pub(super) minor: bool,
     pub(crate) guardian: Option<&'a str>,
 }
 
@@ -20,7 +20,7 @@ impl Party<'_> {
     }
 
     /// It is one of those for whom elected representatives speak.
-    pub(crate) fn is_applicant(&self) -> bool {
+    pub(super) fn is_applicant(&self) -> bool {
         self.side == Some(APPLICANT)
     }
 }
@@ -84,7 +84,7 @@ pub(super) fn main_parties<'a>(chain: &Chain<'a>, before: usize) -> Vec<Party<'a
 }
 
 /// The representatives elected before a position.
-pub(crate) fn representatives<'a>(chain: &Chain<'a>, before: usize) -> Vec<&'a str> {
+pub(super) fn representatives<'a>(chain: &Chain<'a>, before: usize) -> Vec<&'a str> {
     chain.of_before(ELECTED, before).flat_map(|act| act.texts("representatives")).collect()
 }
 

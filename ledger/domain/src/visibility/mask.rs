@@ -52,7 +52,10 @@ pub fn mask_address(address: &str) -> String {
     let ends_township = |end: &usize| !address.get(*end..).is_some_and(|rest| rest.starts_with(['市', '区', '县']));
     let ends = TOWNSHIPS.iter().flat_map(|unit| address.match_indices(unit).map(|(at, unit)| at + unit.len()));
     let end = ends.filter(ends_township).min();
-    end.and_then(|end| address.get(..end)).unwrap_or("*").to_owned()
+    let kept = end.and_then(|end| address.get(..end));
+    // 西山路12号镇政府宿舍: what stands before is a street then, and no township.
+    let tells_more = |text: &str| text.contains(|letter: char| letter.is_numeric() || STREETS.contains(&letter));
+    kept.filter(|text| !tells_more(text.trim_end_matches("街道"))).unwrap_or("*").to_owned()
 }
 
 /// The identity of a party as a reader sees it who may see it masked. `minor` is its place among the minors of the chain,
@@ -69,12 +72,16 @@ pub fn mask_identity(identity: &Identity, minor: Option<usize>) -> Identity {
     masked.id_masked = identity.id_masked.as_deref().map(mask_number);
     masked.phone = identity.phone.as_deref().map(mask_number);
     masked.address = identity.address.as_deref().map(mask_address);
-    masked.credit_code = identity.credit_code.clone();
+    // That of a sole trader leads to his name.
+    masked.credit_code = identity.credit_code.as_deref().map(mask_number);
     masked
 }
 
 /// How the names of units end at the level of a township.
 const TOWNSHIPS: [&str; 5] = ["街道", "镇", "乡", "管委会", "总场"];
+
+/// Letters that stand in the names of streets and houses.
+const STREETS: [char; 8] = ['路', '号', '街', '巷', '弄', '栋', '幢', '室'];
 
 /// Surnames of two letters (复姓) that are in use.
 const COMPOUND_SURNAMES: [&str; 40] = [
@@ -107,6 +114,7 @@ mod tests {
         for (number, masked) in [
             ("36028119850101123X", "3602**********123X"),
             ("13812345678", "138****5678"),
+            ("360281850101123", "***********1123"),
             ("6222020000001234567", "***************4567"),
             ("0798-8221", "*****8221"),
             ("1234567", "*******"),
@@ -123,6 +131,8 @@ mod tests {
             ("景德镇市浮梁县鹅湖镇曹村组3号", "景德镇市浮梁县鹅湖镇"),
             ("景德镇市昌江区荷塘乡童坊村", "景德镇市昌江区荷塘乡"),
             ("景德镇市昌江区某小区2栋", "*"),
+            ("昌江区西山路12号镇政府宿舍3单元", "*"),
+            ("珠山区某大道88号新城镇花园3栋", "*"),
         ] {
             assert_eq!(mask_address(address), masked, "{address}");
         }

@@ -73,10 +73,22 @@ impl Row {
     pub const HANDOFF: Self = Self(3);
     /// Sessions and notes of mediation.
     pub const MEDIATION: Self = Self(4);
+    /// Petitions (申诉求决).
+    pub const PETITION: Self = Self(10);
     /// Petitions that accuse (检举控告).
     pub const ACCUSATION: Self = Self(11);
+    /// Review and re-review of petitions.
+    pub const REVIEW: Self = Self(12);
+    /// Legal aid.
+    pub const LEGAL_AID: Self = Self(18);
+    /// Legal consultation.
+    pub const CONSULTATION: Self = Self(19);
+    /// Psychological referral.
+    pub const REFERRAL: Self = Self(20);
     /// Records of psychological sessions.
     pub const COUNSELLING: Self = Self(21);
+    /// State secrets (国家秘密).
+    pub const STATE_SECRET: Self = Self(28);
 
     /// The row of this name, `V-4`.
     #[must_use]
@@ -193,6 +205,24 @@ impl Footnote {
     #[must_use]
     pub fn otherwise(self) -> Grade {
         Matrix::get().footnotes.get(&self.0).map_or(Grade::None, |note| note.otherwise)
+    }
+}
+
+/// Footnotes whose conditions are met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Footnotes(u32);
+
+impl Footnotes {
+    /// These and one more.
+    #[must_use]
+    pub fn and(self, footnote: Footnote) -> Self {
+        Self(self.0 | 1_u32.checked_shl(footnote.0.into()).unwrap_or(0))
+    }
+
+    /// Whether one is among them.
+    #[must_use]
+    pub fn has(self, footnote: Footnote) -> bool {
+        self.0 & 1_u32.checked_shl(footnote.0.into()).unwrap_or(0) != 0
     }
 }
 

@@ -29,17 +29,19 @@ fn reader(code: &str) -> Reader<'static> {
 }
 
 /// An agency in the middle of a chain that has nothing special.
-const AT_WORK: Relation = Relation {
-    tie: Tie::Lead,
-    ended_days: None,
-    recorded: false,
-    condition: true,
-    disclosed: Parts([false; 5]),
-    minor: false,
-    accusation: false,
-    own_grid: true,
-    own_side: true,
-};
+fn at_work() -> Relation {
+    Relation {
+        tie: Tie::Lead,
+        ended_days: None,
+        recorded: false,
+        conditions: Footnote::all().fold(Footnotes::default(), Footnotes::and),
+        disclosed: Parts::default(),
+        minor: false,
+        accusation: false,
+        own_grid: true,
+        own_side: true,
+    }
+}
 
 #[test]
 fn every_act_of_the_catalogue_has_a_row_and_every_agency_a_column() {
@@ -61,7 +63,7 @@ fn every_act_of_the_catalogue_has_a_row_and_every_agency_a_column() {
 fn whom_the_matrix_does_not_know_sees_nothing() {
     let stranger = Reader { kind: AgencyKind::Unspecified, ..reader("CT") };
     for row in Row::all() {
-        let decision = decide(&stranger, row, &AT_WORK);
+        let decision = decide(&stranger, row, &at_work());
         assert_eq!((decision.grade, decision.rule.to_string()), (Grade::None, "M-12".to_owned()));
     }
 }
@@ -71,10 +73,13 @@ fn a_state_secret_is_visible_to_nobody() {
     let row = Row::named("V-28").unwrap();
     for column in Column::all() {
         for tie in Tie::ALL {
-            let relation = Relation { tie, disclosed: Parts::default().and(PartKind::Sealed), ..AT_WORK };
-            let decision = decide(&reader(column.code()), row, &relation);
-            assert_eq!(decision.grade, Grade::None);
-            assert_eq!(decision.part(PartKind::Sealed, true), Shown::Withheld);
+            for recorded in [false, true] {
+                let relation =
+                    Relation { tie, recorded, disclosed: Parts::default().and(PartKind::Sealed), ..at_work() };
+                let decision = decide(&reader(column.code()), row, &relation);
+                assert_eq!(decision.grade, Grade::None);
+                assert_eq!(decision.part(PartKind::Sealed, true), Shown::Withheld);
+            }
         }
     }
 }
@@ -84,31 +89,44 @@ fn the_rule_says_why() {
     let why = |code: &str, row: &str, relation: Relation| {
         decide(&reader(code), Row::named(row).unwrap(), &relation).rule.to_string()
     };
-    assert_eq!(why("CT", "V-7", AT_WORK), "V-7/CT");
-    assert_eq!(why("XF", "V-3", Relation { condition: false, ..AT_WORK }), "V-3/XF/2");
-    assert_eq!(why("CT", "V-7", Relation { tie: Tie::None, ..AT_WORK }), "M-1");
-    assert_eq!(why("CT", "V-7", Relation { ended_days: Some(181), ..AT_WORK }), "M-2");
-    assert_eq!(why("CT", "V-7", Relation { ended_days: Some(180), ..AT_WORK }), "V-7/CT");
-    assert_eq!(why("CT", "V-7", Relation { tie: Tie::CoAgency, minor: true, ..AT_WORK }), "M-3");
-    assert_eq!(why("GRID", "V-22", Relation { own_grid: false, ..AT_WORK }), "M-4");
-    assert_eq!(why("PTY", "V-7", Relation { own_side: false, ..AT_WORK }), "M-5");
-    assert_eq!(why("CT", "V-7", Relation { tie: Tie::None, recorded: true, ..AT_WORK }), "M-6");
-    assert_eq!(why("CT", "V-7", Relation { accusation: true, ..AT_WORK }), "V-11/CT");
+    assert_eq!(why("CT", "V-7", at_work()), "V-7/CT");
+    assert_eq!(why("XF", "V-3", Relation { conditions: Footnotes::default(), ..at_work() }), "V-3/XF/2");
+    assert_eq!(why("CT", "V-7", Relation { tie: Tie::None, ..at_work() }), "M-1");
+    assert_eq!(why("CT", "V-7", Relation { ended_days: Some(181), ..at_work() }), "M-2");
+    assert_eq!(why("CT", "V-7", Relation { ended_days: Some(180), ..at_work() }), "V-7/CT");
+    assert_eq!(why("CT", "V-7", Relation { tie: Tie::CoAgency, minor: true, ..at_work() }), "M-3");
+    assert_eq!(why("GRID", "V-22", Relation { own_grid: false, ..at_work() }), "M-4");
+    assert_eq!(why("PTY", "V-7", Relation { own_side: false, ..at_work() }), "M-5");
+    assert_eq!(why("CT", "V-7", Relation { tie: Tie::None, recorded: true, ..at_work() }), "M-6");
+    assert_eq!(why("CT", "V-7", Relation { accusation: true, ..at_work() }), "V-11/CT");
 }
 
 #[test]
 fn what_was_said_in_a_mediation_of_the_same_court_does_not_reach_its_bench() {
-    let own = Relation { recorded: true, ..AT_WORK };
+    let own = Relation { recorded: true, ..at_work() };
     let clerk = decide(&reader("CT"), Row::MEDIATION, &own);
     assert_eq!(clerk.part(PartKind::Sealed, false), Shown::Plain);
     let judge = decide(&Reader { role: Role::Judge, ..reader("CT") }, Row::MEDIATION, &own);
     assert_eq!(judge.grade, Grade::Existence);
     assert_eq!(judge.part(PartKind::Sealed, false), Shown::Withheld);
+    // Nor when the chain carries an accusation, which closes and never opens.
+    let accused = Relation { accusation: true, ..own };
+    assert_eq!(decide(&Reader { role: Role::Judge, ..reader("CT") }, Row::MEDIATION, &accused).grade, Grade::None);
+}
+
+#[test]
+fn the_identity_of_a_party_depends_on_the_condition_of_its_own_cell() {
+    // A law office without the client sees the registration redacted, as its cell says, and of identities nothing.
+    let relation = Relation { conditions: Footnotes::default(), ..at_work() };
+    let decision = decide(&reader("LAW"), Row::named("V-1").unwrap(), &relation);
+    assert_eq!((decision.grade, decision.part(PartKind::Identities, false)), (Grade::Redacted, Shown::Withheld));
+    let decision = decide(&reader("LAW"), Row::named("V-1").unwrap(), &at_work());
+    assert_eq!((decision.grade, decision.part(PartKind::Identities, false)), (Grade::Redacted, Shown::Masked));
 }
 
 #[test]
 fn the_audit_reads_a_session_only_when_two_heads_have_approved() {
-    let relation = Relation { tie: Tie::Mandate, ..AT_WORK };
+    let relation = Relation { tie: Tie::Mandate, ..at_work() };
     let audit = decide(&reader("AUD"), Row::MEDIATION, &relation);
     assert_eq!((audit.grade, audit.part(PartKind::Sealed, false)), (Grade::Redacted, Shown::Withheld));
     let approved = Relation { disclosed: Parts::default().and(PartKind::Sealed), ..relation };

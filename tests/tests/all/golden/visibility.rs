@@ -44,8 +44,8 @@ ended last.
 | tie | 中文 | since | until |
 |---|---|---|---|
 | lead | 首办 | registration, assignment, or acceptance of a transfer; on a chain that nobody registered, the opening act | another lead, or the closing |
-| handoff | 移送对接 | acceptance, for sender and receiver | the outcome, or its acknowledgement where it needs one, or the closing |
-| party | 当事人 | the act that names him, or a party whose guardian he is | no end |
+| handoff | 移送对接 | acceptance by the one who was asked, for both; the sender must have been on the chain | the outcome, or its acknowledgement where it needs one, or the closing |
+| party | 当事人 | the act that names him, or a party whose guardian he is; the petition; his election | no end |
 | co-agency | 协办 | the call | the day that the call names, or the closing |
 | addressed | 待答复 | a proposal that waits for an answer | answer, recall, expiry, or the closing |
 | mandate | 独立监督 | always, for the audit | no end |
@@ -54,6 +54,11 @@ Two of these are not in M-1, which names lead, co-agency and accepted handoff. W
 that he must answer: until he accepts, he sees at most R of everything but the handoff itself. Without the second the column of
 the audit would be empty on every chain that it did not join. An act that an agency recorded is its own to read on any chain
 (M-6), but for its bench what was said in a mediation (M-10).
+
+A party reads what names somebody of his side. Of what is about one person (petitions and their review, legal aid,
+consultation, counselling) and names nobody, he reads what follows from acts that do. Third parties have no side. Once a minor
+was named, the chain is treated as that of one, and once an accusation stood there, or an act that cannot be read, as one of
+those.
 
 The registry chain is open to every agency: whoever checks a signature needs it, and it holds no party's data.
 ";

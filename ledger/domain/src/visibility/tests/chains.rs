@@ -247,3 +247,91 @@ fn approvals_of_two_heads_open_the_named_part_of_the_named_act_until_they_expire
     assert_eq!(sealed(&two, "2024-05-02", 1), Shown::Withheld, "after the last day");
     assert_eq!(sealed(&two, "2024-04-01", 0), Shown::Withheld, "another act");
 }
+
+/// A dispute of two with a referral of one of them to counselling, and legal aid for him.
+const REFERRED: &str = r#"
+    2024-03-04 ZC-LP REG DisputeRegistered {"parties": [{"subject": "psn_a", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}, {"subject": "psn_b", "side": "RESPONDENT", "capacity": "NATURAL_PERSON", "minor": false}]}
+    2024-03-05 ZC-LP DIR PsychReferralMade {"subject": "psn_a", "target": "XL-LP"}
+    2024-03-06 XL-LP PSY PsychReferralAccepted {"proposal": {"step": 2}, "counsellor": "XL-LP/PSY-1"}
+    2024-03-07 XL-LP PSY PsychCrisisFlagged {"referral": {"step": 2}}
+    2024-03-08 LA-LP LAID LegalAidApplied {"applicants": ["psn_a"]}
+    2024-03-09 LA-LP LAID LegalAidGranted {"application": {"step": 5}}
+    2024-03-09 LA-LP LAID LegalAidDenied {}
+"#;
+
+#[test]
+fn what_is_about_one_party_alone_does_not_reach_the_other_though_it_names_nobody() {
+    let chain = history(&table::case("2024-04-01", REFERRED));
+    let party = |subject| Reader { subject: Some(subject), role: Role::Pty, ..official("ZC-LP", Role::Reg) };
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_a")), "RFFFFFN");
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_b")), "RNNNNNN");
+}
+
+#[test]
+fn an_agency_cannot_put_itself_on_a_chain_nor_take_another_off_it() {
+    let acts = r#"
+        2024-03-04 ZC-LP REG DisputeRegistered {}
+        2024-03-05 XF-LP PETO HandoffProposed {"mode": "DELEGATION", "target": "GA-LP", "purpose": "MEDIATION"}
+        2024-03-06 XF-LP PETO HandoffAccepted {"proposal": {"step": 2}}
+        2024-03-06 GA-LP POL HandoffAccepted {"proposal": {"step": 2}}
+        2024-03-07 ZC-LP DIR HandoffProposed {"mode": "DELEGATION", "target": "PMC-LP", "purpose": "MEDIATION"}
+        2024-03-08 XF-LP PETO HandoffReturned {"proposal": {"step": 5}, "reason": "R1"}
+        2024-03-09 PMC-LP MED HandoffAccepted {"proposal": {"step": 5}}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("XF-LP", Role::Peto)), "NFFNNFN", "its own acts");
+    assert_eq!(grades(&chain, "2024-03-20", &official("GA-LP", Role::Pol)), "NNNFNNN", "its own act");
+    assert_eq!(grades(&chain, "2024-03-20", &official("PMC-LP", Role::Med)), "FRRRFFF");
+}
+
+#[test]
+fn a_correction_of_a_correction_is_read_like_what_was_corrected_first() {
+    let correction = |day: &str, step: u8| {
+        format!(
+            r#"{day} PMC-LP MED RecordCorrected {{"target": {{"step": {step}}}, "field": "place", "old_digest": "0", "new_digest": "0", "reason": "CLERICAL"}}"#
+        )
+    };
+    let acts = format!(
+        "2024-03-04 CT-LP REG DisputeRegistered {{}}\n2024-03-05 PMC-LP MED MediationSessionHeld {{}}\n{}\n{}",
+        correction("2024-03-06", 2),
+        correction("2024-03-07", 3)
+    );
+    let chain = history(&table::case("2024-04-01", &acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("CT-LP", Role::Judge)), "FEEE");
+    // Whose target is not there as of the day cannot be placed: it is no act that a reader sees.
+    let early = correction("2024-03-05", 2).replace("2024-03-05", "2024-03-03");
+    let acts = format!(
+        "2024-03-02 CT-LP REG DisputeRegistered {{}}\n2024-03-05 PMC-LP MED MediationSessionHeld {{}}\n{early}"
+    );
+    let chain = history(&table::case("2024-04-01", &acts));
+    assert_eq!(grades(&chain, "2024-03-03", &official("CT-LP", Role::Judge)), "F");
+}
+
+#[test]
+fn a_minor_is_kept_in_mind_whatever_is_corrected_and_a_released_representative_is_none() {
+    let acts = r#"
+        2024-03-04 ZC-LP REG DisputeRegistered {"parties": [{"subject": "psn_a", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": true}]}
+        2024-03-05 ZC-LP REG PartyAdded {"party": {"subject": "psn_a", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}}
+        2024-03-06 ZC-LP DIR CoAgencyJoined {"joined": "SF-LP", "presence_mode": "ROTATING"}
+        2024-03-07 ZC-LP REG PartyRepresentativeElected {"representatives": ["psn_r"], "represented_count": 7}
+        2024-03-08 ZC-LP REG PartyRepresentativeElected {"representatives": ["psn_s"], "represented_count": 7, "released": ["psn_r"]}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    assert_eq!(grades(&chain, "2024-03-20", &official("SF-LP", Role::Adm)), "RRRRR");
+    let elected = |subject| Reader { subject: Some(subject), role: Role::Rep, ..official("ZC-LP", Role::Reg) };
+    assert_eq!(grades(&chain, "2024-03-07", &elected("psn_r")), "RFRF");
+    assert_eq!(grades(&chain, "2024-03-20", &elected("psn_r")).trim_matches('N'), "");
+    assert_eq!(grades(&chain, "2024-03-20", &elected("psn_s")), "RFRFF");
+}
+
+#[test]
+fn a_petitioner_follows_his_petition_and_nobody_else_does() {
+    let acts = r#"
+        2024-03-04 XF-LP PETO PetitionReceived {"kind": "CLAIM", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT", "petitioners": ["psn_a"]}
+        2024-03-05 XF-LP PETO PetitionAccepted {}
+    "#;
+    let chain = history(&table::case("2024-04-01", acts));
+    let party = |subject| Reader { subject: Some(subject), role: Role::Pty, ..official("XF-LP", Role::Peto) };
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_a")).chars().next(), Some('F'));
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_b")), "NN");
+}
