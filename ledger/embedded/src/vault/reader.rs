@@ -11,7 +11,7 @@ use mediation_ledger::{
 use super::{
     KEK, OpenError, WRAPS, check, failure, kek,
     problem::{Fault, Problem},
-    recovery,
+    recovery, rotation,
     wraps::Wraps,
 };
 use crate::disk::{Access, Disk};
@@ -30,7 +30,7 @@ impl VaultReader {
     pub fn open(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<Self, OpenError> {
         check(origin)?;
         let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
-        let key = kek::load(disk, &kek_path).map_err(failure(kek_path.clone()))?;
+        let key = rotation::load_counting(disk, directory).map_err(failure(kek_path.clone()))?;
         let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Read).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;

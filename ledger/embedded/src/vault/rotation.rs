@@ -102,7 +102,6 @@ pub fn rotate_from(
     }
     disk.sync_dir(directory).map_err(failure(directory.to_owned()))?;
     disk.rename(&paths.wraps_next, &paths.wraps).map_err(failure(paths.wraps.clone()))?;
-    disk.sync_dir(directory).map_err(failure(directory.to_owned()))?;
     promote(disk, directory, &paths)?;
     Ok(Rotated { holders, from: KekName(kek::id(&old)), to: KekName(kek::id(&new)) })
 }
@@ -122,7 +121,10 @@ pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError>
         Ok(key.is_some_and(|key| kek::id(&key) == counts))
     };
     if key_stands && is(&paths.kek_next)? {
-        return promote(disk, directory, &paths);
+        promote(disk, directory, &paths)?;
+        let key = KekName(counts);
+        tracing::warn!(%key, "a rotation that was interrupted is done: back the key-encryption key up");
+        return Ok(());
     }
     // Only where the key that counts is seen to stand is anything removed.
     if is(&paths.kek)? {
@@ -136,8 +138,23 @@ pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError>
     Ok(())
 }
 
+/// The key that opens a vault, also while a rotation is under way or was interrupted; none where the file that should hold it
+/// holds none.
+pub(super) fn load_counting(disk: &dyn Disk, directory: &Path) -> io::Result<Option<WrappingKey>> {
+    let paths = Paths::of(directory);
+    let next = if disk.exists(&paths.kek_next)? { kek::load(disk, &paths.kek_next)? } else { None };
+    let counts = next.is_some() && disk.exists(&paths.wraps)?;
+    let counts = if counts { head_of(disk, &paths.wraps)? } else { None };
+    match next {
+        Some(key) if counts == Some(kek::id(&key)) => Ok(Some(key)),
+        Some(_) | None => kek::load(disk, &paths.kek),
+    }
+}
+
 /// Overwrites the old key and puts the new one in its place.
 fn promote(disk: &dyn Disk, directory: &Path, paths: &Paths) -> Result<(), OpenError> {
+    // The name must be durable before the old key goes: a process that was killed, or a sync that failed, left it in memory.
+    disk.sync_dir(directory).map_err(failure(directory.to_owned()))?;
     let wipe = |file: Box<dyn DiskFile>| {
         let bytes = file.len()?;
         file.write_zeros_at(0, bytes)?;
@@ -150,12 +167,16 @@ fn promote(disk: &dyn Disk, directory: &Path, paths: &Paths) -> Result<(), OpenE
 
 /// Name of the key that a wraps file was written with; none when its head is not whole.
 fn head(disk: &dyn Disk, path: &Path) -> Result<Option<KekId>, OpenError> {
-    let file = disk.open(path, Access::Read).map_err(failure(path.to_owned()))?;
+    head_of(disk, path).map_err(failure(path.to_owned()))
+}
+
+fn head_of(disk: &dyn Disk, path: &Path) -> io::Result<Option<KekId>> {
+    let file = disk.open(path, Access::Read)?;
     let mut bytes = [0; SLOT_BYTES];
     match file.read_exact_at(&mut bytes, 0) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(failure(path.to_owned())(error)),
+        Err(error) => return Err(error),
     }
     Ok(match slot::decode(0, &bytes) {
         Found::Row(Row::Head { kek, .. }, _group) => Some(kek),

@@ -10,6 +10,7 @@ use super::{
     cipher::{WrappingKey, origin_digest},
     kek,
     problem::{Fault, Problem},
+    rotation,
     slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
     wraps::Slots,
 };
@@ -40,15 +41,16 @@ pub fn scan(disk: &dyn Disk, directory: &Path, origin: &str) -> VaultScan {
         }
         Err(error) => scan.faults.push(fault(directory.to_owned(), 0, Problem::Unreadable(error.to_string()))),
     }
-    let kek = scan_kek(disk, directory.join(KEK), &mut scan);
+    let kek = scan_kek(disk, directory, &mut scan);
     scan_wraps(disk, directory.join(WRAPS), origin, kek, &mut scan);
     scan
 }
 
-fn scan_kek(disk: &dyn Disk, path: PathBuf, scan: &mut VaultScan) -> Option<WrappingKey> {
+fn scan_kek(disk: &dyn Disk, directory: &Path, scan: &mut VaultScan) -> Option<WrappingKey> {
+    let path = directory.join(KEK);
     let loaded = disk.open(&path, Access::Read).and_then(|file| {
         scan.bytes += file.len()?;
-        kek::load(disk, &path)
+        rotation::load_counting(disk, directory)
     });
     match loaded {
         Ok(Some(key)) => return Some(key),

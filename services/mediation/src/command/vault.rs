@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
     );
     let vault = layout.with_state(config.state.as_deref()).vault();
     let rotated = rotate(&RealDisk, &vault, manifest.origin.as_str())
-        .context("the key-encryption key was not replaced; the vault opens as before · 主密钥未更换，保管库不受影响")?;
+        .context("the key-encryption key may not be replaced; the vault is whole, run it again · 主密钥未必已更换，保管库完好，请再次执行")?;
     let Rotated { holders, from, to } = rotated;
     if *json {
         line(json!({"holders": holders, "from": from.to_string(), "to": to.to_string()}).to_string());

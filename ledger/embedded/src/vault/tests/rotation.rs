@@ -85,6 +85,30 @@ async fn going_on_after_a_crash_may_be_interrupted_itself() {
     }
 }
 
+/// The process is killed, not the machine: what it did stands in memory, and is gone only with a later loss of power.
+#[tokio::test]
+async fn going_on_without_a_crash_loses_no_key_to_a_later_one() {
+    let whole = filled().await;
+    let before = whole.operations();
+    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
+    let operations = whole.operations() - before;
+    for failing in 1..=operations {
+        for second in 1..=12 {
+            for seed in 0..2 {
+                let disk = filled().await;
+                disk.fail_operation(failing);
+                drop(rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32])));
+                // Whoever only reads finds the key that counts meanwhile.
+                VaultReader::open(&disk, directory(), ORIGIN).unwrap();
+                disk.fail_operation(second);
+                drop(FileVault::open(&disk, directory(), ORIGIN, quiet()));
+                let context = format!("operation {failing}, then {second}, seed {seed}");
+                assert_opens(&disk.crash(seed), &context).await;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_vault_that_is_open_or_damaged_is_not_rotated_and_not_changed() {
     let disk = filled().await;
