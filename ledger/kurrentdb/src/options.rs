@@ -30,7 +30,8 @@ pub struct KurrentOptions {
     pub authorities: Option<PathBuf>,
     /// User of this process; none on a cluster without users.
     pub credentials: Option<Credentials>,
-    /// How long one attempt of an append may take. All attempts of one append together take at most twice as long.
+    /// How long one attempt of an append may take. All attempts of one append
+    /// together take at most twice as long, and once more for a look at what stands.
     pub append_timeout: Duration,
     /// How long a page may take.
     pub read_timeout: Duration,

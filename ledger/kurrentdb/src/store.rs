@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mediation_ledger::{chain::Revision, log::AppendError};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     alarm::{Alarm, named},
@@ -57,7 +57,8 @@ pub(crate) async fn store(link: &Link, mut run: Run<'_>) -> Result<(), AppendErr
     let deadline = Instant::now() + timeout.saturating_mul(2);
     let (mut doubt, mut pause) = (false, RESEND_PAUSE);
     while !run.records.is_empty() {
-        let failure = match attempt(link, run, timeout).await {
+        let rest = deadline.saturating_duration_since(Instant::now()).min(timeout);
+        let failure = match attempt(link, run, timeout, rest).await {
             Ok(stored) => {
                 run.first = run.first.saturating_add(stored as u64);
                 run.records = run.records.get(stored..).unwrap_or_default();
@@ -108,14 +109,23 @@ impl std::convert::From<Failure> for Ended {
     }
 }
 
-/// Sends the triple once. Says how many of the records stand then, from the first on.
-async fn attempt(link: &Link, run: Run<'_>, timeout: Duration) -> Result<usize, Ended> {
+/// Sends the triple once, and looks for no longer than `limit` at what stands then. Says how many of the records do, from the
+/// first on.
+async fn attempt(link: &Link, run: Run<'_>, limit: Duration, timeout: Duration) -> Result<usize, Ended> {
     let revisions = run.first..;
     let events =
         revisions.zip(run.records).map(|(at, record)| (event_id(run.stream, at, record), RECORD_KIND, record.clone()));
     let write = Write { stream: run.stream.to_owned(), first: run.first, events: events.collect(), json: false };
     let last = run.first.saturating_add(run.records.len() as u64).saturating_sub(1);
     let taken = link.call(timeout, |client, user| wire::append(client, user, write, timeout)).await;
+    // Boxed: what reads would otherwise stand in every caller's future.
+    let stands = Box::pin(stands(link, run, last, taken));
+    let late = Failure::Lost("what stands could not be read in time".to_owned());
+    timeout_at(Instant::now() + limit, stands).await.unwrap_or_else(|_late| Err(late.into()))
+}
+
+/// How many of the run's records stand after an answer.
+async fn stands(link: &Link, run: Run<'_>, last: u64, taken: Result<Taken, Failure>) -> Result<usize, Ended> {
     match taken {
         Ok(taken) => confirmed(link, run, last, taken).await,
         Err(Failure::WrongRevision { last }) => wrong(link, run, last).await,
@@ -143,6 +153,8 @@ async fn confirmed(link: &Link, run: Run<'_>, last: u64, taken: Taken) -> Result
             Ok(same)
         }
         Standing::Other if taken.last == last => Err(conflict(next(link, run.stream).await?)),
+        // Two nodes in a row do not have what a third says that it has: that it is lost is not known.
+        Standing::First(_) if taken.last == last => Err(Failure::Lost("it cannot be read back yet".to_owned()).into()),
         Standing::First(_) | Standing::Other => Err(displaced(link, run, last, taken.last)),
     }
 }

@@ -106,7 +106,7 @@ impl AnySealer {
         match self {
             Self::Alone(sealer) => Ok(sealer.run(stopped(stop)).await?),
             #[cfg(feature = "kurrentdb")]
-            Self::Shared(sealing) => sealing.run(stop).await,
+            Self::Shared(sealing) => Box::pin(sealing.run(stop)).await,
         }
     }
 }
