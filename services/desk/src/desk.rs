@@ -122,40 +122,41 @@ impl<L: Log, V: Vault> Desk<L, V> {
     ) -> Result<Response<Receipts>, Status> {
         let caller = self.caller(desk, &request).map_err(|refused| refused.into_status(&request_id()))?;
         let (desk, caller, mut turns) = (self.clone(), Arc::new(caller), Turns::new(STREAM_ACTS_MAX));
-        let receipts = self.acts(request.into_inner()).map(move |act| {
+        let acts = self.acts(request.into_inner(), caller.agency.clone());
+        let receipts = acts.map(move |act| {
             let (desk, caller) = (desk.clone(), Arc::clone(&caller));
             let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
             let turn = chain.map(|chain| turns.next(chain));
             async move {
-                let act = act?;
-                // What waits for the quota when the server stops was not begun: its sender is told to come again.
-                let recorded = tokio::select! {
-                    biased;
-                    () = desk.node.quotas().wait(&caller.agency) => desk.record(&caller, act, turn).await,
-                    () = desk.node.streams_end() => Err(Refused::new(Reason::LogUnavailable)),
-                };
+                let recorded = desk.record(&caller, act?, turn).await;
                 Ok(response(recorded))
             }
         });
         Ok(Response::new(Box::pin(receipts.buffered(STREAM_ACTS_MAX))))
     }
 
-    /// The acts of a stream, until the caller ends it or the server stops; then it is told so, after the answers to all
-    /// that were taken.
+    /// The acts of a stream, each when the quota of its agency has one left, until the caller ends it or the server stops; then
+    /// it is told so, after the answers to all that were taken.
     fn acts<T: Into<ActRequest> + Send + 'static>(
         &self,
         acts: Streaming<T>,
+        agency: String,
     ) -> impl Stream<Item = Result<ActRequest, Status>> + Send + use<L, V, T> {
-        let stop = Box::pin(self.node.streams_end());
-        stream::unfold(Some((acts, stop)), async |open| {
-            let (mut acts, mut stop) = open?;
+        let (stop, node) = (Box::pin(self.node.streams_end()), Arc::clone(&self.node));
+        stream::unfold(Some((acts, stop, node, agency)), async |open| {
+            let (mut acts, mut stop, node, agency) = open?;
+            let next = async {
+                let act = acts.next().await;
+                node.quotas().wait(&agency).await;
+                act
+            };
             let act = tokio::select! {
                 biased;
                 () = &mut stop => return Some((Err(stopped()), None)),
-                act = acts.next() => act?,
+                act = next => act?,
             };
             match act {
-                Ok(act) => Some((Ok(act.into()), Some((acts, stop)))),
+                Ok(act) => Some((Ok(act.into()), Some((acts, stop, node, agency)))),
                 Err(status) => {
                     let refused = of_transport(status).map(|refused| refused.into_status(&request_id()));
                     Some((Err(refused.unwrap_or_else(|status| status)), None))

@@ -176,7 +176,7 @@ fn vault_timeout_ms() -> u64 {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct QuotasConfig {
-    /// Requests, and acts of streams, in a second.
+    /// Requests in a second, and as many acts of streams.
     pub(crate) requests_per_second: u32,
     /// Requests at once, by an agency that has been silent for a while.
     pub(crate) burst: u32,
