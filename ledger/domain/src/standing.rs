@@ -133,7 +133,7 @@ const PETITION: &str = "PetitionReceived";
 
 /// Fields that name the agency that is complained of. Naming it does not call it to the chain: an accusation stays
 /// hidden from the accused (信访工作条例 30).
-const ADVERSE: &[&str] = &["against", "respondent"];
+pub(crate) const ADVERSE: &[&str] = &["against", "respondent"];
 
 #[cfg(test)]
 mod tests;

@@ -121,7 +121,7 @@ impl Parts {
     }
 }
 
-/// Why an act is seen as it is: as access records write it:, `V-4/PR`, `V-3/XF/2`, `M-1`.
+/// Why an act is seen as it is, as access records write it: `V-4/PR`, `V-3/XF/2`, `M-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rule {
     /// A cell of the matrix, with the footnote that decided.
@@ -147,7 +147,6 @@ pub struct Decision {
     pub grade: Grade,
     /// The rule that decided.
     pub rule: Rule,
-    row: Row,
     /// Grade of the identities of the chain's parties.
     identity: Grade,
     /// Sealed content is for this reader.
@@ -169,15 +168,10 @@ pub enum Shown {
     Plain,
 }
 
-impl Shown {
-    /// All of them, from the least.
-    pub const ALL: [Self; 3] = [Self::Withheld, Self::Masked, Self::Plain];
-}
-
 /// How much of an act of a row a reader sees.
 #[must_use]
 pub fn decide(reader: &Reader<'_>, row: Row, relation: &Relation) -> Decision {
-    let Some(column) = reader.column() else { return Decision::hidden(row, Rule::Beside(12)) };
+    let Some(column) = reader.column() else { return Decision::hidden(Rule::Beside(12)) };
     let own = is_own(reader, column, row, relation);
     let row = if relation.accusation { Row::ACCUSATION } else { row };
     let grade_of = |row| graded(column, row, relation);
@@ -188,19 +182,13 @@ pub fn decide(reader: &Reader<'_>, row: Row, relation: &Relation) -> Decision {
     let sealed = unsealed && reader.role != Role::Judge;
     let noted = cell(row, column).footnote.is_some_and(|footnote| footnote.number() == DISCLOSURE);
     let disclosed = if noted && grade >= Grade::Redacted { relation.disclosed } else { Parts::default() };
-    Decision { grade, rule, row, identity, sealed, of_party: column.is_of_parties(), disclosed }
+    Decision { grade, rule, identity, sealed, of_party: column.is_of_parties(), disclosed }
 }
 
 impl Decision {
-    fn hidden(row: Row, rule: Rule) -> Self {
+    fn hidden(rule: Rule) -> Self {
         let (grade, identity, disclosed) = (Grade::None, Grade::None, Parts::default());
-        Self { grade, rule, row, identity, sealed: false, of_party: false, disclosed }
-    }
-
-    /// The row by which it was decided: that of accusations where the chain carries one.
-    #[must_use]
-    pub fn row(&self) -> Row {
-        self.row
+        Self { grade, rule, identity, sealed: false, of_party: false, disclosed }
     }
 
     /// How a part is shown (M-8). `own` says of an identities part that it is the reader's own, or of whom he represents.

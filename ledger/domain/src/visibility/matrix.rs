@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::LazyLock};
 use mediation_proto::{
     derived::{TYPES_AGENCY_KIND, TYPES_ROLE},
     fields::EnumInfo,
-    mediation::types::v1::{AgencyKind, Role, VisibilityGrade},
+    mediation::types::v1::{AgencyKind, Role},
 };
 use serde::Deserialize;
 
@@ -34,17 +34,6 @@ impl Grade {
             Self::Existence => 'E',
             Self::Redacted => 'R',
             Self::Full => 'F',
-        }
-    }
-
-    /// Code, as acts write it.
-    #[must_use]
-    pub const fn code(self) -> VisibilityGrade {
-        match self {
-            Self::None => VisibilityGrade::N,
-            Self::Existence => VisibilityGrade::E,
-            Self::Redacted => VisibilityGrade::R,
-            Self::Full => VisibilityGrade::F,
         }
     }
 
@@ -93,13 +82,15 @@ impl Row {
     /// The row of this name, `V-4`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        let number = name.strip_prefix("V-")?.parse().ok()?;
-        Some(Self(number)).filter(|row| row.to_string() == name && Matrix::get().place(*row).is_some())
+        let number =
+            name.strip_prefix("V-").filter(|number| number.starts_with(|first| ('1'..='9').contains(&first)))?;
+        let row = Self(number.parse().ok()?);
+        Matrix::get().line(row).map(|_line| row)
     }
 
     /// Every row, in the order of the matrix.
     pub fn all() -> impl Iterator<Item = Self> {
-        Matrix::get().rows.iter().map(|line| line.row)
+        (1..).map(Self).take(Matrix::get().rows.len())
     }
 
     /// Chinese and English name.
@@ -252,6 +243,7 @@ pub fn cell(row: Row, column: Column) -> Cell {
 
 #[derive(Debug)]
 struct Matrix {
+    /// Row 1 first, none left out.
     rows: Vec<Line>,
     columns: Vec<Reads>,
     footnotes: BTreeMap<u8, FootnoteText>,
@@ -260,7 +252,6 @@ struct Matrix {
 
 #[derive(Debug)]
 struct Line {
-    row: Row,
     zh: String,
     en: String,
     cells: Vec<Cell>,
@@ -286,12 +277,8 @@ impl Matrix {
         &MATRIX
     }
 
-    fn place(&self, row: Row) -> Option<usize> {
-        self.rows.iter().position(|line| line.row == row)
-    }
-
     fn line(&self, row: Row) -> Option<&Line> {
-        self.rows.get(self.place(row)?)
+        self.rows.get(usize::from(row.0).checked_sub(1)?)
     }
 
     fn load() -> Result<Self, LoadError> {
@@ -317,17 +304,22 @@ impl Matrix {
             let id = note.id.parse().map_err(|_| LoadError::Cell(note.id))?;
             footnotes.insert(id, FootnoteText { zh: note.zh, en: note.en, otherwise });
         }
-        let rows = lines.map(|line| read_line(line, columns.len(), &footnotes)).collect::<Result<_, _>>()?;
+        let rows = (1..).map(Row).zip(lines).map(|(row, line)| read_line(row, line, columns.len(), &footnotes));
+        let rows = rows.collect::<Result<_, _>>()?;
         Ok(Self { rows, columns, footnotes, notes: data.rules })
     }
 }
 
-fn read_line(line: &str, columns: usize, footnotes: &BTreeMap<u8, FootnoteText>) -> Result<Line, LoadError> {
+fn read_line(
+    expected: Row,
+    line: &str,
+    columns: usize,
+    footnotes: &BTreeMap<u8, FootnoteText>,
+) -> Result<Line, LoadError> {
     let fields = split(line);
     let bad = || LoadError::Row(line.to_owned());
     let [row, en, zh, cells @ ..] = fields.as_slice() else { return Err(bad()) };
-    let row = row.strip_prefix("V-").and_then(|number| number.parse().ok()).map(Row).ok_or_else(bad)?;
-    if cells.len() != columns {
+    if *row != expected.to_string() || cells.len() != columns {
         return Err(bad());
     }
     let cells = cells.iter().map(|text| {
@@ -338,7 +330,7 @@ fn read_line(line: &str, columns: usize, footnotes: &BTreeMap<u8, FootnoteText>)
         known.then_some(Cell { grade, footnote }).ok_or_else(|| LoadError::Cell((*text).to_owned()))
     });
     let cells = cells.collect::<Result<_, _>>()?;
-    Ok(Line { row, zh: (*zh).to_owned(), en: (*en).to_owned(), cells })
+    Ok(Line { zh: (*zh).to_owned(), en: (*en).to_owned(), cells })
 }
 
 /// Fields of a line of CSV (RFC 4180) in which a quoted field holds no quote.

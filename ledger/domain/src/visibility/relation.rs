@@ -19,7 +19,7 @@ use crate::{
         Moment,
         chain::{Act, Chain, Kind, kind, records},
     },
-    standing::Standing,
+    standing::{ADVERSE, Standing},
 };
 
 /// A chain as readers see it: the acts that count, as of a moment.
@@ -224,11 +224,9 @@ const MEDIATION_ACCEPTED: Kind = kind("MediationAccepted");
 const AID_ASSIGNED: Kind = kind("LegalAidAssigned");
 const FILED: Kind = kind("CaseFiled");
 const APPROVED: Kind = kind("DisclosureApproved");
+
 /// Fields that name the receiver of a matter.
 const BETWEEN: [&str; 2] = ["target", "committee"];
-
-/// Fields that name the agency that is complained of.
-const ADVERSE: [&str; 2] = ["against", "respondent"];
 
 /// Code of handoffs for mediation.
 const MEDIATION: &str = "MEDIATION";

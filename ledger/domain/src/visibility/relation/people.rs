@@ -1,18 +1,20 @@
 //! The parties of a chain as readers: whose side an act is about.
 
+use std::collections::BTreeSet;
+
 use super::super::Row;
 use crate::{
     catalogue::{self, FieldType},
     judge::{
         chain::{Act, Chain, Kind, bool_of, kind, texts},
-        parties::parties,
+        parties::{Party, parties},
     },
 };
 
 /// The parties of a chain.
 #[derive(Debug)]
 pub(super) struct People<'a> {
-    known: Vec<Known<'a>>,
+    known: Vec<Party<'a>>,
     /// Who petitions, registered as a party or not.
     petitioners: Vec<&'a str>,
     /// Representatives, also those who were released.
@@ -22,19 +24,9 @@ pub(super) struct People<'a> {
     minor: bool,
 }
 
-/// One party.
-#[derive(Debug)]
-struct Known<'a> {
-    subject: &'a str,
-    side: Option<&'static str>,
-    guardian: Option<&'a str>,
-}
-
 impl<'a> People<'a> {
     pub(super) fn of(chain: &Chain<'a>) -> Self {
-        let parties = parties(chain, chain.all().len()).into_iter();
-        let known: Vec<Known<'a>> =
-            parties.map(|party| Known { subject: party.subject, side: party.side, guardian: party.guardian }).collect();
+        let known = parties(chain, chain.all().len());
         let petitioners = chain.of(PETITION).flat_map(|act| act.texts("petitioners")).collect();
         let ever_elected = chain.of(ELECTED).flat_map(|act| act.texts("representatives")).collect();
         let mut elected = Vec::new();
@@ -65,24 +57,22 @@ impl<'a> People<'a> {
     }
 
     /// Whether an act of a row is for a party to read: it names somebody of his side, or nobody and is about no person (M-5).
+    /// Of what is about a person and names none, whom the acts name that it follows from.
     pub(super) fn is_of_side(&self, reader: &str, chain: &Chain<'a>, act: &Act<'a>, row: Row) -> bool {
-        let named = parties_named(act);
-        if !named.is_empty() {
-            return named.into_iter().any(|person| self.is_sided(reader, person));
+        if parties_named(act).is_empty() && !PERSONAL.contains(&row) {
+            return true;
         }
-        !PERSONAL.contains(&row) || self.is_of_side_by_reference(reader, chain, act)
-    }
-
-    /// Of what is about a person and names none: whom the acts name that it follows from.
-    fn is_of_side_by_reference(&self, reader: &str, chain: &Chain<'a>, act: &Act<'a>) -> bool {
-        chain.names(act).filter_map(|at| chain.get(at)).any(|earlier| {
-            let named = parties_named(earlier);
+        // Each act once: what follows from two acts that follow from one would otherwise be looked at again and again.
+        let mut open = BTreeSet::from([act.at]);
+        while let Some(act) = open.pop_last().and_then(|at| chain.get(at)) {
+            let named = parties_named(act);
             if named.is_empty() {
-                self.is_of_side_by_reference(reader, chain, earlier)
-            } else {
-                named.into_iter().any(|person| self.is_sided(reader, person))
+                open.extend(chain.names(act));
+            } else if named.into_iter().any(|person| self.is_sided(reader, person)) {
+                return true;
             }
-        })
+        }
+        false
     }
 
     fn is_sided(&self, reader: &str, person: &str) -> bool {
@@ -104,7 +94,7 @@ impl<'a> People<'a> {
     }
 
     fn own<'s>(&'s self, reader: &'s str) -> impl Iterator<Item = &'a str> + 's {
-        let of = move |party: &&Known<'a>| party.subject == reader || party.guardian == Some(reader);
+        let of = move |party: &&Party<'a>| party.subject == reader || party.guardian == Some(reader);
         self.known.iter().filter(of).map(|party| party.subject)
     }
 }

@@ -335,3 +335,20 @@ fn a_petitioner_follows_his_petition_and_nobody_else_does() {
     assert_eq!(grades(&chain, "2024-03-20", &party("psn_a")).chars().next(), Some('F'));
     assert_eq!(grades(&chain, "2024-03-20", &party("psn_b")), "NN");
 }
+
+#[test]
+fn acts_that_follow_from_many_are_looked_at_once() {
+    let petition = r#"2024-03-04 XF-LP PETO PetitionReceived {"kind": "CLAIM", "form": "VISIT", "headcount": 1, "direct": true, "origin": "DIRECT", "petitioners": ["psn_a"]}"#;
+    let follows = |step: u32| {
+        format!(
+            "2024-03-05 XF-LP PETO PetitionAccepted {{\"@causes\": [{}, {}]}}",
+            step - 1,
+            step.saturating_sub(2).max(1)
+        )
+    };
+    let acts: Vec<String> = std::iter::once(petition.to_owned()).chain((2..=100).map(follows)).collect();
+    let chain = history(&table::case("2024-04-01", &acts.join("\n")));
+    let party = |subject| Reader { subject: Some(subject), role: Role::Pty, ..official("XF-LP", Role::Peto) };
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_a")), "F".repeat(100));
+    assert_eq!(grades(&chain, "2024-03-20", &party("psn_b")), "N".repeat(100));
+}
