@@ -110,26 +110,21 @@ pub fn rotate_from(
 /// the lock.
 pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError> {
     let paths = Paths::of(directory);
-    let exists = |path: &PathBuf| disk.exists(path).map_err(failure(path.clone()));
-    let (key_stands, wraps_stand) = (exists(&paths.kek_next)?, exists(&paths.wraps_next)?);
-    if !key_stands && !wraps_stand {
+    let stands = |path: &PathBuf| disk.exists(path).map_err(failure(path.clone()));
+    if !stands(&paths.kek_next)? && !stands(&paths.wraps_next)? {
         return Ok(());
     }
-    let Some(counts) = head(disk, &paths.wraps)? else { return Ok(()) };
-    let is = |path: &PathBuf| -> Result<bool, OpenError> {
-        let key = if exists(path)? { kek::load(disk, path).map_err(failure(path.clone()))? } else { None };
-        Ok(key.is_some_and(|key| kek::id(&key) == counts))
-    };
-    if key_stands && is(&paths.kek_next)? {
+    if let Some(key) = next_that_counts(disk, &paths).map_err(failure(paths.kek_next.clone()))? {
         promote(disk, directory, &paths)?;
-        let key = KekName(counts);
+        let key = KekName(kek::id(&key));
         tracing::warn!(%key, "a rotation that was interrupted is done: back the key-encryption key up");
         return Ok(());
     }
     // Only where the key that counts is seen to stand is anything removed.
-    if is(&paths.kek)? {
-        for (stands, path) in [(wraps_stand, &paths.wraps_next), (key_stands, &paths.kek_next)] {
-            if stands {
+    let key = if stands(&paths.kek)? { kek::load(disk, &paths.kek).map_err(failure(paths.kek.clone()))? } else { None };
+    if key.is_some() && key.as_ref().map(kek::id) == head(disk, &paths.wraps).map_err(failure(paths.wraps.clone()))? {
+        for path in [&paths.wraps_next, &paths.kek_next] {
+            if stands(path)? {
                 disk.remove(path).map_err(failure(path.clone()))?;
             }
         }
@@ -142,13 +137,17 @@ pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError>
 /// holds none.
 pub(super) fn load_counting(disk: &dyn Disk, directory: &Path) -> io::Result<Option<WrappingKey>> {
     let paths = Paths::of(directory);
-    let next = if disk.exists(&paths.kek_next)? { kek::load(disk, &paths.kek_next)? } else { None };
-    let counts = next.is_some() && disk.exists(&paths.wraps)?;
-    let counts = if counts { head_of(disk, &paths.wraps)? } else { None };
-    match next {
-        Some(key) if counts == Some(kek::id(&key)) => Ok(Some(key)),
-        Some(_) | None => kek::load(disk, &paths.kek),
+    match next_that_counts(disk, &paths)? {
+        Some(key) => Ok(Some(key)),
+        None => kek::load(disk, &paths.kek),
     }
+}
+
+/// The key that is to come, when the wraps are under it already.
+fn next_that_counts(disk: &dyn Disk, paths: &Paths) -> io::Result<Option<WrappingKey>> {
+    let next = if disk.exists(&paths.kek_next)? { kek::load(disk, &paths.kek_next)? } else { None };
+    let Some(key) = next else { return Ok(None) };
+    Ok((head(disk, &paths.wraps)? == Some(kek::id(&key))).then_some(key))
 }
 
 /// Overwrites the old key and puts the new one in its place.
@@ -166,11 +165,10 @@ fn promote(disk: &dyn Disk, directory: &Path, paths: &Paths) -> Result<(), OpenE
 }
 
 /// Name of the key that a wraps file was written with; none when its head is not whole.
-fn head(disk: &dyn Disk, path: &Path) -> Result<Option<KekId>, OpenError> {
-    head_of(disk, path).map_err(failure(path.to_owned()))
-}
-
-fn head_of(disk: &dyn Disk, path: &Path) -> io::Result<Option<KekId>> {
+fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<KekId>> {
+    if !disk.exists(path)? {
+        return Ok(None);
+    }
     let file = disk.open(path, Access::Read)?;
     let mut bytes = [0; SLOT_BYTES];
     match file.read_exact_at(&mut bytes, 0) {

@@ -1,7 +1,7 @@
 //! A fresh key-encryption key, whatever fails on the way to it.
 
 use super::*;
-use crate::vault::rotation::{rotate, rotate_from};
+use crate::vault::rotation::{Rotated, rotate, rotate_from};
 
 /// Opens with every key, and nothing is left of a rotation.
 async fn assert_opens(disk: &SimulatedDisk, context: &str) {
@@ -15,6 +15,27 @@ async fn assert_opens(disk: &SimulatedDisk, context: &str) {
     }
 }
 
+/// Replaces the key with the same entropy each time.
+fn rotated(disk: &SimulatedDisk) -> Result<Rotated, OpenError> {
+    rotate_from(disk, directory(), ORIGIN, &SeededEntropy::new([1; 32]))
+}
+
+/// Operations that a rotation takes when nothing fails.
+async fn operations() -> u64 {
+    let disk = filled().await;
+    let before = disk.operations();
+    rotated(&disk).unwrap();
+    disk.operations() - before
+}
+
+/// A vault whose rotation ended at an operation that failed.
+async fn interrupted(failing: u64) -> SimulatedDisk {
+    let disk = filled().await;
+    disk.fail_operation(failing);
+    assert!(rotated(&disk).is_err(), "operation {failing}");
+    disk
+}
+
 fn kek(disk: &SimulatedDisk) -> Vec<u8> {
     disk.content(&directory().join(KEK)).unwrap()
 }
@@ -23,14 +44,14 @@ fn kek(disk: &SimulatedDisk) -> Vec<u8> {
 async fn every_key_opens_under_the_new_key_and_none_under_the_old_one() {
     let disk = filled().await;
     let old = kek(&disk);
-    let rotated = rotate(&disk, directory(), ORIGIN).unwrap();
+    let first = rotate(&disk, directory(), ORIGIN).unwrap();
     // Two chains; keys 2 and 5 belong to two subjects of the first.
-    assert_eq!(rotated.holders, 4);
-    assert_ne!(rotated.from, rotated.to);
+    assert_eq!(first.holders, 4);
+    assert_ne!(first.from, first.to);
     assert_ne!(kek(&disk), old);
     assert_opens(&disk, "rotated").await;
     let again = rotate(&disk, directory(), ORIGIN).unwrap();
-    assert_eq!(again.from, rotated.to);
+    assert_eq!(again.from, first.to);
     assert_opens(&disk, "rotated twice").await;
     // The vault goes on.
     let vault = opened(&disk);
@@ -45,17 +66,11 @@ async fn every_key_opens_under_the_new_key_and_none_under_the_old_one() {
 
 #[tokio::test]
 async fn whatever_operation_fails_before_a_crash_the_vault_opens_whole() {
-    let whole = filled().await;
-    let before = whole.operations();
-    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
-    let operations = whole.operations() - before;
+    let operations = operations().await;
     assert!(operations > 15, "only {operations}");
     for failing in 1..=operations {
         for seed in 0..12 {
-            let disk = filled().await;
-            disk.fail_operation(failing);
-            let rotated = rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32]));
-            assert!(rotated.is_err(), "operation {failing}");
+            let disk = interrupted(failing).await;
             let context = format!("operation {failing}, seed {seed}");
             assert_opens(&disk.copy(), &format!("{context}, without a crash")).await;
             let crashed = disk.crash(seed);
@@ -68,16 +83,9 @@ async fn whatever_operation_fails_before_a_crash_the_vault_opens_whole() {
 
 #[tokio::test]
 async fn going_on_after_a_crash_may_be_interrupted_itself() {
-    let whole = filled().await;
-    let before = whole.operations();
-    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
-    let operations = whole.operations() - before;
-    for failing in 1..=operations {
+    for failing in 1..=operations().await {
         for second in 1..=12 {
-            let disk = filled().await;
-            disk.fail_operation(failing);
-            drop(rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32])));
-            let disk = disk.crash(failing);
+            let disk = interrupted(failing).await.crash(failing);
             disk.fail_operation(second);
             drop(FileVault::open(&disk, directory(), ORIGIN, quiet()));
             assert_opens(&disk.crash(second), &format!("operation {failing}, then {second}")).await;
@@ -88,16 +96,10 @@ async fn going_on_after_a_crash_may_be_interrupted_itself() {
 /// The process is killed, not the machine: what it did stands in memory, and is gone only with a later loss of power.
 #[tokio::test]
 async fn going_on_without_a_crash_loses_no_key_to_a_later_one() {
-    let whole = filled().await;
-    let before = whole.operations();
-    rotate_from(&whole, directory(), ORIGIN, &SeededEntropy::new([1; 32])).unwrap();
-    let operations = whole.operations() - before;
-    for failing in 1..=operations {
+    for failing in 1..=operations().await {
         for second in 1..=12 {
             for seed in 0..2 {
-                let disk = filled().await;
-                disk.fail_operation(failing);
-                drop(rotate_from(&disk, directory(), ORIGIN, &SeededEntropy::new([1; 32])));
+                let disk = interrupted(failing).await;
                 // Whoever only reads finds the key that counts meanwhile.
                 VaultReader::open(&disk, directory(), ORIGIN).unwrap();
                 disk.fail_operation(second);
