@@ -146,9 +146,9 @@ impl<L: Log, V: Vault> Desk<L, V> {
         stream::unfold(Some((acts, stop, node, agency)), async |open| {
             let (mut acts, mut stop, node, agency) = open?;
             let next = async {
-                let act = acts.next().await;
+                let act = acts.next().await?;
                 node.quotas().wait(&agency).await;
-                act
+                Some(act)
             };
             let act = tokio::select! {
                 biased;
