@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     "mediation/ledger/v1/chain.proto",
     "mediation/ledger/v1/errors.proto",
     "mediation/ledger/v1/log.proto",
+    "mediation/ledger/v1/reading.proto",
     "mediation/ledger/v1/receipt.proto",
     "mediation/ledger/v1/signing.proto",
     "mediation/ledger/v1/statement.proto",

@@ -40,6 +40,23 @@ impl ChainId {
         hasher.update(agency.as_bytes());
         Self(uuid_v8(hasher.finalize().into()))
     }
+
+    /// The access chain of an agency for a month: what its officials read in it, and what they were refused.
+    ///
+    /// A UUIDv8 of the SHA-256 over origin, agency id and month (`2024-03`), so that nobody has to be told. Reading one chain
+    /// so never moves it.
+    #[must_use]
+    pub fn accesses(origin: &str, agency: &str, month: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(b"mediation-ledger/accesses/v1\0");
+        for (at, text) in [origin, agency, month].into_iter().enumerate() {
+            if at > 0 {
+                hasher.update(b"\0");
+            }
+            hasher.update(text.as_bytes());
+        }
+        Self(uuid_v8(hasher.finalize().into()))
+    }
 }
 
 /// The first 16 bytes of a digest as a UUIDv8 (RFC 9562 section 5.8).
@@ -99,5 +116,7 @@ mod tests {
         let center = ChainId::agency_registry(origin, "ZC-ZS");
         assert_eq!(center.to_string(), "9e946ad2-8c73-89ad-8db1-db27cc4fca75");
         assert_ne!(ChainId::agency_registry("ledger.example", "ZC-ZS"), center);
+        let accesses = ChainId::accesses(origin, "ZC-ZS", "2024-03");
+        assert_eq!(accesses.to_string(), "0fc4db54-3dda-8106-a8fa-7a149450679d");
     }
 }

@@ -17,7 +17,7 @@ use std::{
 
 use bytes::Bytes;
 use mediation_domain::{
-    admit::{Caller, admit, admit_told},
+    admit::{Caller, Refusal, admit, admit_told},
     history::{EventId, Recorded},
     standing::Standing,
 };
@@ -65,11 +65,15 @@ pub struct Fold {
     chain: ChainId,
     next: Revision,
     head: Hash,
+    /// Leaf hashes since the head of entries that are hidden from this reader: any of them may be the last that counts.
+    hidden: Vec<Hash>,
     standing: Standing,
     places: BTreeMap<EventId, Revision>,
     /// The registry as it grows along its own chain; none on every other chain.
     registry: Option<Registry>,
     blind: bool,
+    /// Acts stand on the chain that this reader is not shown: where the chain stands he cannot know for sure.
+    unseen: bool,
 }
 
 impl Fold {
@@ -80,10 +84,12 @@ impl Fold {
             chain,
             next: Revision::FIRST,
             head: Hash::ZERO,
+            hidden: Vec::new(),
             standing: Standing::default(),
             places: BTreeMap::new(),
             registry: None,
             blind: false,
+            unseen: false,
         }
     }
 
@@ -114,7 +120,7 @@ impl Fold {
         self.next
     }
 
-    /// Whether the vault has withheld parts of entries that were read. What counts is known all the same, but not where the
+    /// Whether the vault has withheld `act` parts of entries that were read. What counts is known all the same, but not where the
     /// chain stands, and only a fold that is begun anew learns what the vault gives later.
     #[must_use]
     pub fn is_blind(&self) -> bool {
@@ -272,8 +278,8 @@ impl<L: Log, V: Vault> Ledger<L, V> {
                 // Whatever stands before these records in the log is read by now, so that each is judged by all of it.
                 Box::pin(self.refresh_registry()).await?;
             }
-            let (opened, withheld) = self.open(fold.chain, &page).await?;
-            fold.blind |= withheld;
+            let (opened, _) = self.open(fold.chain, &page).await?;
+            fold.blind |= opened.iter().flatten().any(Opened::keeps_facts_back);
             for (stored, opened) in page.into_iter().zip(opened) {
                 let (registry, leaf) = (self.registry(), leaf_bytes(&stored.record));
                 let checked = fold.place_opened(&self.origin, &registry, stored.revision, stored.order, leaf, opened);
@@ -351,6 +357,13 @@ impl Fold {
         self.place_opened(origin, registry, revision, order, entry, opened)
     }
 
+    /// Passes over an entry of which this reader is shown the leaf hash alone. The next one that he sees may link to it.
+    pub fn pass_hidden(&mut self, leaf: Hash) {
+        self.next = self.next.next();
+        self.hidden.push(leaf);
+        (self.blind, self.unseen) = (true, true);
+    }
+
     /// Gives a stored record its place, opening the parts whose keys are given. Of the registry the same holds as above.
     #[must_use]
     pub fn place_record(
@@ -417,7 +430,7 @@ impl Fold {
     /// only as long as the place of the entry in the log is not known, and has to be forgotten then.
     pub(crate) fn advance(&mut self, origin: &str, leaf: Hash, recorded: &Recorded) -> Result<(), RegistryError> {
         self.next = Revision(recorded.revision).next();
-        self.head = leaf;
+        self.link(leaf);
         self.places.insert(recorded.event_id, Revision(recorded.revision));
         if self.chain == ChainId::registry(origin) {
             let order = Order::pending(Revision(recorded.revision));
@@ -456,7 +469,7 @@ impl Fold {
             check_signature(registry, on_registry, at, &opened.entry, statement)?;
         }
         // From here on the entry counts; what follows is about its act.
-        self.head = leaf;
+        self.link(leaf);
         self.places.insert(statement.event_id, revision);
         if let Some(fault) = &opened.content_fault {
             return Err(fault.clone());
@@ -480,13 +493,16 @@ impl Fold {
         // Admission can be run again only over the whole act. A reader who is shown less knows less of where the chain stands,
         // too, and takes it on trust.
         if opened.withheld.is_empty() {
-            admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act).map_err(Box::new)?;
+            let admitted = admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act);
+            admitted.or_else(|refusal| self.excused(refusal)).map_err(Box::new)?;
         } else if !opened.kept_back {
             admit_told(&caller, &self.standing, &recorded.act).map_err(Box::new)?;
         }
         if is_told {
-            registry.check_chain(self.chain, self.standing.is_empty(), &recorded.act)?;
+            let is_first = self.standing.is_empty() && !self.unseen;
+            registry.check_chain(self.chain, is_first, &recorded.act)?;
         }
+        self.unseen |= opened.keeps_facts_back();
         if let Some(registry) = self.registry.as_mut().filter(|_| !founds) {
             registry.apply(&entered(&recorded, order))?;
         }
@@ -498,6 +514,17 @@ impl Fold {
         Ok(recorded)
     }
 
+    /// The next entry links to this one.
+    fn link(&mut self, leaf: Hash) {
+        self.head = leaf;
+        self.hidden.clear();
+    }
+
+    /// A refusal that what is not shown could have made otherwise is none.
+    fn excused(&self, refusal: Refusal) -> Result<(), Refusal> {
+        if self.unseen && refusal.depends_on_chain() { Ok(()) } else { Err(refusal) }
+    }
+
     fn check_place(&self, origin: &str, revision: Revision, statement: &Statement) -> Result<(), Fault> {
         if statement.origin != origin {
             return Err(Fault::OtherLedger);
@@ -505,7 +532,7 @@ impl Fold {
         if statement.chain != self.chain || statement.revision != revision {
             return Err(Fault::OtherPlace);
         }
-        if statement.previous != self.head {
+        if statement.previous != self.head && !self.hidden.contains(&statement.previous) {
             return Err(Fault::BrokenLink { expected: self.head, found: statement.previous });
         }
         if self.places.contains_key(&statement.event_id) {

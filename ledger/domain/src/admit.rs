@@ -81,6 +81,19 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 impl Refusal {
+    /// Whether another state of the chain could have led to another answer.
+    #[must_use]
+    pub fn depends_on_chain(&self) -> bool {
+        !matches!(
+            self.reason,
+            Reason::Malformed
+                | Reason::SecretContent
+                | Reason::KindNotAllowed
+                | Reason::RoleNotAllowed
+                | Reason::SignerNotOfAgency
+        )
+    }
+
     fn of_fields(reason: Reason, violations: Vec<Violation>) -> Self {
         Self { reason, violations, detail_en: String::new(), detail_zh: String::new() }
     }
@@ -174,12 +187,14 @@ fn signers_belong(caller: &Caller, header: &ActHeader) -> Result<(), Refusal> {
 }
 
 fn chain_takes(row: &Row, caller: &Caller, standing: &Standing) -> Result<(), Refusal> {
-    let refused = if standing.is_empty() && !row.opening {
+    let hidden = standing.is_restricted() && !standing.takes_part(&caller.agency) && caller.kind != AgencyKind::Audit;
+    // Who may not know of the chain is told what he would be told if there were none.
+    let refused = if (standing.is_empty() || hidden) && !row.opening {
         Reason::NotAnOpeningAct
+    } else if hidden {
+        Reason::ChainNotOpenToYou
     } else if standing.is_closed() && !row.after_closing {
         Reason::ChainClosed
-    } else if standing.is_restricted() && !standing.takes_part(&caller.agency) && caller.kind != AgencyKind::Audit {
-        Reason::ChainNotOpenToYou
     } else {
         return Ok(());
     };

@@ -12,6 +12,7 @@
 mod mask;
 mod matrix;
 mod relation;
+mod told;
 
 use std::fmt;
 
@@ -23,7 +24,8 @@ use mediation_proto::mediation::{
 pub use self::{
     mask::{mask_address, mask_identity, mask_name, mask_number, minor_name},
     matrix::{Cell, Column, Footnote, Footnotes, Grade, Note, Row, cell, notes},
-    relation::Viewed,
+    relation::{Sight, Viewed},
+    told::told,
 };
 
 /// Days after the end of an agency's procedure for which it sees in full what it saw before (M-2).

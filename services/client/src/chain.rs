@@ -1,5 +1,7 @@
 //! A chain as the ledger shows it, verified entry by entry with public keys alone.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -10,7 +12,10 @@ use mediation_ledger::{
     part::{self, OpenedPart},
     registry::Registry,
 };
-use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, Judgement};
+use mediation_proto::mediation::{
+    ledger::v1::{ChainEntry, Existence, GetChainResponse, Judgement},
+    types::v1::{Identity, VisibilityGrade},
+};
 
 use crate::{
     client::{Client, ClientError},
@@ -20,8 +25,12 @@ use crate::{
 /// A verified chain.
 #[derive(Debug, Clone)]
 pub struct VerifiedChain {
-    /// Entries in the order of their revisions, with their leaf indexes.
+    /// Entries that the reader may know of, in the order of their revisions, with their leaf indexes.
     pub entries: Vec<(LeafIndex, CheckedEntry)>,
+    /// Entries of which he is shown the leaf hash alone: that they stand in the log is proved, and nothing else.
+    pub hidden: Vec<HiddenEntry>,
+    /// What the ledger says of the acts beside what it shows of them, by revision.
+    pub told: BTreeMap<Revision, ToldAct>,
     /// Checkpoint that all of them are proved under.
     pub checkpoint: Checkpoint,
     /// The checkpoint's note.
@@ -30,6 +39,32 @@ pub struct VerifiedChain {
     pub judgement: Judgement,
     /// The registry, when this is its chain.
     pub registry: Option<Registry>,
+}
+
+/// An entry that the reader may not know more of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HiddenEntry {
+    /// Place in the chain.
+    pub revision: Revision,
+    /// Place in the log.
+    pub index: LeafIndex,
+    /// Leaf hash.
+    pub leaf: Hash,
+    /// Code of the finding that it is, where it does not count; else empty. The ledger's word.
+    pub fault: String,
+}
+
+/// What the ledger says of an act beside the parts that it shows. No commitment covers it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToldAct {
+    /// How much of it the reader sees; none where nothing was decided.
+    pub grade: Option<VisibilityGrade>,
+    /// Rule that decided.
+    pub rule: String,
+    /// That it was done, and how it ended, where that alone is shown.
+    pub existence: Option<Existence>,
+    /// Masked identities.
+    pub masked: Vec<Identity>,
 }
 
 impl Client {
@@ -108,17 +143,31 @@ impl Trust {
         let origin = self.log_key.name().as_str();
         let mut fold = Fold::new(chain);
         let mut entries = Vec::with_capacity(response.entries.len());
+        let (mut hidden, mut told) = (Vec::new(), BTreeMap::new());
         for (revision, entry) in (0..).map(Revision).zip(&response.entries) {
             let receipt = entry.receipt.as_ref().ok_or(TrustError::SealMissing)?;
+            if receipt.entry.is_empty() {
+                let (index, leaf) = self.verify_placeholder(receipt, &checkpoint)?;
+                fold.pass_hidden(leaf);
+                hidden.push(HiddenEntry { revision, index, leaf, fault: entry.fault.clone() });
+                continue;
+            }
             let proved = self.verify_inclusion(receipt, &checkpoint)?;
+            told.insert(revision, told_of(entry));
             let parts = disclosed(entry)?;
             let checked = fold.place_disclosed(origin, registry, revision, proved.into(), receipt.entry.clone(), parts);
             entries.push((proved, checked));
         }
         let judgement = response.judgement.unwrap_or_default();
         let registry = fold.registry().cloned();
-        Ok(VerifiedChain { entries, checkpoint, note: response.checkpoint, judgement, registry })
+        Ok(VerifiedChain { entries, hidden, told, checkpoint, note: response.checkpoint, judgement, registry })
     }
+}
+
+fn told_of(entry: &ChainEntry) -> ToldAct {
+    let grade = entry.grade.and_then(|grade| VisibilityGrade::try_from(grade).ok());
+    let (rule, existence, masked) = (entry.rule.clone(), entry.existence.clone(), entry.masked.clone());
+    ToldAct { grade, rule, existence, masked }
 }
 
 fn disclosed(entry: &ChainEntry) -> Result<Vec<OpenedPart>, TrustError> {

@@ -14,7 +14,8 @@ use mediation_proto::{
         ledger::v1::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
             GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, PrepareResponse, Receipt, ReceiptLevel, SubmitRequest,
+            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, PrepareResponse, Reading, Receipt,
+            ReceiptLevel, SubmitRequest, access_service_client::AccessServiceClient,
             chain_service_client::ChainServiceClient, log_service_client::LogServiceClient, prepare_response,
         },
         types::v1::AgencyKind,
@@ -46,6 +47,7 @@ pub struct Client {
     connection: Connection,
     trust: Trust,
     desk: &'static str,
+    reading: Option<Reading>,
 }
 
 impl Client {
@@ -55,7 +57,13 @@ impl Client {
     /// No desk serves this kind.
     pub fn new(connection: Connection, trust: Trust, kind: AgencyKind) -> Result<Self, ClientError> {
         let desk = desk_of(kind).ok_or(ClientError::NoDesk { kind: kind.as_str_name() })?;
-        Ok(Self { connection, trust, desk: desk.name })
+        Ok(Self { connection, trust, desk: desk.name, reading: None })
+    }
+
+    /// This client, reading for somebody and a purpose: without them the ledger shows nothing but its registry chain.
+    #[must_use]
+    pub fn reading(self, reading: Reading) -> Self {
+        Self { reading: Some(reading), ..self }
     }
 
     /// What the client trusts.
@@ -128,10 +136,27 @@ impl Client {
     /// # Errors
     /// The ledger refuses or is away.
     pub async fn chain(&self, chain_id: &str, as_of: Option<String>) -> Result<GetChainResponse, ClientError> {
-        let request = GetChainRequest { chain_id: Some(chain_id.to_owned()), as_of };
+        let request = GetChainRequest { chain_id: Some(chain_id.to_owned()), as_of, reading: self.reading.clone() };
         let mut service =
             ChainServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(service.get_chain(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// Readings of a chain that are on record, the last first; `page_token` is that of the answer before.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn accesses(
+        &self,
+        chain_id: &str,
+        page_size: Option<u32>,
+        page_token: Option<String>,
+    ) -> Result<ListAccessesResponse, ClientError> {
+        let (chain_id, reading) = (Some(chain_id.to_owned()), self.reading.clone());
+        let request = ListAccessesRequest { chain_id, reading, page_size, page_token };
+        let mut service =
+            AccessServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        Ok(service.list_accesses(request).await.map_err(Box::new)?.into_inner())
     }
 
     /// The receipt of an act that was recorded before.

@@ -12,7 +12,7 @@ pub mod connection;
 pub mod signing;
 pub mod trust;
 
-pub use chain::VerifiedChain;
+pub use chain::{HiddenEntry, ToldAct, VerifiedChain};
 pub use client::{Client, ClientError};
 pub use connection::{Connection, Identity};
 pub use signing::{CallerKeys, CallerSigner};

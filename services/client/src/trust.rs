@@ -76,10 +76,27 @@ impl Trust {
     /// # Errors
     /// The seal is missing, or its path does not lead to the checkpoint's root.
     pub fn verify_inclusion(&self, receipt: &Receipt, checkpoint: &Checkpoint) -> Result<LeafIndex, TrustError> {
+        self.verify_leaf(hash_leaf(&receipt.entry), receipt, checkpoint)
+    }
+
+    /// Checks that the leaf of a sealed placeholder, which shows its hash alone, stands under a checkpoint.
+    ///
+    /// # Errors
+    /// The seal is missing, or its path does not lead to the checkpoint's root.
+    pub fn verify_placeholder(
+        &self,
+        receipt: &Receipt,
+        checkpoint: &Checkpoint,
+    ) -> Result<(LeafIndex, Hash), TrustError> {
+        let leaf = receipt.leaf_hash.as_ref().try_into().map(Hash).map_err(|_| TrustError::OtherLeaf)?;
+        Ok((self.verify_leaf(leaf, receipt, checkpoint)?, leaf))
+    }
+
+    fn verify_leaf(&self, leaf: Hash, receipt: &Receipt, checkpoint: &Checkpoint) -> Result<LeafIndex, TrustError> {
         let seal = receipt.seal.as_ref().ok_or(TrustError::SealMissing)?;
         let path = hashes(&seal.inclusion).ok_or(TrustError::MalformedPath)?;
         let index = LeafIndex(seal.leaf_index);
-        verify_inclusion(hash_leaf(&receipt.entry), index, checkpoint.size, &path, checkpoint.root)?;
+        verify_inclusion(leaf, index, checkpoint.size, &path, checkpoint.root)?;
         Ok(index)
     }
 

@@ -1,17 +1,23 @@
 //! Chains, as their readers may see them: entries with proofs, and what the judge finds.
 //!
-//! Who may read a chain says `node.rs`. Its `act` parts are shown to all of them, every other part only to the
-//! agency that recorded it.
+//! ```text
+//! caller ← certificate; who reads, and why ← request
+//! every act of the chain ─ Viewed by the reader ─ nothing at all? refused, as if there were no such chain
+//!                                               ─ what he will see ─ recorded, durably ─ then shown
+//! ```
+//!
+//! A process that holds no vault sees too little to decide: it passes the request on to the one that does (`relay.rs`).
 
 use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use mediation_domain::{
-    admit::{Caller, Violation},
+    admit::Violation,
     calendar::Day,
     history::{EventId, Recorded},
-    judge::{Moment, judge},
+    judge::{Judgement as Judged, Moment, judge},
     rules::RuleSet,
+    visibility::{Viewed, told},
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -22,15 +28,17 @@ use mediation_ledger::{
     vault::Vault,
 };
 use mediation_proto::mediation::ledger::v1::{
-    ChainEntry, DisclosedPart, Finding, GetChainRequest, GetChainResponse, Judgement, PartKind, Reason, Seal,
-    WatchChainRequest, chain_service_server::ChainService,
+    ChainEntry, Finding, GetChainRequest, GetChainResponse, Judgement, Reason, Receipt, Seal, WatchChainRequest,
+    chain_service_server::ChainService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
     desk::stopped,
+    disclosure::{View, open, seen, view},
     judgement,
     node::{Node, SEAL_TIMEOUT, request_id},
+    reading::Reads,
     request::chain_id,
     status::Refused,
 };
@@ -50,6 +58,23 @@ impl<L, V> Clone for Chains<L, V> {
     }
 }
 
+/// For whom a chain is read.
+#[derive(Debug)]
+pub(crate) enum Audience {
+    /// The registry chain of the ledger is open: nobody is asked who reads it.
+    Everybody { agency: String },
+    /// Every other chain is for who may see it, and that he reads it is recorded.
+    Reader(Reads),
+}
+
+/// A chain that was read, as it is shown.
+struct Shown {
+    views: Vec<View>,
+    judged: Option<Judged>,
+    /// Whether findings about every agency are for the reader.
+    all_findings: bool,
+}
+
 impl<L: Log, V: Vault> Chains<L, V> {
     /// The service of this node.
     #[must_use]
@@ -64,36 +89,99 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let chain = chain_id(request.chain_id.as_deref(), &mut violations);
         let as_of = self.as_of(request.as_of.as_deref(), &mut violations);
         let (Some(chain), Some(as_of)) = (chain, as_of) else { return Err(Refused::malformed(violations)) };
+        let audience = self.node.audience(&caller, chain, request.reading)?;
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
-        self.node.may_read(&caller, &fold)?;
-        // Everything that was read is durable; its seal is at most a moment away.
-        let last = fold.next().0.checked_sub(1).map(Revision);
-        if let Some(last) = last {
-            self.node.seals().wait(chain, last, SEAL_TIMEOUT).await;
-        }
         // An appointment may have been recorded since, perhaps by another process.
         let registry = self.node.ledger().refresh_registry().await?;
-        let judgement = self.judgement(&entries, &registry, as_of)?;
+        let shown = self.shown(&audience, &fold, &entries, &registry, (Revision::FIRST, Some(as_of))).await?;
+        // Everything that was read is durable; its seal is at most a moment away.
+        if let Some(last) = entries.last() {
+            self.node.seals().wait(chain, last.revision, SEAL_TIMEOUT).await;
+        }
+        let judgement = self.judgement(&entries, &registry, as_of, &audience, &shown)?;
         let (checkpoint, seals) = self.node.seals().chain(chain);
-        let entries = entries.into_iter().zip(seals.into_iter().map(Some).chain(std::iter::repeat(None)));
-        let entries = entries.map(|(entry, seal)| shown(&self.node, &caller, chain, entry, seal)).collect();
+        let seals = seals.into_iter().map(Some).chain(std::iter::repeat(None));
+        let entries = entries.into_iter().zip(shown.views).zip(seals);
+        let entries = entries.map(|((entry, view), seal)| sent(&self.node, chain, entry, view, seal)).collect();
         Ok(GetChainResponse { entries, checkpoint, judgement: Some(judgement) })
     }
 
-    /// What the judge finds in the acts that count.
-    fn judgement(&self, entries: &[CheckedEntry], registry: &Registry, as_of: Day) -> Result<Judgement, Refused> {
+    /// What is shown of the entries from a revision on, after that was recorded. Judged as of the end of a day, where one is
+    /// given.
+    async fn shown(
+        &self,
+        audience: &Audience,
+        fold: &Fold,
+        entries: &[CheckedEntry],
+        registry: &Registry,
+        (first, as_of): (Revision, Option<Day>),
+    ) -> Result<Shown, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
-        // The first act that counts decides: whoever only adds to a chain must not have it judged by rules of his choice.
+        let judge = || as_of.map(|as_of| self.judged(entries, &history, registry, as_of)).transpose();
+        let reads = match audience {
+            Audience::Everybody { agency } => {
+                let (views, judged) = (entries.iter().map(|entry| open(agency, entry)).collect(), judge()?);
+                return Ok(Shown { views, judged, all_findings: true });
+            }
+            Audience::Reader(reads) => reads,
+        };
+        let (views, seen, judged, all_findings) = {
+            let now = now(self.node.ledger().clock().now_ms(), &history);
+            let viewed = Viewed::new(&history, registry.directory(), now);
+            let reader = reads.reader();
+            let sight = viewed.by(&reader);
+            self.node.may_know(reads, fold, &sight)?;
+            let views: Vec<View> = entries.iter().map(|entry| view(&sight, entry)).collect();
+            let counting = entries.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
+            let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
+            let judged = judge()?.map(|judged| told(judged, &sight));
+            (views, seen, judged, sight.sees_all_findings())
+        };
+        self.node.accesses().record(reads, fold.chain(), seen).await?;
+        Ok(Shown { views, judged, all_findings })
+    }
+
+    /// What the judge finds in the acts that count.
+    fn judged(
+        &self,
+        entries: &[CheckedEntry],
+        history: &[Recorded],
+        registry: &Registry,
+        as_of: Day,
+    ) -> Result<Judged, Refused> {
+        let rules = self.rules(entries)?;
+        Ok(judge(history, registry.directory(), rules, Moment::end_of(as_of)))
+    }
+
+    /// The first act that counts decides: whoever only adds to a chain must not have it judged by rules of his choice.
+    fn rules(&self, entries: &[CheckedEntry]) -> Result<&'static RuleSet, Refused> {
         let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
-        let rules = RuleSet::for_chain(name).map_err(|unknown| {
+        RuleSet::for_chain(name).map_err(|unknown| {
             Refused::new(Reason::RuleSetUnknown)
                 .with("rule_set", name)
                 .detail(unknown.to_string(), format!("该链首个行为所用规则集为“{name}”"))
-        })?;
-        let judged = judge(&history, registry.directory(), rules, Moment::end_of(as_of));
-        let mut message = judgement::message(&judged, name, as_of);
-        message.findings.extend(entries.iter().filter_map(|entry| fault_finding(entry, registry, rules)));
+        })
+    }
+
+    fn judgement(
+        &self,
+        entries: &[CheckedEntry],
+        registry: &Registry,
+        as_of: Day,
+        audience: &Audience,
+        shown: &Shown,
+    ) -> Result<Judgement, Refused> {
+        let Some(judged) = &shown.judged else { return Ok(Judgement::default()) };
+        let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
+        let mut message = judgement::message(judged, name, as_of);
+        let rules = self.rules(entries)?;
+        let agency = match audience {
+            Audience::Everybody { agency } => agency,
+            Audience::Reader(reads) => &reads.agency,
+        };
+        let faults = entries.iter().filter_map(|entry| fault_finding(entry, registry, rules));
+        message.findings.extend(faults.filter(|found| shown.all_findings || found.agency.as_ref() == Some(agency)));
         Ok(message)
     }
 
@@ -116,22 +204,32 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let mut violations = Vec::new();
         let chain = chain_id(request.chain_id.as_deref(), &mut violations);
         let chain = chain.ok_or_else(|| Refused::malformed(violations))?;
-        let mut fold = Fold::new(chain);
-        let entries = self.node.ledger().catch_up(&mut fold).await?;
-        self.node.may_read(&caller, &fold)?;
-        let first =
-            entries.into_iter().filter(move |entry| entry.revision.0 >= request.from_revision).collect::<Vec<_>>();
-        let watcher = Watcher { chains: self.clone(), caller, fold, ready: first.into() };
+        let audience = self.node.audience(&caller, chain, request.reading)?;
+        let next = Revision(request.from_revision);
+        let (fold, entries, ready) = (Fold::new(chain), Vec::new(), VecDeque::new());
+        let mut watcher = Watcher { chains: self.clone(), audience, fold, entries, next, ready };
+        watcher.catch_up().await?;
         Ok(Box::pin(futures_util::stream::unfold(watcher, Watcher::next)))
     }
+}
+
+/// The moment as of which it is decided who sees what: the end of today, or later where acts are dated ahead.
+pub(crate) fn now(now_ms: i64, history: &[Recorded]) -> Moment {
+    let today = Moment::end_of(Day::of(now_ms.div_euclid(1_000)));
+    let last = history.iter().map(|recorded| recorded.occurred_at).max();
+    Moment { as_of: last.map_or(today.as_of, |last| today.as_of.max(last)), ..today }
 }
 
 /// A reader who watches a chain.
 struct Watcher<L, V> {
     chains: Chains<L, V>,
-    caller: Caller,
+    audience: Audience,
     fold: Fold,
-    ready: VecDeque<CheckedEntry>,
+    /// The chain as far as it was read: what an act is to a reader may depend on all of them.
+    entries: Vec<CheckedEntry>,
+    /// The first one that he was not shown.
+    next: Revision,
+    ready: VecDeque<(CheckedEntry, View)>,
 }
 
 impl<L: Log, V: Vault> Watcher<L, V> {
@@ -139,10 +237,9 @@ impl<L: Log, V: Vault> Watcher<L, V> {
         let chain = self.fold.chain();
         let mut sealed = self.chains.node.seals().watch();
         loop {
-            if let Some(entry) = self.ready.pop_front() {
+            if let Some((entry, view)) = self.ready.pop_front() {
                 let seal = self.chains.node.seals().wait(chain, entry.revision, SEAL_TIMEOUT).await;
-                let shown = shown(&self.chains.node, &self.caller, chain, entry, seal);
-                return Some((Ok(shown), self));
+                return Some((Ok(sent(&self.chains.node, chain, entry, view, seal)), self));
             }
             let grown = tokio::select! {
                 changed = sealed.changed() => changed.is_ok(),
@@ -157,11 +254,22 @@ impl<L: Log, V: Vault> Watcher<L, V> {
         }
     }
 
-    /// Reads what was added. An accusation closes the chain to those who only oversee it, from that entry on.
+    /// Reads what was added, and records that it will be shown. An accusation closes the chain to those who may not know of
+    /// one, from that entry on.
     async fn catch_up(&mut self) -> Result<(), Refused> {
-        let entries = self.chains.node.ledger().catch_up(&mut self.fold).await?;
-        self.chains.node.may_read(&self.caller, &self.fold)?;
-        self.ready.extend(entries);
+        let Self { chains, audience, fold, entries, next, ready } = self;
+        let ledger = chains.node.ledger();
+        let known = entries.len();
+        entries.extend(ledger.catch_up(fold).await?);
+        let is_first = known == 0;
+        if entries.len() == known && !is_first {
+            return Ok(());
+        }
+        let registry = ledger.refresh_registry().await?;
+        let shown = chains.shown(audience, fold, entries, &registry, (*next, None)).await?;
+        let new = entries.iter().cloned().zip(shown.views).filter(|(entry, _)| entry.revision >= *next);
+        ready.extend(new);
+        *next = fold.next().max(*next);
         Ok(())
     }
 }
@@ -182,31 +290,24 @@ fn fault_finding(entry: &CheckedEntry, registry: &Registry, rules: &RuleSet) -> 
     })
 }
 
-/// An entry with the parts that a reader may see.
-fn shown<L: Log, V: Vault>(
+/// An entry as it is sent to a reader.
+fn sent<L: Log, V: Vault>(
     node: &Node<L, V>,
-    caller: &Caller,
     chain: ChainId,
     entry: CheckedEntry,
+    view: View,
     seal: Option<Seal>,
 ) -> ChainEntry {
-    let own = entry.statement.as_ref().is_some_and(|statement| statement.agency == caller.agency);
-    let parts = entry
-        .parts
-        .into_iter()
-        .filter(|part| own || part.commitment.kind == PartKind::Act)
-        .map(|part| DisclosedPart {
-            kind: part.commitment.kind.into(),
-            number: u32::from(part.commitment.number),
-            salt: part.salt.to_vec().into(),
-            plaintext: part.plaintext,
-        })
-        .collect();
-    let fault = entry.outcome.as_ref().err().map(|fault| format!("{}: {fault}", fault.code())).unwrap_or_default();
+    let View { entry: is_shown, grade, rule, parts, masked, existence, fault, .. } = view;
     let event_id = entry.statement.as_ref().map(|statement| statement.event_id);
     let event_id = event_id.unwrap_or(EventId([0; 16]));
     let placed = Placed { chain, event_id, revision: entry.revision, leaf: entry.leaf, entry: entry.entry };
-    ChainEntry { receipt: Some(node.receipt_with(placed, seal)), parts, fault }
+    let mut receipt = node.receipt_with(placed, seal);
+    if !is_shown {
+        receipt = Receipt { event_id: String::new(), entry: bytes::Bytes::new(), ..receipt };
+    }
+    let grade = grade.map(Into::into);
+    ChainEntry { receipt: Some(receipt), parts, fault, grade, rule, existence, masked }
 }
 
 #[async_trait]
@@ -214,10 +315,16 @@ impl<L: Log, V: Vault> ChainService for Chains<L, V> {
     type WatchChainStream = Entries;
 
     async fn get_chain(&self, request: Request<GetChainRequest>) -> Result<Response<GetChainResponse>, Status> {
+        if let Some(relay) = self.node.relay() {
+            return relay.get_chain(&self.node, request).await;
+        }
         self.chain(request).await.map(Response::new).map_err(|refused| refused.into_status(&request_id()))
     }
 
     async fn watch_chain(&self, request: Request<WatchChainRequest>) -> Result<Response<Entries>, Status> {
+        if let Some(relay) = self.node.relay() {
+            return relay.watch_chain(&self.node, request).await;
+        }
         self.watch(request).await.map(Response::new).map_err(|refused| refused.into_status(&request_id()))
     }
 }

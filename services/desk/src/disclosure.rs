@@ -1,23 +1,220 @@
-//! For whom a chain is: the one place that says it, for what is shown of a chain and for the keys that open it.
+//! What of a chain a reader is shown: the one place that says it, for every way to read one.
+//!
+//! ```text
+//! entries ─ Viewed ─ by the reader ─ Decision of each act ─▶ View: full, redacted, existence only, sealed placeholder
+//!                                                         └▶ Seen: what the record of the reading says of it
+//! ```
 
-use mediation_domain::admit::Caller;
-use mediation_ledger::{
-    chain::{ChainId, Revision},
-    ledger::Fold,
+use std::collections::{BTreeMap, BTreeSet};
+
+use mediation_domain::{
+    catalogue,
+    history::{EventId, Recorded},
+    visibility::{Decision, Grade, Row, Shown, Sight, mask_identity},
 };
-use mediation_proto::mediation::types::v1::AgencyKind;
+use mediation_ledger::{ledger::CheckedEntry, part::OpenedPart};
+use mediation_proto::{
+    fields::{Shape, Value},
+    mediation::{
+        ledger::v1::{Act, DisclosedPart, Existence, PartKind},
+        types::v1::{Identity, Part, VisibilityGrade},
+    },
+};
+use prost::Message as _;
 
-/// Whether a chain is open to an agency.
-///
-/// Until the whole visibility matrix is in force this is its strictest subset: agencies that recorded on the chain or are
-/// named in it, governance and township centers, and the audit; of a restricted chain only those that take part. The
-/// registry chain is open to every agency. A chain that could not be seen whole is open to nobody: what could not be seen
-/// may restrict it.
-pub(crate) fn is_open(origin: &str, caller: &Caller, fold: &Fold) -> bool {
-    let oversees = matches!(caller.kind, AgencyKind::GovernanceCenter | AgencyKind::TownshipCenter | AgencyKind::Audit);
-    let standing = fold.standing();
-    let open = fold.chain() == ChainId::registry(origin)
-        || standing.takes_part(&caller.agency)
-        || (oversees && !standing.is_restricted());
-    open && !fold.is_blind() && fold.next() != Revision::FIRST
+use crate::accesses::Seen;
+
+/// What a reader is shown of one entry.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct View {
+    /// The entry itself: who, when, and the commitments. Without it, its leaf hash alone.
+    pub(crate) entry: bool,
+    /// How much of the act; none for an entry without a decision.
+    pub(crate) grade: Option<VisibilityGrade>,
+    pub(crate) rule: String,
+    pub(crate) parts: Vec<DisclosedPart>,
+    pub(crate) masked: Vec<Identity>,
+    pub(crate) existence: Option<Existence>,
+    /// Why the entry does not count; to a reader who may not know more, the code alone.
+    pub(crate) fault: String,
+    disclosure: Option<EventId>,
+}
+
+/// An entry of a registry chain, which is open to everybody: its facts, and everything to the agency that recorded it. What is no
+/// matter of the registry, such as a hold or an order to erase, is shown to that agency alone.
+pub(crate) fn open(agency: &str, entry: &CheckedEntry) -> View {
+    let own = is_own(agency, entry);
+    let event = entry.outcome.as_ref().ok().and_then(|recorded| recorded.act.event());
+    let row = event.and_then(|(kind, _)| Row::named(&catalogue::row(kind).visibility_row));
+    if row == Some(Row::FINDINGS) && !own {
+        return View::default();
+    }
+    shown(agency, entry)
+}
+
+fn shown(agency: &str, entry: &CheckedEntry) -> View {
+    let own = is_own(agency, entry);
+    let parts = entry.parts.iter().filter(|part| own || part.commitment.kind == PartKind::Act).map(sent).collect();
+    View { entry: true, parts, fault: fault(entry), ..View::default() }
+}
+
+/// An entry as a reader sees it.
+pub(crate) fn view(sight: &Sight<'_, '_>, entry: &CheckedEntry) -> View {
+    let revision = entry.revision.0;
+    match (&entry.outcome, sight.decide(revision)) {
+        (Ok(_), Some(decision)) if decision.grade > Grade::None => decided(sight, entry, &decision),
+        (Ok(_), Some(decision)) => View { rule: decision.rule.to_string(), ..View::default() },
+        // Of what does not count, or cannot be read, nobody can say whose it is to know but who recorded it.
+        (Ok(_) | Err(_), _) => {
+            let own = is_own(sight.reader().agency, entry);
+            if own || sight.is_audit() {
+                return shown(sight.reader().agency, entry);
+            }
+            let code = entry.outcome.as_ref().err().map(|fault| fault.code().to_owned());
+            View { fault: code.unwrap_or_default(), ..View::default() }
+        }
+    }
+}
+
+fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> View {
+    let (grade, rule) = (Some(sent_grade(decision.grade)), decision.rule.to_string());
+    let mut view = View { entry: true, grade, rule, fault: fault(entry), ..View::default() };
+    for part in &entry.parts {
+        let kind = part.commitment.kind;
+        let subjects = if kind == PartKind::Identities { identities(&part.plaintext) } else { Vec::new() };
+        let own = !subjects.is_empty() && subjects.iter().all(|identity| sight.is_own(identity.subject()));
+        match decision.part(kind, own) {
+            Shown::Plain => view.parts.push(sent(part)),
+            Shown::Masked => {
+                let masked = |identity: &Identity| mask_identity(identity, sight.minor_place(identity.subject()));
+                view.masked.extend(subjects.iter().map(masked));
+            }
+            Shown::Withheld => {}
+        }
+    }
+    if view.shows(PartKind::Sealed) {
+        view.disclosure = sight.approval(entry.revision.0, PartKind::Sealed);
+    }
+    if decision.grade == Grade::Existence {
+        view.existence = sight.existence(entry.revision.0).map(|(event, outcome)| Existence {
+            event: event.to_owned(),
+            outcome: outcome.unwrap_or_default().to_owned(),
+        });
+    }
+    view
+}
+
+impl View {
+    fn shows(&self, kind: PartKind) -> bool {
+        self.parts.iter().any(|part| part.kind() == kind)
+    }
+}
+
+/// What the record of a reading says: one row for each grade, and sealed parts in rows of their own, since of a session the
+/// rules ask whether that part was read.
+pub(crate) fn seen<'e>(views: impl Iterator<Item = (&'e Recorded, &'e View)>) -> Vec<Seen> {
+    let mut groups: BTreeMap<(VisibilityGrade, bool, Option<EventId>), Group> = BTreeMap::new();
+    let mut all = 0;
+    for (recorded, view) in views {
+        all += 1;
+        let Some(grade) = view.grade else { continue };
+        let mut add = |grade, sealed, disclosure, parts: &[Part]| {
+            let group = groups.entry((grade, sealed, disclosure)).or_default();
+            group.acts.insert(recorded.revision, recorded.event_id);
+            group.parts.extend(parts);
+            group.rules.insert(view.rule.clone());
+        };
+        let plain: Vec<Part> = view.parts.iter().filter_map(|part| sent_kind(part.kind())).collect();
+        let (sealed, others): (Vec<Part>, Vec<Part>) = plain.into_iter().partition(|part| *part == Part::Sealed);
+        // Of what is seen by its existence alone, that is of its facts.
+        add(grade, false, None, if others.is_empty() { &[Part::Act] } else { &others });
+        if !view.masked.is_empty() {
+            add(VisibilityGrade::R, false, None, &[Part::Identities]);
+        }
+        if !sealed.is_empty() {
+            add(VisibilityGrade::F, true, view.disclosure, &sealed);
+        }
+    }
+    let rows = groups.into_iter().map(|((grade, sealed, disclosure), Group { acts, parts, rules })| {
+        let whole = acts.len() == all && !sealed;
+        let acts = if whole { Vec::new() } else { acts.into_values().collect() };
+        Seen { grade, parts: parts.into_iter().collect(), acts, rules: rules.into_iter().collect(), disclosure }
+    });
+    rows.collect()
+}
+
+#[derive(Default)]
+struct Group {
+    /// By revision.
+    acts: BTreeMap<u64, EventId>,
+    parts: BTreeSet<Part>,
+    rules: BTreeSet<String>,
+}
+
+fn is_own(agency: &str, entry: &CheckedEntry) -> bool {
+    entry.statement.as_ref().is_some_and(|statement| statement.agency == agency)
+}
+
+fn fault(entry: &CheckedEntry) -> String {
+    entry.outcome.as_ref().err().map(|fault| format!("{}: {fault}", fault.code())).unwrap_or_default()
+}
+
+fn sent(part: &OpenedPart) -> DisclosedPart {
+    DisclosedPart {
+        kind: part.commitment.kind.into(),
+        number: u32::from(part.commitment.number),
+        salt: part.salt.to_vec().into(),
+        plaintext: part.plaintext.clone(),
+    }
+}
+
+fn sent_grade(grade: Grade) -> VisibilityGrade {
+    match grade {
+        Grade::Full => VisibilityGrade::F,
+        Grade::Redacted => VisibilityGrade::R,
+        Grade::Existence => VisibilityGrade::E,
+        Grade::None => VisibilityGrade::N,
+    }
+}
+
+fn sent_kind(kind: PartKind) -> Option<Part> {
+    match kind {
+        PartKind::Act => Some(Part::Act),
+        PartKind::Identities => Some(Part::Identities),
+        PartKind::Narrative => Some(Part::Narrative),
+        PartKind::Sealed => Some(Part::Sealed),
+        PartKind::Unspecified => None,
+    }
+}
+
+/// The identities that an identities part holds.
+fn identities(plaintext: &[u8]) -> Vec<Identity> {
+    let Ok(act) = Act::decode(plaintext) else { return Vec::new() };
+    let Some((_, fields)) = act.event() else { return Vec::new() };
+    let messages = fields.info().fields.iter().filter(|field| matches!(field.shape, Shape::Message(_)));
+    let values =
+        messages.flat_map(|field| (0..fields.count(field.number)).filter_map(|at| fields.value(field.number, at)));
+    values.filter_map(identity).collect()
+}
+
+fn identity(value: Value<'_>) -> Option<Identity> {
+    let Value::Message(message) = value else { return None };
+    if message.info().name != "Identity" {
+        return None;
+    }
+    let text = |name: &str| message.text(name).map(str::to_owned);
+    let id_kind = match message.named("id_kind") {
+        Some(Value::Enum(number)) => Some(number),
+        Some(Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Message(_)) | None => None,
+    };
+    Some(Identity {
+        subject: text("subject"),
+        name: text("name"),
+        id_kind,
+        id_masked: text("id_masked"),
+        phone: text("phone"),
+        address: text("address"),
+        birth_date: text("birth_date"),
+        credit_code: text("credit_code"),
+    })
 }

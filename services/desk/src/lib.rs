@@ -3,6 +3,8 @@
 //! Nothing is decided in an interceptor. The caller is a value that a function takes ([`caller::caller`]), and
 //! [`status`] alone makes a `Status`.
 
+mod access_log;
+mod accesses;
 mod answer;
 pub mod caller;
 pub mod chains;
@@ -14,6 +16,8 @@ pub mod listener;
 pub mod node;
 pub mod proofs;
 pub mod quota;
+mod reading;
+mod relay;
 pub mod request;
 pub mod server;
 pub mod signing;

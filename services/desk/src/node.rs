@@ -1,8 +1,12 @@
 //! What a serving process holds: the recorder, the seals, the rules. Every service shares one.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
-use mediation_domain::admit::Caller;
+use mediation_domain::{admit::Caller, directory::Directory, visibility::Sight};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::{Fold, Ledger},
@@ -15,16 +19,20 @@ use mediation_projections::{sealer::Seals, witnesses::Cosigned};
 use mediation_proto::{
     DeskInfo,
     derived::DESKS,
-    mediation::ledger::v1::{Reason, Receipt, ReceiptLevel, Seal},
+    mediation::ledger::v1::{Reading, Reason, Receipt, ReceiptLevel, Seal},
 };
 use tokio::{sync::watch, time::Instant};
 use tonic::Request;
 
 use crate::{
+    accesses::Accesses,
     caller,
-    disclosure::is_open,
+    chains::Audience,
     quota::{Quota, Quotas},
+    reading::Reads,
+    relay::Relay,
     status::Refused,
+    vault::RemoteVault,
 };
 
 /// How long an answer waits for its seal, and the witnesses, before it is given as far as it has come.
@@ -57,10 +65,22 @@ impl Scope {
     }
 }
 
+/// Where it is decided what readers see, and recorded that they read.
+#[derive(Debug)]
+pub enum Readings<L, V> {
+    /// In this process, which holds the vault. The recorder may be one that signs for nothing else.
+    Here(Arc<Recorder<L, V>>),
+    /// In the process that holds the vault.
+    Elsewhere(RemoteVault),
+}
+
 /// A serving process.
 #[derive(Debug)]
 pub struct Node<L, V> {
     recorder: Arc<Recorder<L, V>>,
+    accesses: Accesses<L, V>,
+    relay: Option<Relay>,
+    registries: Registries,
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
@@ -79,14 +99,41 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// A node whose checkpoints witnesses cosign.
     #[must_use]
     pub fn with_witnesses(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned) -> Arc<Self> {
-        Self::within(recorder, seals, cosigned, Scope::default())
+        let readings = Readings::Here(Arc::clone(&recorder));
+        Self::within(recorder, readings, seals, cosigned, Scope::default())
     }
 
     /// A node that serves a part of the ledger.
     #[must_use]
-    pub fn within(recorder: Arc<Recorder<L, V>>, seals: Seals, cosigned: Cosigned, scope: Scope) -> Arc<Self> {
+    pub fn within(
+        recorder: Arc<Recorder<L, V>>,
+        readings: Readings<L, V>,
+        seals: Seals,
+        cosigned: Cosigned,
+        scope: Scope,
+    ) -> Arc<Self> {
+        let (accesses, relay) = match readings {
+            Readings::Here(recorder) => (Accesses::new(recorder), None),
+            Readings::Elsewhere(vault) => (Accesses::new(Arc::clone(&recorder)), Some(Relay::new(vault))),
+        };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
-        Arc::new(Self { recorder, seals, cosigned, scope, quotas, stopping })
+        let registries = Registries::default();
+        Arc::new(Self { recorder, accesses, relay, registries, seals, cosigned, scope, quotas, stopping })
+    }
+
+    /// Records what readers were refused until now: a process that stops keeps nothing back.
+    pub async fn flush_refusals(&self) {
+        self.accesses.flush().await;
+    }
+
+    /// The records of readings.
+    pub(crate) fn accesses(&self) -> &Accesses<L, V> {
+        &self.accesses
+    }
+
+    /// The process that shows chains in this one's stead.
+    pub(crate) fn relay(&self) -> Option<&Relay> {
+        self.relay.as_ref()
     }
 
     /// What it serves.
@@ -151,13 +198,29 @@ impl<L: Log, V: Vault> Node<L, V> {
         ))
     }
 
-    /// Whether a caller may know of a chain; refused in the same words whether it does not exist or is not for him.
-    pub(crate) fn may_read(&self, caller: &Caller, fold: &Fold) -> Result<(), Refused> {
-        if is_open(self.ledger().origin(), caller, fold) {
+    /// For whom a chain is read.
+    pub(crate) fn audience(
+        &self,
+        caller: &Caller,
+        chain: ChainId,
+        reading: Option<Reading>,
+    ) -> Result<Audience, Refused> {
+        let registry = self.ledger().registry();
+        if self.registries.holds(self.ledger().origin(), registry.directory(), chain) {
+            return Ok(Audience::Everybody { agency: caller.agency.clone() });
+        }
+        let now_s = self.ledger().clock().now_ms().div_euclid(1_000);
+        Reads::parse(caller, reading, registry.directory(), now_s).map(Audience::Reader)
+    }
+
+    /// Whether a reader may know of a chain; refused in the same words whether it does not exist or is not for him. A chain
+    /// that could not be seen whole is for nobody: what could not be seen may restrict it.
+    pub(crate) fn may_know(&self, reads: &Reads, fold: &Fold, sight: &Sight<'_, '_>) -> Result<(), Refused> {
+        if sight.is_known() && !fold.is_blind() {
             return Ok(());
         }
-        let chain = fold.chain().to_string();
-        Err(Refused::new(Reason::ChainNotFound).detail(chain.clone(), chain))
+        self.accesses.refuse(reads, fold.chain());
+        Err(Refused::no_chain(fold.chain()))
     }
 
     /// The receipt of a placed act, as far as was asked for, or as far as it has come by the time-out.
@@ -192,6 +255,26 @@ impl<L: Log, V: Vault> Node<L, V> {
             level: level.into(),
             seal,
         }
+    }
+}
+
+/// Registry chains, which are open: that of the ledger, and one of each agency.
+#[derive(Debug, Default)]
+struct Registries(RwLock<BTreeMap<String, ChainId>>);
+
+impl Registries {
+    fn holds(&self, origin: &str, directory: &Directory, chain: ChainId) -> bool {
+        let agencies = directory.iter().count();
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if known.len() == agencies {
+            return chain == ChainId::registry(origin) || known.values().any(|own| *own == chain);
+        }
+        drop(known);
+        let own = |agency: &str| (agency.to_owned(), ChainId::agency_registry(origin, agency));
+        let all: BTreeMap<String, ChainId> = directory.iter().map(|(agency, _)| own(agency)).collect();
+        let holds = chain == ChainId::registry(origin) || all.values().any(|own| *own == chain);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
+        holds
     }
 }
 

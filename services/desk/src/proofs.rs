@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use mediation_domain::admit::Violation;
 use mediation_ledger::{
-    ledger::Fold,
+    chain::ChainId,
+    ledger::{CheckedEntry, Fold},
     log::Log,
     merkle::{Hash, LeafIndex, TreeSize},
     recorder::Placed,
@@ -49,9 +50,16 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         };
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
-        self.node.may_read(&caller, &fold)?;
-        let found =
-            fold.place(event_id).and_then(|revision| entries.into_iter().find(|entry| entry.revision == revision));
+        // A receipt is for who recorded the act; who has recorded nothing on the chain learns nothing of it. The registry
+        // chain is open.
+        let is_open = chain == ChainId::registry(self.node.ledger().origin());
+        let is_for = |entry: &CheckedEntry| {
+            is_open || entry.statement.as_ref().is_some_and(|statement| statement.agency == caller.agency)
+        };
+        let place = fold.place(event_id);
+        let mut own = entries.into_iter().filter(is_for).peekable();
+        own.peek().ok_or_else(|| Refused::no_chain(chain))?;
+        let found = own.find(|entry| Some(entry.revision) == place);
         let found = found.ok_or_else(|| Refused::new(Reason::EntryNotFound))?;
         let placed = Placed { chain, event_id, revision: found.revision, leaf: found.leaf, entry: found.entry };
         Ok(self.node.receipt(placed, wait).await)

@@ -7,8 +7,8 @@ use mediation_proto::{
     FILE_DESCRIPTOR_SET,
     derived::DESKS,
     mediation::ledger::v1::{
-        Reason, chain_service_server::ChainServiceServer, log_service_server::LogServiceServer,
-        vault_service_server::VaultServiceServer,
+        Reason, access_service_server::AccessServiceServer, chain_service_server::ChainServiceServer,
+        log_service_server::LogServiceServer, vault_service_server::VaultServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -16,6 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tonic::{server::NamedService, service::RoutesBuilder, transport::Server};
 
 use crate::{
+    access_log::AccessLog,
     answer::Answered,
     chains::Chains,
     desk::{self, Desk},
@@ -107,6 +108,9 @@ fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, node: &Arc<Node<L, V>>) -
     if scope.chains {
         services.push(name_of(&chains));
         routes.add_service(Answered::new(chains, Reason::LogUnavailable));
+        let accesses = AccessServiceServer::new(AccessLog::new(Arc::clone(node)));
+        services.push(name_of(&accesses));
+        routes.add_service(Answered::new(accesses, Reason::LogUnavailable));
     }
     services
 }

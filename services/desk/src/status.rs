@@ -7,6 +7,7 @@ use mediation_domain::{
     calendar::format_instant,
 };
 use mediation_ledger::{
+    chain::ChainId,
     ledger::LedgerError,
     log::{AppendError, ReadError},
     part::SplitError,
@@ -70,6 +71,12 @@ impl Refused {
         )
     }
 
+    /// There is no such chain, or the caller may not know of it.
+    #[must_use]
+    pub(crate) fn no_chain(chain: ChainId) -> Self {
+        Self::new(Reason::ChainNotFound).detail(chain.to_string(), chain.to_string())
+    }
+
     /// Bytes that are no message of the service.
     #[must_use]
     pub fn no_message() -> Self {
@@ -109,6 +116,13 @@ impl Refused {
     #[must_use]
     pub fn detail(mut self, en: impl Into<String>, zh: impl Into<String>) -> Self {
         self.detail = Some((clipped(&en.into(), DETAIL_BYTES_MAX), clipped(&zh.into(), DETAIL_BYTES_MAX)));
+        self
+    }
+
+    /// Adds what happened, for the trace alone.
+    #[must_use]
+    pub(crate) fn caused_by(mut self, cause: &str) -> Self {
+        self.cause = Some(cause.into());
         self
     }
 

@@ -1,34 +1,41 @@
-//! The vault as a service of its own: it keeps the keys of all parts, and gives each agency those of the chains that are
-//! open to it. The caller is the agency of the client certificate.
+//! The vault as a service of its own: it keeps the keys of all parts, and gives each agency what its processes need to record.
+//! The caller is the agency of the client certificate.
 //!
 //! ```text
 //! Deposit  kept durably, never replaced
-//! Keys     is the chain open to the caller? the keys : withheld, whether the chain exists or not
+//! Keys     of what the caller recorded, all; of the other acts of a chain that it is on, those of the `act` parts: by these a
+//!          desk knows where the chain stands. Everything else is withheld, whether the chain exists or not
 //! Admit    the chain, folded with all keys ─ admit(caller, act) ─ the answer of a single machine
 //! ```
+//!
+//! What readers see is not decided by keys: they are shown chains by the process that holds the vault (`relay.rs`).
 
 mod remote;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use mediation_domain::admit::{Caller, admit};
 use mediation_ledger::{
     chain::{ChainId, Revision},
-    ledger::{Fold, Folds, Ledger},
+    ledger::{CheckedEntry, Fold, Folds, Ledger},
     log::Log,
+    merkle::Hash,
     recorder::FOLDS_DEFAULT,
     vault::{Admission, Keys, Vault},
 };
-use mediation_proto::mediation::ledger::v1::{
-    AdmitRequest, AdmitResponse, DepositRequest, DepositResponse, KeysRequest, KeysResponse, Reason,
-    vault_service_server::VaultService,
+use mediation_proto::mediation::{
+    ledger::v1::{
+        AdmitRequest, AdmitResponse, DepositRequest, DepositResponse, KeysRequest, KeysResponse, PartKind, Reason,
+        vault_service_server::VaultService,
+    },
+    types::v1::AgencyKind,
 };
 use tokio::sync::OwnedMutexGuard;
 use tonic::{Request, Response, Status, async_trait};
 
 pub use self::remote::{RemoteVault, VaultAccess};
-use crate::{caller, disclosure::is_open, node::request_id, status::Refused};
+use crate::{caller, node::request_id, status::Refused};
 
 /// Keys of one deposit: with the longest pseudonyms they fit into a request.
 pub const DEPOSITS_MAX: usize = 2_048;
@@ -47,7 +54,36 @@ const LOOK_PAUSE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Custodian<L, V> {
     ledger: Arc<Ledger<L, V>>,
-    folds: Folds,
+    folds: Folds<Known>,
+}
+
+/// A chain as far as the vault has read it.
+#[derive(Debug)]
+struct Known {
+    fold: Fold,
+    /// Whose each part is, and whether it is an `act` part.
+    parts: HashMap<Hash, (Arc<str>, bool)>,
+}
+
+impl From<ChainId> for Known {
+    fn from(chain: ChainId) -> Self {
+        Self { fold: Fold::new(chain), parts: HashMap::new() }
+    }
+}
+
+impl Known {
+    fn take(&mut self, entries: &[CheckedEntry]) {
+        for statement in entries.iter().filter_map(|entry| entry.statement.as_ref()) {
+            let agency: Arc<str> = statement.agency.as_str().into();
+            let part = |kind| (Arc::clone(&agency), kind == PartKind::Act);
+            self.parts.extend(statement.commitments.iter().map(|known| (known.digest, part(known.kind))));
+        }
+    }
+
+    /// Whether the key of a part is for the processes of an agency that is on the chain, or is not.
+    fn is_for(&self, agency: &str, is_on: bool, part: &Hash) -> bool {
+        self.parts.get(part).is_some_and(|(owner, is_act)| owner.as_ref() == agency || (is_on && *is_act))
+    }
 }
 
 impl<L: Log, V: Vault> Custodian<L, V> {
@@ -69,11 +105,16 @@ impl<L: Log, V: Vault> Custodian<L, V> {
     async fn released(&self, request: Request<KeysRequest>) -> Result<KeysResponse, Refused> {
         let caller = self.caller(&request).await?;
         let (chain, next, digests) = wire::read_keys_request(request.into_inner())?;
-        let keys = if self.is_open(&caller, chain, next).await? {
-            self.ledger.vault().keys(chain, next, &digests).await?
-        } else {
-            Keys { withheld: digests.into_iter().collect(), ..Keys::default() }
+        let known = self.known(chain, next).await?;
+        let is_on = self.is_on(&caller, &known.fold);
+        let (given, withheld): (Vec<Hash>, Vec<Hash>) =
+            digests.into_iter().partition(|part| known.is_for(&caller.agency, is_on, part));
+        drop(known);
+        let mut keys = match given.is_empty() {
+            true => Keys::default(),
+            false => self.ledger.vault().keys(chain, next, &given).await?,
         };
+        keys.withheld.extend(withheld);
         Ok(wire::keys_response(keys))
     }
 
@@ -83,8 +124,8 @@ impl<L: Log, V: Vault> Custodian<L, V> {
         let caller = self.caller(&request).await?;
         let AdmitRequest { chain_id, next_revision, occurred_at, act } = request.into_inner();
         let (chain, act) = (wire::read_chain(chain_id.as_deref())?, act.unwrap_or_default());
-        let fold = self.fold(chain, Revision(next_revision)).await?;
-        let registry = self.ledger.refresh_registry().await?;
+        let known = self.known(chain, Revision(next_revision)).await?;
+        let (fold, registry) = (&known.fold, self.ledger.refresh_registry().await?);
         let admission = match admit(&caller, fold.standing(), registry.directory(), occurred_at, &act) {
             Ok(()) => Admission::Admitted { chain_is_empty: fold.standing().is_empty() },
             Err(refusal) => Admission::Refused(refusal),
@@ -92,28 +133,29 @@ impl<L: Log, V: Vault> Custodian<L, V> {
         Ok(wire::admit_response(admission))
     }
 
-    /// Whether a chain is open to the caller. Who takes part in one does so for ever, however old the fold is.
-    async fn is_open(&self, caller: &Caller, chain: ChainId, next: Revision) -> Result<bool, Refused> {
-        if chain == ChainId::registry(self.ledger.origin()) {
-            return Ok(true);
-        }
-        if self.folds.of(chain).lock().await.standing().takes_part(&caller.agency) {
-            return Ok(true);
-        }
-        let fold = self.fold(chain, next).await?;
-        Ok(is_open(self.ledger.origin(), caller, &fold))
+    /// Whether the processes of an agency are given the `act` parts of a chain: those of the agencies that recorded on it or are
+    /// named in it, of the centers that keep its clocks, and of the audit; of a chain with an accusation those that take part
+    /// alone. The registry chain is open.
+    fn is_on(&self, caller: &Caller, fold: &Fold) -> bool {
+        let oversees =
+            matches!(caller.kind, AgencyKind::GovernanceCenter | AgencyKind::TownshipCenter | AgencyKind::Audit);
+        let standing = fold.standing();
+        fold.chain() == ChainId::registry(self.ledger.origin())
+            || standing.takes_part(&caller.agency)
+            || (oversees && !standing.is_restricted())
     }
 
-    /// The fold of a chain with all keys, at least as far as the caller has read it.
-    async fn fold(&self, chain: ChainId, next: Revision) -> Result<OwnedMutexGuard<Fold>, Refused> {
+    /// A chain with all keys, at least as far as the caller has read it.
+    async fn known(&self, chain: ChainId, next: Revision) -> Result<OwnedMutexGuard<Known>, Refused> {
         let kept = self.folds.of(chain);
         for _look in 0..LOOKS_MAX {
-            let mut fold = Arc::clone(&kept).lock_owned().await;
-            self.ledger.catch_up(&mut fold).await?;
-            if fold.next() >= next {
-                return Ok(fold);
+            let mut known = Arc::clone(&kept).lock_owned().await;
+            let entries = self.ledger.catch_up(&mut known.fold).await?;
+            known.take(&entries);
+            if known.fold.next() >= next {
+                return Ok(known);
             }
-            drop(fold);
+            drop(known);
             tokio::time::sleep(LOOK_PAUSE).await;
         }
         Err(Refused::new(Reason::LogUnavailable))

@@ -10,7 +10,14 @@ use bytes::Bytes;
 use clap::Args;
 use mediation_client::{Client, Connection, Identity, Trust};
 use mediation_ledger::{chain::ChainId, merkle::Hash, part::OpenedPart, registry::Registry};
-use mediation_proto::mediation::types::v1::AgencyKind;
+use mediation_proto::{
+    derived::{TYPES_ACCESS_PURPOSE, TYPES_ROLE},
+    fields::EnumInfo,
+    mediation::{
+        ledger::v1::Reading,
+        types::v1::{AccessPurpose, AgencyKind, Role},
+    },
+};
 
 use crate::{layout::Layout, manifest::Manifest, output};
 
@@ -26,6 +33,84 @@ pub(crate) struct Access {
     /// 以何机构身份连接 · Agency to call as
     #[arg(long, value_name = "ID")]
     pub(crate) agency: Option<String>,
+}
+
+/// Who reads, and why: it stands in the record of the reading.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct ReadingArguments {
+    /// 查阅人编号，如 CT-LP/JUDGE-1；缺省为操作系统用户 · Official who reads, such as CT-LP/JUDGE-1; the user of the system without it
+    #[arg(long, value_name = "REF")]
+    reader: Option<String>,
+    /// 查阅角色代码，如 REG；缺省按所见最少者 · Role in which he reads, such as REG; the one that sees least without it
+    #[arg(long, value_name = "ROLE", value_parser = code::<Role>)]
+    role: Option<Role>,
+    /// 查阅目的代码，如 HANDLING · Purpose, such as HANDLING
+    #[arg(long, value_name = "CODE", value_parser = code::<AccessPurpose>)]
+    purpose: Option<AccessPurpose>,
+    /// 法律依据 · Legal basis
+    #[arg(long, value_name = "TEXT")]
+    legal_basis: Option<String>,
+    /// 网格员所在网格 · Grid of a grid worker
+    #[arg(long, value_name = "GRID")]
+    grid: Option<String>,
+}
+
+impl ReadingArguments {
+    /// A clerk of an agency: of what it recorded itself he sees everything.
+    pub(crate) fn of_a_clerk() -> Self {
+        Self { role: Some(Role::Reg), ..Self::default() }
+    }
+
+    /// As the ledger is told it. What is not said is the user of the system, and the daily work of his agency.
+    pub(crate) fn of(&self, agency: &str, kind: AgencyKind) -> Reading {
+        let usual = if kind == AgencyKind::Audit { AccessPurpose::Audit } else { AccessPurpose::Handling };
+        Reading {
+            reader: Some(self.reader.clone().unwrap_or_else(|| format!("{agency}/{}", system_user()))),
+            role: self.role.map(Into::into),
+            purpose: Some(self.purpose.unwrap_or(usual).into()),
+            legal_basis: self.legal_basis.clone(),
+            grid: self.grid.clone(),
+        }
+    }
+
+    /// The same for another purpose, unless one was said.
+    pub(crate) fn for_purpose(mut self, purpose: AccessPurpose) -> Self {
+        self.purpose.get_or_insert(purpose);
+        self
+    }
+}
+
+/// The user of the system, as an id may hold him.
+fn system_user() -> String {
+    let said = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok()).unwrap_or_default();
+    let formed: String = said.chars().filter(|letter| letter.is_ascii_alphanumeric()).take(SYSTEM_USER_MAX).collect();
+    if formed.is_empty() { "cli".to_owned() } else { formed }
+}
+
+/// Letters of the system's user that are kept.
+const SYSTEM_USER_MAX: usize = 24;
+
+/// A code of one of the ledger's lists, as a value of an argument.
+fn code<T: Coded>(text: &str) -> Result<T, String> {
+    let known = T::LIST.number(text).and_then(|number| T::try_from(number).ok());
+    known.ok_or_else(|| {
+        let codes: Vec<&str> = T::LIST.values.iter().map(|value| value.1).collect();
+        format!("应为下列代码之一 · must be one of {}", codes.join(", "))
+    })
+}
+
+/// A code list as a type.
+trait Coded: TryFrom<i32> {
+    /// The list.
+    const LIST: &'static EnumInfo;
+}
+
+impl Coded for Role {
+    const LIST: &'static EnumInfo = &TYPES_ROLE;
+}
+
+impl Coded for AccessPurpose {
+    const LIST: &'static EnumInfo = &TYPES_ACCESS_PURPOSE;
 }
 
 /// A way into a ledger, for any of the agencies whose certificates lie in its directory.
@@ -50,6 +135,11 @@ impl Access {
     /// Connects as the agency that was named, as the only one that this directory has a certificate of, or as one that may
     /// read every chain.
     pub(crate) async fn connect(&self) -> Result<(Client, Registry)> {
+        self.connect_reading(&ReadingArguments::default()).await
+    }
+
+    /// The same, for somebody who reads.
+    pub(crate) async fn connect_reading(&self, reading: &ReadingArguments) -> Result<(Client, Registry)> {
         let door = self.door()?;
         let registry = door.registry().await?;
         let agency = match &self.agency {
@@ -59,7 +149,7 @@ impl Access {
                 None => door.auditor(&registry)?,
             },
         };
-        Ok((door.client(&agency, &registry).await?, registry))
+        Ok((door.client_reading(&agency, &registry, reading).await?, registry))
     }
 }
 
@@ -118,13 +208,24 @@ impl Door {
         Ok(client.registry_entries().await?)
     }
 
-    /// A client for an agency.
+    /// A client for an agency, which reads for its daily work.
     pub(crate) async fn client(&self, agency: &str, registry: &Registry) -> Result<Client> {
+        self.client_reading(agency, registry, &ReadingArguments::default()).await
+    }
+
+    /// A client for an agency and somebody of it who reads.
+    pub(crate) async fn client_reading(
+        &self,
+        agency: &str,
+        registry: &Registry,
+        reading: &ReadingArguments,
+    ) -> Result<Client> {
         let kind = registry
             .directory()
             .kind(agency)
             .with_context(|| format!("`{agency}` does not take part in this ledger"))?;
-        Ok(Client::new(self.connection(agency).await?, self.trust.clone(), kind)?)
+        let client = Client::new(self.connection(agency).await?, self.trust.clone(), kind)?;
+        Ok(client.reading(reading.of(agency, kind)))
     }
 
     /// The agency of a directory that was provisioned for one.

@@ -8,8 +8,9 @@ use std::{fs, path::PathBuf, time::Duration};
 use anyhow::Context as _;
 use anyhow::Result;
 use bytes::Bytes;
+use mediation_desk::vault::RemoteVault;
 #[cfg(feature = "kurrentdb")]
-use mediation_desk::vault::{RemoteVault, VaultAccess};
+use mediation_desk::vault::VaultAccess;
 use mediation_domain::admit::Caller;
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -196,6 +197,17 @@ impl AnyVault {
         match self {
             Self::File(_) | Self::Remote(_) => true,
             Self::Nowhere => false,
+        }
+    }
+
+    /// The way to the process that holds the vault, where this one does not.
+    pub(crate) fn elsewhere(&self) -> Option<RemoteVault> {
+        match self {
+            Self::File(_) => None,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(vault) => Some(vault.clone()),
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => None,
         }
     }
 

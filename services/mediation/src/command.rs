@@ -1,5 +1,6 @@
 //! The commands. Each answers whether all is as it should be.
 
+pub(crate) mod access_log;
 pub(crate) mod chain;
 pub(crate) mod city;
 pub(crate) mod clock;

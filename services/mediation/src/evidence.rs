@@ -189,6 +189,13 @@ async fn proved(
     let mut entries = Vec::new();
     for entry in &answered.entries {
         let receipt = entry.receipt.as_ref().context("the ledger sent an entry without its receipt")?;
+        ensure!(
+            !receipt.entry.is_empty(),
+            "revision {} of the chain is not for this agency to see: have the evidence exported by one that may see the whole \
+             chain, such as the audit · 链上版本 {} 对该机构不可见，请由可知悉全链的机构（如审计）导出证据包",
+            receipt.revision,
+            receipt.revision
+        );
         let Some(seal) = &receipt.seal else { break };
         if seal.leaf_index >= size.0 {
             break;

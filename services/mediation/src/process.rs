@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use mediation_desk::{
     health::Health,
     listener::{TlsFiles, tls_config},
-    node::{Node, Scope},
+    node::{Node, Readings, Scope},
     server::{self, Served},
     vault::Custodian,
 };
@@ -15,6 +15,7 @@ use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, recorder::Recorder, registry::Registry};
 use mediation_log_embedded::Options;
 use mediation_projections::{keeper::Keeper, sealer::Seals, witnesses::Witnesses};
+use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 use self::opened::Opened;
@@ -78,6 +79,7 @@ impl Process {
         let sealer = tokio::spawn(sealer.run(stop_sealer.subscribe()));
         let log = Arc::clone(ledger.log());
         let recorder = Arc::new(Recorder::new(ledger, held(&layout, config.signing, &registry)?));
+        let readings = readings(&layout, config.signing, &registry, &recorder)?;
         let keeper = match config.keeper.enabled && config.roles.contains(&Role::Keeper) {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
@@ -93,13 +95,13 @@ impl Process {
         let scope = Scope {
             desks: config.desks.clone(),
             agencies: config.agencies.clone(),
-            chains: serves_some || config.roles.contains(&Role::Audit),
+            chains: serves_some || config.roles.contains(&Role::Audit) || config.roles.contains(&Role::Vault),
             quota: config.quotas.quota(),
         };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
-        let node = Node::within(recorder, seals, cosigned, scope);
+        let node = Node::within(recorder, readings, seals, cosigned, scope);
         let (listener, address, identity) = listen(config.listen, &layout).await?;
         let (tls, health) = (tls_config(&identity)?, Health::default());
         let probes = Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone()).await?;
@@ -173,6 +175,7 @@ impl Process {
             // It drops what it is about: the next one stamps what is sealed by then.
             stamper.await?;
         }
+        self.node.flush_refusals().await;
         let log = Arc::clone(self.node.ledger().log());
         let size = log.to_be_sealed();
         // What is recorded is sealed before the sealer is told to stop; one that hangs is not waited for for ever.
@@ -249,6 +252,29 @@ fn held(layout: &Layout, signing: Signing, registry: &Registry) -> Result<BTreeM
         Signing::Desk => signers(layout, agencies()),
         Signing::Caller => Ok(BTreeMap::new()),
     }
+}
+
+/// Where it is decided what readers see, and under which keys it is recorded that they read. Where callers sign, the keys of the
+/// governance centers that lie here sign that alone.
+fn readings(
+    layout: &Layout,
+    signing: Signing,
+    registry: &Registry,
+    recorder: &Arc<Recorder<AnyLog, AnyVault>>,
+) -> Result<Readings<AnyLog, AnyVault>> {
+    let ledger = recorder.ledger();
+    if let Some(vault) = ledger.vault().elsewhere() {
+        return Ok(Readings::Elsewhere(vault));
+    }
+    Ok(Readings::Here(match signing {
+        Signing::Desk => Arc::clone(recorder),
+        Signing::Caller => {
+            let is_center = |kind| kind == AgencyKind::GovernanceCenter;
+            let centers = registry.directory().iter().filter(|(_, agency)| is_center(agency.kind));
+            let signers = signers(layout, centers.map(|(agency, _)| agency))?;
+            Arc::new(Recorder::new(Arc::clone(ledger), signers))
+        }
+    }))
 }
 
 /// The signing keys that lie in a ledger's directory, by agency.

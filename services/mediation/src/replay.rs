@@ -1,7 +1,7 @@
 //! Replaying a case: every step through the real desk of its agency, then the ledger's own judgement.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,16 +20,20 @@ use mediation_domain::{
     rules::RuleSet,
 };
 use mediation_ledger::{
+    chain::ChainId,
     clock::{Clock, ManualClock},
     registry::Registry,
 };
-use mediation_proto::{ActRequest, mediation::types::v1::LateReason};
+use mediation_proto::{
+    ActRequest,
+    mediation::{ledger::v1::GetChainResponse, types::v1::LateReason},
+};
 use serde::Serialize;
 use tempfile::TempDir;
 use tonic_types::StatusExt as _;
 
 use crate::{
-    access::Door,
+    access::{Door, ReadingArguments},
     config::{Config, KeeperConfig},
     founding::{Founding, found},
     member::{self, Member},
@@ -48,6 +52,9 @@ pub(crate) struct Outcome {
     pub(crate) matches: bool,
     /// What is not.
     pub(crate) differences: Vec<String>,
+    /// Chain that it was recorded on, of a ledger that goes on: it says nothing about the case.
+    #[serde(skip)]
+    pub(crate) chain: Option<String>,
     /// Steps that admission refused.
     pub(crate) refusals: Vec<ExpectedRefusal>,
     leads: Vec<ExpectedLead>,
@@ -104,6 +111,7 @@ impl<'a> History<'a> {
             obligations,
             findings,
             outcome,
+            chain: None,
         }
     }
 
@@ -262,14 +270,38 @@ impl Replaying<'_> {
             }
             (self.progress)();
         }
-        let auditor = self.door.auditor(self.registry)?;
-        let client = self.door.client(&auditor, self.registry).await?;
-        let chain = client.verified_chain(&id, Some(case.as_of.clone()), self.registry).await?;
+        let chain = self.whole(&id, case).await?;
         if let Some((_, entry)) = chain.entries.iter().find(|(_, entry)| entry.outcome.is_err()) {
             bail!("entry {} of the replayed chain does not count: {:?}", entry.revision, entry.outcome.as_ref().err());
         }
         let judgement = judge_chain(&chain, self.registry, case)?;
         Ok(Replayed { chain, id, replay: Replay { judgement, steps, refusals } })
+    }
+
+    /// The chain as the audit is shown it, with every part that the agencies that recorded on it are shown: each sees in full
+    /// what it recorded itself, so that together they see everything.
+    async fn whole(&self, id: &str, case: &Case) -> Result<VerifiedChain> {
+        let auditor = self.door.auditor(self.registry)?;
+        let client = self.door.client(&auditor, self.registry).await?;
+        let mut all = client.chain(id, Some(case.as_of.clone())).await?;
+        let agencies: BTreeSet<&str> = case.steps.iter().map(|step| step.agency.as_str()).collect();
+        for agency in agencies {
+            let client = self.door.client_reading(agency, self.registry, &ReadingArguments::of_a_clerk()).await?;
+            // Whose every act was refused does not know the chain.
+            if let Ok(others) = client.chain(id, None).await {
+                merge(&mut all, others);
+            }
+        }
+        let chain = ChainId::parse(id).context("the id was just made")?;
+        Ok(client.trust().chain(chain, all, self.registry)?)
+    }
+}
+
+/// Adds to what one reader was shown the parts that another one was.
+fn merge(all: &mut GetChainResponse, others: GetChainResponse) {
+    for (entry, other) in all.entries.iter_mut().zip(others.entries) {
+        let known: Vec<(i32, u32)> = entry.parts.iter().map(|part| (part.kind, part.number)).collect();
+        entry.parts.extend(other.parts.into_iter().filter(|part| !known.contains(&(part.kind, part.number))));
     }
 }
 

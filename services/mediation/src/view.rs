@@ -1,46 +1,82 @@
 //! A verified chain, for people: a table of its acts, then leads, handoffs, clocks, obligations and findings.
 
-use mediation_client::VerifiedChain;
+use std::collections::BTreeMap;
+
+use mediation_client::{HiddenEntry, ToldAct, VerifiedChain};
 use mediation_domain::{calendar::Day, catalogue};
-use mediation_ledger::{ledger::CheckedEntry, merkle::LeafIndex, registry::Registry};
+use mediation_ledger::{chain::Revision, ledger::CheckedEntry, merkle::LeafIndex, registry::Registry};
 use mediation_proto::{
-    derived::TYPES_ROLE,
-    mediation::ledger::v1::{Clock, Finding, Judgement},
+    derived::{TYPES_ROLE, TYPES_VISIBILITY_GRADE},
+    fields::kind_of_event,
+    mediation::ledger::v1::{Clock, Existence, Finding, Judgement},
 };
 
 use crate::output::{line, table};
 
 /// Prints a chain.
 pub(crate) fn print(chain: &VerifiedChain, registry: &Registry) {
-    acts(&chain.entries, registry);
+    acts(chain, registry);
     judgement(&chain.judgement, &chain.entries, registry);
 }
 
-fn acts(entries: &[(LeafIndex, CheckedEntry)], registry: &Registry) {
-    let head = ["版本", "日期", "机构", "角色", "行为", "签名", "叶序号"];
-    let mut rows = vec![head.map(str::to_owned).to_vec()];
-    for (index, entry) in entries {
-        rows.push(act(*index, entry, registry));
-    }
+fn acts(chain: &VerifiedChain, registry: &Registry) {
+    let head = ["版本", "日期", "机构", "角色", "行为", "可见", "签名", "叶序号"];
+    let shown = chain
+        .entries
+        .iter()
+        .map(|(index, entry)| (entry.revision, act(*index, entry, chain.told.get(&entry.revision), registry)));
+    let mut rows: BTreeMap<Revision, Vec<String>> = shown.collect();
+    rows.extend(chain.hidden.iter().map(|hidden| (hidden.revision, placeholder(hidden))));
+    let rows: Vec<Vec<String>> = std::iter::once(head.map(str::to_owned).to_vec()).chain(rows.into_values()).collect();
     for row in table(&rows) {
         line(format!("  {row}"));
     }
 }
 
-fn act(index: LeafIndex, entry: &CheckedEntry, registry: &Registry) -> Vec<String> {
+fn act(index: LeafIndex, entry: &CheckedEntry, told: Option<&ToldAct>, registry: &Registry) -> Vec<String> {
     let agency = entry.statement.as_ref().map(|statement| name(&statement.agency, registry)).unwrap_or_default();
     let date = entry.statement.as_ref().map(|statement| Day::of(statement.occurred_at).to_string());
     let flag = if entry.late_revocation(registry).is_some() { "✓ 密钥事后吊销" } else { "✓" };
+    let existence = told.and_then(|told| told.existence.as_ref());
     let (role, event, mark) = match &entry.outcome {
         Ok(recorded) => {
             let role = recorded.act.header.as_ref().and_then(|header| header.signer_role);
             let role = role.and_then(|role| catalogue::zh_of_number(&TYPES_ROLE, role)).unwrap_or("（不可见）");
-            let event = recorded.act.event().map_or("（不可见）", |(kind, _)| catalogue::row(kind).zh.as_str());
-            (role.to_owned(), event.to_owned(), flag.to_owned())
+            let event = recorded.act.event().map(|(kind, _)| catalogue::row(kind).zh.clone());
+            let event = event.or_else(|| existence.map(existing)).unwrap_or_else(|| "（不可见）".to_owned());
+            (role.to_owned(), event, flag.to_owned())
         }
         Err(fault) => (String::new(), format!("不计入：{}", fault.code()), "✗".to_owned()),
     };
-    vec![entry.revision.to_string(), date.unwrap_or_default(), agency, role, event, mark, index.to_string()]
+    let grade = told
+        .and_then(|told| told.grade)
+        .and_then(|grade| catalogue::zh_of_number(&TYPES_VISIBILITY_GRADE, grade.into()));
+    let grade = grade.unwrap_or_default().to_owned();
+    vec![entry.revision.to_string(), date.unwrap_or_default(), agency, role, event, grade, mark, index.to_string()]
+}
+
+/// What the ledger tells of an act of which existence alone is shown.
+fn existing(existence: &Existence) -> String {
+    let row = kind_of_event(&existence.event).map(catalogue::row);
+    let event = row.map_or(existence.event.as_str(), |row| row.zh.as_str());
+    if existence.outcome.is_empty() { event.to_owned() } else { format!("{event}（{}）", existence.outcome) }
+}
+
+/// An entry of which the leaf hash alone is shown.
+fn placeholder(hidden: &HiddenEntry) -> Vec<String> {
+    let event =
+        if hidden.fault.is_empty() { "（不可见）".to_owned() } else { format!("不计入：{}", hidden.fault) };
+    let none = String::new;
+    vec![
+        hidden.revision.to_string(),
+        none(),
+        none(),
+        none(),
+        event,
+        "不可见".to_owned(),
+        none(),
+        hidden.index.to_string(),
+    ]
 }
 
 fn judgement(judgement: &Judgement, entries: &[(LeafIndex, CheckedEntry)], registry: &Registry) {

@@ -213,16 +213,16 @@ fn a_served_ledger_gives_a_bundle_of_what_the_agency_may_read() {
     let mut told = Told::new();
     let address = told.served.address.clone();
     let own = told.exported("own.evidence.zip", &["--ledger", &address, "--agency", "ZC-FL"]);
-    let other = told.exported("other.evidence.zip", &["--ledger", &address, "--agency", "ZC-JDZ"]);
+    let other = told.exported("other.evidence.zip", &["--ledger", &address, "--agency", "AUD-JDZ"]);
     told.served.stop();
     let offline = told.exported("offline.evidence.zip", &[]);
     let names = |bytes: Vec<u8>| -> Vec<String> { read(&bytes.into()).unwrap().into_keys().collect() };
     assert_eq!(names(own), names(offline), "the agency that recorded everything reads everything");
-    // Another one is shown the act parts; the two identities and the narrative are named in their place.
+    // The audit is shown facts and narrative, and identities in masks only: those are named in their place.
     let files = read(&other.into()).unwrap();
     let withheld: Value = serde_json::from_slice(&files["withheld.json"]).unwrap();
     let kinds: Vec<_> = withheld.as_array().unwrap().iter().map(|row| row["kind"].clone()).collect();
-    assert_eq!(kinds, ["identities", "identities", "narrative"]);
+    assert_eq!(kinds, ["identities", "identities"]);
     assert_eq!(withheld[0]["because"], "CLOSED");
     let policy = told.policy();
     let path = told.file("other.evidence.zip");

@@ -21,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use self::stand_in::StandIn;
-use crate::served::mediation;
+use crate::served::{mediation, reading};
 
 /// The desks of the tests: key, agency, kind.
 const DESKS: [(&str, &str, AgencyKind); 7] = [
@@ -160,7 +160,7 @@ impl Cluster {
     /// The vault, two sealers, seven desks and the audit.
     fn complete() -> Self {
         let mut cluster = Self::new();
-        cluster.add("vault", &["--role", "vault"]);
+        cluster.add("vault", &["--role", "vault", "--agency", "ZC-FL"]);
         let vault = cluster.process("vault").address.clone();
         for sealer in ["sealer", "stand-by"] {
             cluster.add(sealer, &["--role", "sealer"]);
@@ -181,7 +181,8 @@ impl Cluster {
     /// A client of an agency, at the process of that name.
     async fn client(&self, process: &str, agency: &str, kind: AgencyKind) -> Client {
         let address = &self.process(process).address;
-        Client::new(connection(&self.founded(), address, agency).await, self.trust(), kind).unwrap()
+        let connection = connection(&self.founded(), address, agency).await;
+        Client::new(connection, self.trust(), kind).unwrap().reading(reading(agency))
     }
 
     /// `mediation verify` of the whole shared log, as JSON, with what the audit may see.

@@ -36,6 +36,8 @@ mod python;
 #[cfg(test)]
 mod quotas;
 #[cfg(test)]
+mod reading;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod registry;

@@ -9,10 +9,10 @@ use mediation_proto::mediation::{
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
-use crate::served::{Served, chain_id, event_id, registration};
+use crate::served::{Served, chain_id, event_id, reading, registration};
 
 const BUREAU: Option<&str> = Some("XF-FL");
-const CENTER: Option<&str> = Some("ZC-ZS");
+const AUDIT: Option<&str> = Some("AUD-JDZ");
 
 /// Requests of the flood: more than the quota lets through in any time that the test may take.
 const FLOOD: usize = 200;
@@ -67,9 +67,9 @@ async fn a_flood_of_one_agency_is_refused_changes_nothing_and_leaves_the_others_
     assert!(refused.len() > FLOOD / 2, "only {} were refused", refused.len());
 
     let recorded = answers.iter().find(|(_, answer)| answer.is_ok()).unwrap().0.clone();
-    let mut chains = ChainServiceClient::new(served.connection(CENTER).await.channel);
+    let mut chains = ChainServiceClient::new(served.connection(AUDIT).await.channel);
     let mut known = async |chain: &str| {
-        let wanted = GetChainRequest { chain_id: Some(chain.to_owned()), ..GetChainRequest::default() };
+        let wanted = GetChainRequest { chain_id: Some(chain.to_owned()), as_of: None, reading: AUDIT.map(reading) };
         chains.get_chain(wanted).await.map_err(|status| status.code())
     };
     assert!(known(&recorded).await.is_ok(), "another agency reads on");

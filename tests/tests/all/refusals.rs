@@ -162,8 +162,10 @@ async fn a_chain_is_unknown_to_an_agency_that_has_no_part_in_it() {
     let own = served.client("XF-FL", AgencyKind::Petition).await.chain(&chain, None).await.unwrap();
     assert_eq!(own.entries.len(), 1);
     assert_eq!(own.entries.first().unwrap().parts.len(), 3, "the recorder sees all its parts");
-    let center = served.client("ZC-FL", AgencyKind::GovernanceCenter).await.chain(&chain, None).await.unwrap();
-    assert_eq!(center.entries.first().unwrap().parts.len(), 1, "others see the facts and no names");
+    let audit = served.client("AUD-JDZ", AgencyKind::Audit).await.chain(&chain, None).await.unwrap();
+    let entry = audit.entries.first().unwrap();
+    assert_eq!(entry.parts.len(), 2, "the audit sees facts and narrative");
+    assert_eq!(entry.masked.iter().map(|masked| masked.name()).collect::<Vec<_>>(), ["苗*"], "and no names");
 }
 
 #[tokio::test(flavor = "multi_thread")]

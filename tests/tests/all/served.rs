@@ -11,7 +11,15 @@ use std::{
 use ed25519_dalek::{SigningKey, pkcs8::DecodePrivateKey as _};
 use mediation_client::{CallerKeys, CallerSigner, Client, Connection, Identity, Trust};
 use mediation_ledger::key::Ed25519Signer;
-use mediation_proto::{ActRequest, fields::kind_of_event, json::act_from_json, mediation::types::v1::AgencyKind};
+use mediation_proto::{
+    ActRequest,
+    fields::kind_of_event,
+    json::act_from_json,
+    mediation::{
+        ledger::v1::Reading,
+        types::v1::{AccessPurpose, AgencyKind, Role},
+    },
+};
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 
@@ -225,7 +233,7 @@ impl Served {
 
     /// A client of an agency.
     pub(crate) async fn client(&self, agency: &str, kind: AgencyKind) -> Client {
-        Client::new(self.connection(Some(agency)).await, self.trust(), kind).unwrap()
+        Client::new(self.connection(Some(agency)).await, self.trust(), kind).unwrap().reading(reading(agency))
     }
 }
 
@@ -235,6 +243,20 @@ impl Drop for Served {
             drop(child.kill());
             drop(child.wait());
         }
+    }
+}
+
+/// Somebody of an agency who reads: a clerk, or an auditor.
+pub(crate) fn reading(agency: &str) -> Reading {
+    let (role, purpose) = match agency.starts_with("AUD-") {
+        true => (Role::Aud, AccessPurpose::Audit),
+        false => (Role::Reg, AccessPurpose::Handling),
+    };
+    Reading {
+        reader: Some(format!("{agency}/TEST-1")),
+        role: Some(role.into()),
+        purpose: Some(purpose.into()),
+        ..Reading::default()
     }
 }
 

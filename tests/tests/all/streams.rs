@@ -24,10 +24,11 @@ use tonic_reflection::pb::v1::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::served::{Served, chain_id, event_id, registration, request};
+use crate::served::{Served, chain_id, event_id, reading, registration, request};
 
 const BUREAU: Option<&str> = Some("XF-FL");
-const CENTER: Option<&str> = Some("ZC-ZS");
+const AUDIT: Option<&str> = Some("AUD-JDZ");
+const COURT: Option<&str> = Some("CT-FL");
 
 /// A server that waits for open streams takes longer to stop.
 const STOP_MAX: Duration = Duration::from_secs(8);
@@ -52,7 +53,7 @@ async fn record(served: &Served, act: ActRequest) {
 
 async fn watch(served: &Served, agency: Option<&str>, chain: &str, from_revision: u64) -> Streaming<ChainEntry> {
     let mut service = ChainServiceClient::new(served.connection(agency).await.channel);
-    let wanted = WatchChainRequest { chain_id: Some(chain.to_owned()), from_revision };
+    let wanted = WatchChainRequest { chain_id: Some(chain.to_owned()), from_revision, reading: agency.map(reading) };
     service.watch_chain(wanted).await.unwrap().into_inner()
 }
 
@@ -86,7 +87,7 @@ async fn a_watched_chain_shows_what_stands_then_what_comes_sealed_and_ends_when_
     record(&served, registration(&chain, &event_id(), "排水渠堵塞")).await;
     record(&served, follow_up(&chain)).await;
     let mut all = watch(&served, BUREAU, &chain, 0).await;
-    let mut later = watch(&served, CENTER, &chain, 2).await;
+    let mut later = watch(&served, AUDIT, &chain, 2).await;
     for revision in 0..5 {
         if revision >= 2 {
             record(&served, follow_up(&chain)).await;
@@ -125,16 +126,22 @@ async fn an_open_stream_of_acts_is_answered_to_the_last_and_told_that_the_server
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_only_oversees_a_chain_sees_nothing_more_of_it_once_it_carries_an_accusation() {
+async fn who_may_not_know_of_an_accusation_sees_nothing_more_of_a_chain_that_carries_one() {
     let served = Served::new();
     let chain = chain_id();
     record(&served, registration(&chain, &event_id(), "排水渠堵塞")).await;
-    let (mut overseer, mut own) = (watch(&served, CENTER, &chain, 0).await, watch(&served, BUREAU, &chain, 0).await);
-    assert_eq!(overseer.message().await.unwrap().unwrap().receipt.unwrap().revision, 0);
-    record(&served, accusation(&chain)).await;
-    let ended = overseer.message().await.unwrap_err();
-    assert_eq!(reason(&ended), (Code::NotFound, "CHAIN_NOT_FOUND".to_owned()));
+    let letter = json!({"kind": "移送函", "digest_algorithm": "SHA_256", "digest": "00".repeat(32), "pages": 1, "sensitivity": "S1"});
+    let data = json!({"mode": "TRANSFER", "target": "CT-FL", "purpose": "PRE_FILING_MEDIATION", "legal_basis": "信访工作条例第三十一条",
+        "documents": [letter]});
+    record(&served, request(&chain, &event_id(), "HandoffProposed", "XF-FL/REG-1", "REG", data)).await;
+    let (mut court, mut own) = (watch(&served, COURT, &chain, 0).await, watch(&served, BUREAU, &chain, 0).await);
     for revision in 0..2 {
+        assert_eq!(court.message().await.unwrap().unwrap().receipt.unwrap().revision, revision);
+    }
+    record(&served, accusation(&chain)).await;
+    let ended = court.message().await.unwrap_err();
+    assert_eq!(reason(&ended), (Code::NotFound, "CHAIN_NOT_FOUND".to_owned()));
+    for revision in 0..3 {
         assert_eq!(own.message().await.unwrap().unwrap().receipt.unwrap().revision, revision);
     }
 }

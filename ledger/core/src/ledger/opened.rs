@@ -1,7 +1,7 @@
 //! An entry with its parts, taken apart and checked against its commitments.
 
 use bytes::Bytes;
-use mediation_proto::mediation::ledger::v1::Act;
+use mediation_proto::mediation::ledger::v1::{Act, PartKind};
 
 use super::Fault;
 use crate::{
@@ -71,6 +71,11 @@ pub(super) fn open_record(
 }
 
 impl Opened {
+    /// Whether the `act` part is kept from this reader, by which alone it can be told where the chain stands.
+    pub(super) fn keeps_facts_back(&self) -> bool {
+        self.kept_back && self.withheld.iter().any(|commitment| commitment.kind == PartKind::Act)
+    }
+
     fn new(entry: &Bytes) -> Result<Self, Fault> {
         let entry = Entry::parse(entry)?;
         let statement = Statement::parse(&entry.statement)?;

@@ -482,10 +482,13 @@ async fn a_stranger_to_a_restricted_chain_is_not_told_where_it_stands() {
     bench.desks.record(&caller(BUREAU), &accusation).await.unwrap();
     let stranger = Request { expected_revision: Some(Revision(7)), ..follow_up(2) };
     let refused = bench.desks.record(&caller(CENTER), &stranger).await;
+    let nowhere = Request { chain: ChainId([9; 16]), ..stranger };
+    let unknown = bench.desks.record(&caller(CENTER), &nowhere).await;
     assert!(
-        matches!(&refused, Err(RecordError::Refused(refusal)) if refusal.reason == Reason::ChainNotOpenToYou),
+        matches!(&refused, Err(RecordError::Refused(refusal)) if refusal.reason == Reason::NotAnOpeningAct),
         "{refused:?}"
     );
+    assert_eq!(format!("{refused:?}"), format!("{unknown:?}"), "as if there were no such chain");
 }
 
 #[tokio::test]

@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use mediation_domain::admit::{Refusal, admit};
-use mediation_proto::mediation::ledger::v1::Reason;
+use mediation_domain::admit::admit;
 
 use super::{RecordError, Recorder, Submission};
 use crate::{
@@ -41,7 +40,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         let Submission { caller, request, .. } = *submission;
         let registry = self.ledger.registry_for(fold, &caller.agency, &request.act)?;
         if let Err(refusal) = admit(caller, fold.standing(), registry.directory(), request.occurred_at, &request.act)
-            && !depends_on_chain(&refusal)
+            && !refusal.depends_on_chain()
         {
             return Err(refusal.into());
         }
@@ -95,18 +94,6 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         after.apply(&Entered { agency, occurred_at, at, act: &request.act })?;
         Ok(Arc::new(after))
     }
-}
-
-/// Whether another state of the chain could have led to another answer.
-fn depends_on_chain(refusal: &Refusal) -> bool {
-    !matches!(
-        refusal.reason,
-        Reason::Malformed
-            | Reason::SecretContent
-            | Reason::KindNotAllowed
-            | Reason::RoleNotAllowed
-            | Reason::SignerNotOfAgency
-    )
 }
 
 /// What is refused when a key is not one that could sign. Where the key is held here, another one may, or none.

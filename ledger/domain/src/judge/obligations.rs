@@ -20,6 +20,8 @@ pub struct Obligation {
     pub due: Option<Day>,
     /// State.
     pub state: ObligationState,
+    /// Revision of the act that recorded it.
+    pub from: u64,
     /// Revision of the act that brought the state; none while it is open.
     pub by: Option<u64>,
 }
@@ -90,6 +92,7 @@ impl<'a> Duty<'a> {
             id: self.id.to_owned(),
             due: self.due_on.or_else(|| event.map(|act| act.day)),
             state: self.state,
+            from: chain.get(self.recorded).map_or(0, |act| act.revision),
             by: self.by.and_then(|at| chain.get(at)).map(|act| act.revision),
         }
     }

@@ -76,6 +76,8 @@ impl Row {
     pub const REFERRAL: Self = Self(20);
     /// Records of psychological sessions.
     pub const COUNSELLING: Self = Self(21);
+    /// Records of readings, and findings.
+    pub const FINDINGS: Self = Self(27);
     /// State secrets (国家秘密).
     pub const STATE_SECRET: Self = Self(28);
 

@@ -9,12 +9,14 @@ use self::{
     people::People,
     ties::{Interval, ties},
 };
-use super::{Decision, Footnote, Footnotes, Grade, Parts, Reader, Relation, Row, Tie, decide};
+use super::{
+    Column, Decision, Footnote, Footnotes, Grade, OUTCOME_FIELDS, Parts, Reader, Relation, Row, Tie, cell, decide,
+};
 use crate::{
     calendar::Day,
     catalogue::{FieldType, HandoffRole},
     directory::Directory,
-    history::Recorded,
+    history::{EventId, Recorded},
     judge::{
         Moment,
         chain::{Act, Chain, Kind, kind, records},
@@ -50,19 +52,26 @@ impl<'a> Viewed<'a> {
         self.accusation
     }
 
+    /// The chain as one reader sees it.
+    #[must_use]
+    pub fn by<'v>(&'v self, reader: &'v Reader<'v>) -> Sight<'v, 'a> {
+        let (tie, ended) = self.tie(reader);
+        let own_grid = reader.grid.is_some_and(|grid| self.grids().any(|own| own == grid));
+        let mut sight = Sight { viewed: self, reader, tie, ended, own_grid, met: Footnotes::default() };
+        sight.met = Footnote::all().filter(|note| sight.is_met(*note)).fold(Footnotes::default(), Footnotes::and);
+        sight
+    }
+
     /// How much of the act at a revision a reader sees; none where no act that counts stands there.
     #[must_use]
     pub fn decide(&self, reader: &Reader<'_>, revision: u64) -> Option<Decision> {
-        let act = self.act(revision)?;
-        let row = self.row(act)?;
-        Some(decide(reader, row, &self.relation(reader, act, row)))
+        self.by(reader).decide(revision)
     }
 
-    /// Whether a reader may know that the chain exists: he sees one of its acts at least.
+    /// Whether a reader may know that the chain exists.
     #[must_use]
     pub fn is_known_to(&self, reader: &Reader<'_>) -> bool {
-        let revisions = self.chain.all().iter().map(|act| act.revision);
-        revisions.filter_map(|revision| self.decide(reader, revision)).any(|seen| seen.grade > Grade::None)
+        self.by(reader).is_known()
     }
 
     /// Whether an identities part of this subject is the reader's own, or of whom he represents.
@@ -87,22 +96,6 @@ impl<'a> Viewed<'a> {
         Row::named(&subject.row.visibility_row)
     }
 
-    fn relation(&self, reader: &Reader<'_>, act: &Act<'a>, row: Row) -> Relation {
-        let (tie, ended) = self.tie(reader);
-        let met = Footnote::all().filter(|footnote| self.holds(*footnote, reader, act, tie));
-        Relation {
-            tie,
-            ended_days: ended.map(|day| self.chain.today().days_after(day)),
-            recorded: act.agency == reader.agency,
-            conditions: met.fold(Footnotes::default(), Footnotes::and),
-            disclosed: self.disclosed(reader, act),
-            minor: self.people.has_minor(),
-            accusation: self.accusation,
-            own_grid: reader.grid.is_some_and(|grid| self.grids().any(|own| own == grid)),
-            own_side: reader.subject.is_some_and(|subject| self.people.is_of_side(subject, &self.chain, act, row)),
-        }
-    }
-
     /// The closest tie that holds; when none does any more, the one that ended last, with its end.
     fn tie(&self, reader: &Reader<'_>) -> (Tie, Option<Day>) {
         let Some(column) = reader.column() else { return (Tie::None, None) };
@@ -119,50 +112,6 @@ impl<'a> Viewed<'a> {
         }
         let last = own().max_by_key(|interval| (interval.ended, interval.tie));
         last.map_or((Tie::None, None), |interval| (interval.tie, interval.ended))
-    }
-
-    /// Whether the condition of a footnote is met. What a note does not know is not met.
-    fn holds(&self, footnote: Footnote, reader: &Reader<'_>, act: &Act<'a>, tie: Tie) -> bool {
-        let agency = reader.agency;
-        let handles = matches!(tie, Tie::Lead | Tie::Handoff);
-        match footnote.number() {
-            // Own client: the office was named as his lawyer's.
-            1 => self.chain.of(AID_ASSIGNED).any(|aid| aid.text("lawyer_office") == Some(agency)),
-            // Sender and receiver, of the handoff that the act belongs to.
-            2 => self.is_between(agency, act),
-            // The mediating committee.
-            3 => self.chain.latest(MEDIATION_ACCEPTED, act.at).is_some_and(|accepted| {
-                accepted.text("committee").map_or(accepted.agency == agency, |committee| committee == agency)
-            }),
-            // Approved parts are shown beside the grade.
-            4 => false,
-            // Confirms, enforces, delegated, or supervises.
-            5 => self.chain.acts().filter(|act| act.agency == agency).any(|act| {
-                matches!(act.row.visibility_row.as_str(), "V-8" | "V-9" | "V-13")
-                    || (act.is_proposal() && act.code("purpose") == Some(MEDIATION))
-            }),
-            // Transferred to it, filed with it, or under its supervision.
-            6 => {
-                let own = |act: &Act<'_>| act.agency == agency && (act.is(FILED) || act.row.visibility_row == "V-13");
-                handles || self.chain.acts().any(own)
-            }
-            // The department that handles it, or answers as respondent.
-            7 => handles || self.chain.acts().any(|act| act.text("respondent") == Some(agency)),
-            // The competent body: it has the matter, and is not the one that is complained of.
-            8 => {
-                let adverse = |act: &Act<'_>| ADVERSE.iter().any(|field| act.text(field) == Some(agency));
-                self.has_the_matter(agency) && !self.chain.all().iter().any(adverse)
-            }
-            // The office of reconsideration.
-            9 => self.chain.acts().any(|act| act.agency == agency && act.role() == Role::Recon),
-            // Rows about the own agency.
-            10 => act.row.fields.iter().any(|field| {
-                matches!(field.ty, FieldType::Agency) && act.texts(field.name).any(|named| named == agency)
-            }),
-            // Who looked at the reader's data: that he is the one M-5 asks.
-            11 => true,
-            _ => false,
-        }
     }
 
     /// Whether an agency leads, or accepted a handoff that has not ended.
@@ -184,7 +133,22 @@ impl<'a> Viewed<'a> {
 
     /// Parts whose disclosure to the reader's agency the heads of two agencies approve, for a day that has not passed.
     fn disclosed(&self, reader: &Reader<'_>, act: &Act<'a>) -> Parts {
-        let approves = |approval: &Act<'a>, kind: PartKind| {
+        let kinds = [PartKind::Act, PartKind::Identities, PartKind::Narrative, PartKind::Sealed];
+        kinds.into_iter().fold(Parts::default(), |parts, kind| {
+            let mut by = self.approvals(reader, act, kind).map(|approval| approval.agency);
+            let first = by.next();
+            if first.is_some() && by.any(|agency| Some(agency) != first) { parts.and(kind) } else { parts }
+        })
+    }
+
+    /// Approvals in force that a kind of part of an act is disclosed to the reader's agency.
+    fn approvals<'v>(
+        &'v self,
+        reader: &'v Reader<'_>,
+        act: &'v Act<'a>,
+        kind: PartKind,
+    ) -> impl Iterator<Item = &'v Act<'a>> {
+        self.chain.of(APPROVED).filter(move |approval| {
             // The reader's own head is none of the two.
             approval.role() == Role::Head
                 && approval.agency != reader.agency
@@ -193,18 +157,171 @@ impl<'a> Viewed<'a> {
                 && approval.codes("parts").any(|code| Some(code) == part_code(kind))
                 && records(approval.fields, "steps")
                     .any(|step| self.chain.referent(step, approval.at).is_some_and(|named| named.at == act.at))
-        };
-        let kinds = [PartKind::Act, PartKind::Identities, PartKind::Narrative, PartKind::Sealed];
-        kinds.into_iter().fold(Parts::default(), |parts, kind| {
-            let mut by =
-                self.chain.of(APPROVED).filter(|approval| approves(approval, kind)).map(|approval| approval.agency);
-            let first = by.next();
-            if first.is_some() && by.any(|agency| Some(agency) != first) { parts.and(kind) } else { parts }
         })
     }
 
     fn grids(&self) -> impl Iterator<Item = &'a str> {
         self.chain.acts().filter_map(|act| act.text("grid"))
+    }
+}
+
+/// A chain as one reader sees it: what depends on him alone is worked out once.
+#[derive(Debug)]
+pub struct Sight<'v, 'a> {
+    viewed: &'v Viewed<'a>,
+    reader: &'v Reader<'v>,
+    tie: Tie,
+    ended: Option<Day>,
+    own_grid: bool,
+    /// Footnotes whose conditions are met whatever the act.
+    met: Footnotes,
+}
+
+impl<'a> Sight<'_, 'a> {
+    /// Who reads.
+    #[must_use]
+    pub fn reader(&self) -> &Reader<'_> {
+        self.reader
+    }
+
+    /// What ties the reader to the chain.
+    #[must_use]
+    pub fn tie(&self) -> Tie {
+        self.tie
+    }
+
+    /// How much of the act at a revision the reader sees; none where no act that counts stands there.
+    #[must_use]
+    pub fn decide(&self, revision: u64) -> Option<Decision> {
+        let act = self.viewed.act(revision)?;
+        let row = self.viewed.row(act)?;
+        Some(decide(self.reader, row, &self.relation(act, row)))
+    }
+
+    /// Grade of the act at a revision.
+    #[must_use]
+    pub fn grade(&self, revision: u64) -> Grade {
+        self.decide(revision).map_or(Grade::None, |decision| decision.grade)
+    }
+
+    /// Whether the reader may know that the chain exists: he sees one of its acts at least.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.viewed.chain.all().iter().any(|act| self.grade(act.revision) > Grade::None)
+    }
+
+    /// Whether an identities part of this subject is the reader's own, or of whom he represents.
+    #[must_use]
+    pub fn is_own(&self, subject: &str) -> bool {
+        self.viewed.is_own(self.reader, subject)
+    }
+
+    /// Whether findings about every agency are for the reader, as row `V-27` says: in full or redacted, without a condition.
+    #[must_use]
+    pub fn sees_all_findings(&self) -> bool {
+        let own = self.reader.column().map(|column| cell(Row::FINDINGS, column));
+        let open = own.is_some_and(|own| own.footnote.is_none() && own.grade >= Grade::Redacted);
+        open && self.tie != Tie::None
+    }
+
+    /// Place of a party among the minors of the chain, from 0; none for who is no minor.
+    #[must_use]
+    pub fn minor_place(&self, subject: &str) -> Option<usize> {
+        self.viewed.people.minor_place(subject)
+    }
+
+    /// What is told of an act of which existence alone is shown (M-9): the event, and the class of its outcome.
+    #[must_use]
+    pub fn existence(&self, revision: u64) -> Option<(&'static str, Option<&'static str>)> {
+        let act = self.viewed.act(revision)?;
+        Some((act.row.event, OUTCOME_FIELDS.iter().find_map(|field| act.code(field))))
+    }
+
+    /// Event id of an approval by which a kind of part of the act at a revision is disclosed to the reader.
+    #[must_use]
+    pub fn approval(&self, revision: u64, kind: PartKind) -> Option<EventId> {
+        let act = self.viewed.act(revision)?;
+        self.viewed.approvals(self.reader, act, kind).next().map(|approval| approval.event_id)
+    }
+
+    /// Whether the reader has the mandate of the audit: he is shown also what counts for nobody.
+    #[must_use]
+    pub fn is_audit(&self) -> bool {
+        self.reader.column().is_some_and(Column::is_of_audit)
+    }
+
+    /// Revision of the act that closed the chain last, where that still holds.
+    #[must_use]
+    pub fn closing(&self) -> Option<u64> {
+        let last = self.viewed.chain.of_any(const { &[kind("DisputeClosed"), kind("DisputeReopened")] }).next_back();
+        last.map(|act| act.revision)
+    }
+
+    fn relation(&self, act: &Act<'a>, row: Row) -> Relation {
+        let Self { viewed, reader, .. } = self;
+        let met = Footnote::all().filter(|footnote| self.holds(*footnote, act));
+        Relation {
+            tie: self.tie,
+            ended_days: self.ended.map(|day| viewed.chain.today().days_after(day)),
+            recorded: act.agency == reader.agency,
+            conditions: met.fold(Footnotes::default(), Footnotes::and),
+            disclosed: viewed.disclosed(reader, act),
+            minor: viewed.people.has_minor(),
+            accusation: viewed.accusation,
+            own_grid: self.own_grid,
+            own_side: reader.subject.is_some_and(|subject| viewed.people.is_of_side(subject, &viewed.chain, act, row)),
+        }
+    }
+
+    /// Whether the condition of a footnote is met for an act.
+    fn holds(&self, footnote: Footnote, act: &Act<'a>) -> bool {
+        let (chain, agency) = (&self.viewed.chain, self.reader.agency);
+        match footnote.number() {
+            // Sender and receiver, of the handoff that the act belongs to.
+            2 => self.viewed.is_between(agency, act),
+            // The mediating committee.
+            3 => chain.latest(MEDIATION_ACCEPTED, act.at).is_some_and(|accepted| {
+                accepted.text("committee").map_or(accepted.agency == agency, |committee| committee == agency)
+            }),
+            // Rows about the own agency.
+            10 => act.row.fields.iter().any(|field| {
+                matches!(field.ty, FieldType::Agency) && act.texts(field.name).any(|named| named == agency)
+            }),
+            _ => self.met.has(footnote),
+        }
+    }
+
+    /// Whether the condition of a footnote is met whatever the act. What a note does not know is not met.
+    fn is_met(&self, footnote: Footnote) -> bool {
+        let (chain, agency) = (&self.viewed.chain, self.reader.agency);
+        let handles = matches!(self.tie, Tie::Lead | Tie::Handoff);
+        match footnote.number() {
+            // Own client: the office was named as his lawyer's.
+            1 => chain.of(AID_ASSIGNED).any(|aid| aid.text("lawyer_office") == Some(agency)),
+            // Confirms, enforces, delegated, or supervises.
+            5 => chain.acts().filter(|act| act.agency == agency).any(|act| {
+                matches!(act.row.visibility_row.as_str(), "V-8" | "V-9" | "V-13")
+                    || (act.is_proposal() && act.code("purpose") == Some(MEDIATION))
+            }),
+            // Transferred to it, filed with it, or under its supervision.
+            6 => {
+                let own = |act: &Act<'_>| act.agency == agency && (act.is(FILED) || act.row.visibility_row == "V-13");
+                handles || chain.acts().any(own)
+            }
+            // The department that handles it, or answers as respondent.
+            7 => handles || chain.acts().any(|act| act.text("respondent") == Some(agency)),
+            // The competent body: it has the matter, and is not the one that is complained of.
+            8 => {
+                let adverse = |act: &Act<'_>| ADVERSE.iter().any(|field| act.text(field) == Some(agency));
+                self.viewed.has_the_matter(agency) && !chain.all().iter().any(adverse)
+            }
+            // The office of reconsideration.
+            9 => chain.acts().any(|act| act.agency == agency && act.role() == Role::Recon),
+            // Who looked at the reader's data: that he is the one M-5 asks.
+            11 => true,
+            // Approved parts are shown beside the grade.
+            _ => false,
+        }
     }
 }
 

@@ -86,7 +86,21 @@ impl RemoteVault {
         Ok(Self { channel, agency, timeout })
     }
 
+    /// Agency in whose name the vault is asked.
+    pub(crate) fn agency(&self) -> &str {
+        &self.agency
+    }
+
     async fn ask<T, F>(&self, send: impl Fn(VaultServiceClient<Channel>) -> F) -> Result<T, VaultError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let asked = self.again(|channel| send(VaultServiceClient::new(channel)));
+        asked.await.map_err(|status| wire::error(&status))
+    }
+
+    /// Asks the process that holds the vault, and asks it again, bounded, while it is away.
+    pub(crate) async fn again<T, F>(&self, send: impl Fn(Channel) -> F) -> Result<T, Status>
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
@@ -94,14 +108,14 @@ impl RemoteVault {
             let mut pause = FIRST_PAUSE;
             let mut attempt = 1;
             loop {
-                let answer = send(VaultServiceClient::new(self.channel.clone()));
+                let answer = send(self.channel.clone());
                 let status = match tokio::time::timeout(self.timeout, answer).await {
                     Ok(Ok(answer)) => return Ok(answer.into_inner()),
                     Ok(Err(status)) => status,
                     Err(_) => Status::deadline_exceeded("no answer in time"),
                 };
                 if attempt == ATTEMPTS_MAX || !may_be_sent_again(&status) {
-                    return Err(wire::error(&status));
+                    return Err(status);
                 }
                 tracing::warn!(code = ?status.code(), attempt, "the vault gave no answer, asking again");
                 tokio::time::sleep(pause).await;
@@ -109,7 +123,8 @@ impl RemoteVault {
                 attempt += 1;
             }
         };
-        tokio::time::timeout(self.timeout * 2, asked).await.unwrap_or(Err(VaultError::Unavailable(None)))
+        let late = || Err(Status::unavailable("the vault gave no answer in time"));
+        tokio::time::timeout(self.timeout * 2, asked).await.unwrap_or_else(|_elapsed| late())
     }
 }
 

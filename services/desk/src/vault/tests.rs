@@ -48,16 +48,16 @@ async fn a_desk_gets_the_keys_of_the_chains_of_its_agency_only() {
     assert!(!fold.is_blind() && entries.iter().all(|entry| entry.withheld.is_empty() && entry.outcome.is_ok()));
     let (fold, entries) = bench.read(&neighbour, CHAIN).await;
     assert!(fold.is_blind() && is_withheld(&entries));
-    assert!(!is_open(bench::ORIGIN, &caller(NEIGHBOUR), &fold));
-    let (fold, _) = bench.read(&center, CHAIN).await;
-    assert!(!fold.is_blind(), "a governance center oversees what is not restricted");
+    let (fold, entries) = bench.read(&center, CHAIN).await;
+    assert!(!fold.is_blind(), "a governance center keeps the clocks of what is not restricted");
+    let kinds: Vec<PartKind> = entries.iter().flat_map(|entry| &entry.parts).map(|part| part.commitment.kind).collect();
+    assert_eq!(kinds, [PartKind::Act], "and is given nothing beside the facts");
 
     let restricted = ChainId([2; 16]);
     bureau.record(&caller(BUREAU), &accusation(restricted, 2, BUREAU)).await.unwrap();
     for desk in [&neighbour, &center] {
         let (fold, entries) = bench.read(desk, restricted).await;
         assert!(fold.is_blind() && is_withheld(&entries));
-        assert!(!is_open(bench::ORIGIN, &caller(CENTER), &fold), "what is not seen may be restricted");
     }
     let nowhere = ChainId([9; 16]);
     let digest = Hash([7; 32]);
@@ -80,8 +80,10 @@ async fn an_outsider_is_answered_as_on_one_machine() {
         vec![bench::step(event_id(77)), bench::step(event_id(1)), bench::step(event_id(78))];
     let mut stale = follow_up(CHAIN, 6, NEIGHBOUR);
     stale.expected_revision = Some(Revision(9));
-    let rows: [(&str, Wanted); 6] = [
-        ("CHAIN_NOT_OPEN_TO_YOU", follow_up(restricted, 7, NEIGHBOUR)),
+    let rows: [(&str, Wanted); 8] = [
+        ("NOT_AN_OPENING_ACT", follow_up(restricted, 7, NEIGHBOUR)),
+        ("NOT_AN_OPENING_ACT", follow_up(ChainId([8; 16]), 12, NEIGHBOUR)),
+        ("CHAIN_NOT_OPEN_TO_YOU", registration(restricted, 13, NEIGHBOUR)),
         ("CHAIN_CLOSED", registration(closed, 8, NEIGHBOUR)),
         ("REFERENCE_UNKNOWN", dangling),
         ("REVISION_STALE", stale),
@@ -102,10 +104,13 @@ async fn an_outsider_is_answered_as_on_one_machine() {
     assert_eq!(neighbour.record(&caller(NEIGHBOUR), &fine).await.unwrap(), placed, "sent again");
     assert_eq!(bench.single.record(&caller(NEIGHBOUR), &fine).await.unwrap(), placed, "the same content");
     let (fold, entries) = bench.read(&neighbour, CHAIN).await;
-    assert!(!fold.is_blind() && entries.iter().all(|entry| entry.withheld.is_empty()), "it takes part now");
+    let is_told = |entry: &CheckedEntry| entry.parts.iter().any(|part| part.commitment.kind == PartKind::Act);
+    assert!(entries.iter().all(is_told), "it takes part now");
+    let own = entries.last().unwrap();
+    assert!(!fold.is_blind() && own.withheld.is_empty());
     let (outsider, unseen) = (caller(NEIGHBOUR), follow_up(restricted, 11, NEIGHBOUR));
     let prepared = neighbour.prepare(&outsider, &unseen, bench.key_id(NEIGHBOUR)).await;
-    assert!(told(prepared).contains("PermissionDenied"));
+    assert!(told(prepared).contains("FailedPrecondition"));
 }
 
 #[tokio::test]
@@ -150,9 +155,11 @@ async fn more_keys_than_fit_into_one_request_go_in_several() {
     let (first, rest) = ((0..9).map(deposit).collect(), (9..count).map(deposit).collect());
     vault.deposit_all(vec![(ChainId([4; 16]), Vec::new()), (CHAIN, first), (CHAIN, rest)]).await.unwrap();
     let digests: Vec<Hash> = (0..=count).map(digest).collect();
+    let kept = bench.kept.keys(CHAIN, Revision(1), &digests).await.unwrap();
+    assert_eq!((kept.given.len(), kept.withheld.len()), (count, 0), "the last one was never kept");
+    assert_eq!(kept.given.get(&digest(count - 1)), Some(&DataKey(digest(count - 1).0)));
     let keys = vault.keys(CHAIN, Revision(1), &digests).await.unwrap();
-    assert_eq!((keys.given.len(), keys.withheld.len()), (count, 0), "the last one was never kept");
-    assert_eq!(keys.given.get(&digest(count - 1)), Some(&DataKey(digest(count - 1).0)));
+    assert_eq!((keys.given.len(), keys.withheld.len()), (0, count + 1), "no act of the chain has such parts");
 }
 
 #[tokio::test]
@@ -216,9 +223,10 @@ async fn an_entry_whose_keys_nobody_has_opens_no_restricted_chain() {
         let forged = bench.forge(CHAIN, &follow_up(CHAIN, number, NEIGHBOUR), NEIGHBOUR, usize::from(given)).await;
         bench.log.append_batch(vec![forged]).await.unwrap();
         let (fold, entries) = bench.read(&neighbour, CHAIN).await;
-        assert!(fold.is_blind() && is_withheld(&entries), "{given}");
+        let first = entries.first().unwrap();
+        assert!(fold.is_blind() && first.parts.is_empty(), "{given}: of its own entry it is given what there is");
         let refused = neighbour.record(&caller(NEIGHBOUR), &follow_up(CHAIN, 20 + number, NEIGHBOUR)).await;
-        assert!(told(refused).contains("PermissionDenied"), "{given}");
+        assert!(told(refused).contains("FailedPrecondition"), "{given}");
     }
 }
 

@@ -4,11 +4,12 @@ use anyhow::Result;
 use clap::Args;
 use mediation_client::VerifiedChain;
 use mediation_domain::calendar::format_instant;
-use mediation_ledger::registry::Registry;
+use mediation_ledger::{chain::Revision, registry::Registry};
+use mediation_proto::derived::TYPES_VISIBILITY_GRADE;
 use serde_json::{Value, json};
 
 use crate::{
-    access::{Access, chain_id},
+    access::{Access, ReadingArguments, chain_id},
     output::{self, line},
     report, view,
 };
@@ -21,6 +22,8 @@ pub(crate) struct Arguments {
     chain: String,
     #[command(flatten)]
     access: Access,
+    #[command(flatten)]
+    reading: ReadingArguments,
     /// 截至某日终了 · Judged as of the end of this day
     #[arg(long, value_name = "YYYY-MM-DD")]
     as_of: Option<String>,
@@ -31,7 +34,7 @@ pub(crate) struct Arguments {
 
 /// Shows a chain.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
-    let (client, registry) = arguments.access.connect().await?;
+    let (client, registry) = arguments.access.connect_reading(&arguments.reading).await?;
     let id = chain_id(&arguments.chain, &client);
     let chain = client.verified_chain(&id, arguments.as_of, &registry).await?;
     if arguments.json {
@@ -66,11 +69,32 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
                 "event": event.map(|(kind, _)| kind.event),
                 "data": event.map(|(_, fields)| mediation_proto::json::to_json(fields)),
                 "header": recorded.and_then(|recorded| recorded.act.header.as_ref()).map(|header| mediation_proto::json::to_json(header)),
+                "grade": grade_of(chain, entry.revision),
+                "rule": chain.told.get(&entry.revision).map(|told| told.rule.as_str()),
+                "existence": chain.told.get(&entry.revision).and_then(|told| told.existence.as_ref())
+                    .map(|existence| json!({"event": existence.event, "outcome": existence.outcome})),
+                "identities_masked": chain.told.get(&entry.revision)
+                    .map(|told| told.masked.iter().map(|masked| mediation_proto::json::to_json(masked)).collect::<Vec<_>>()),
                 "parts_withheld": entry.withheld.len(),
                 "fault": entry.outcome.as_ref().err().map(ToString::to_string),
                 "key_revoked_later_from": entry.late_revocation(registry).map(|late| format_instant(late.invalid_from)),
             })
         })
         .collect();
-    json!({"chain": id, "checkpoint": chain.note, "entries": entries, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
+    let hidden: Vec<Value> = chain
+        .hidden
+        .iter()
+        .map(|hidden| {
+            json!({
+                "revision": hidden.revision.0, "leaf_index": hidden.index.0, "leaf_hash": hidden.leaf.to_string(),
+                "fault": hidden.fault,
+            })
+        })
+        .collect();
+    json!({"chain": id, "checkpoint": chain.note, "entries": entries, "hidden": hidden, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
+}
+
+/// Letter of the grade in which the reader sees an act.
+fn grade_of(chain: &VerifiedChain, revision: Revision) -> Option<&'static str> {
+    TYPES_VISIBILITY_GRADE.code(chain.told.get(&revision)?.grade?.into())
 }

@@ -9,10 +9,10 @@ use mediation_ledger::{
     bundle,
     clock::{Clock as _, SystemClock},
 };
-use mediation_proto::mediation::ledger::v1::PartKind;
+use mediation_proto::mediation::{ledger::v1::PartKind, types::v1::AccessPurpose};
 
 use crate::{
-    access::Access,
+    access::{Access, ReadingArguments},
     command::verify::bundle::print,
     durable,
     evidence::{Wanted, from_directory, from_ledger},
@@ -34,6 +34,8 @@ pub(crate) struct Arguments {
     /// 以何机构身份连接 · Agency to call as
     #[arg(long, value_name = "ID", requires = "ledger")]
     agency: Option<String>,
+    #[command(flatten)]
+    reading: ReadingArguments,
     /// 证据包文件，须不存在 · File of the bundle; must not exist
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -80,8 +82,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let evidence = match arguments.ledger {
         None => from_directory(&arguments.dir, &wanted)?,
         Some(ledger) => {
+            let reading = arguments.reading.for_purpose(AccessPurpose::Export);
             let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
-            let (client, _) = access.connect().await?;
+            let (client, _) = access.connect_reading(&reading).await?;
             from_ledger(&access.door()?, &client, &wanted).await?
         }
     };

@@ -113,6 +113,11 @@ fn check(arguments: &Arguments, roles: &BTreeSet<Role>) -> Result<()> {
         !roles.contains(&Role::Keeper) || arguments.agency.is_some(),
         "the keeper signs for an agency; name it with `--agency`"
     );
+    ensure!(
+        !roles.contains(&Role::Vault) || arguments.agency.is_some(),
+        "the vault's process signs who has read; name a governance center with `--agency` · \
+         保管库进程须签署查阅记录，请以 --agency 指定综治中心"
+    );
     let objections: Vec<String> = config(arguments, roles).check().iter().map(ToString::to_string).collect();
     ensure!(objections.is_empty(), "{}", objections.join("; "));
     Ok(())
@@ -127,7 +132,8 @@ fn write(arguments: &Arguments, roles: &BTreeSet<Role>, from: &Layout, to: &Layo
     fs::create_dir(to.keys())?;
     if let Some(agency) = &arguments.agency {
         // Who neither serves the agency's desk nor keeps its clocks signs nothing for it.
-        let signs = !arguments.desk.is_empty() || roles.contains(&Role::Keeper);
+        // The vault's process signs that somebody has read.
+        let signs = !arguments.desk.is_empty() || roles.contains(&Role::Keeper) || roles.contains(&Role::Vault);
         give_agency(from, to, agency, signs)?;
     }
     if roles.contains(&Role::Sealer) {

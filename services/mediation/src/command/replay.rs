@@ -66,7 +66,9 @@ async fn replay(arguments: &Arguments, history: &History<'_>, progress: &(dyn Fn
         let door = Door::open(address, directory)?;
         let registry = door.registry().await?;
         let replayed = replay_at(&door, &registry, &history.case, progress).await?;
-        return Ok(history.outcome(&replayed.replay));
+        let mut outcome = history.outcome(&replayed.replay);
+        outcome.chain = Some(replayed.id);
+        return Ok(outcome);
     }
     let ledger = TemporaryLedger::start(&[&history.case]).await?;
     let replayed = ledger.replay(&history.case, progress).await?;
@@ -78,6 +80,9 @@ fn print(outcome: &Outcome) {
     let name = outcome.mutation.as_deref().unwrap_or(&outcome.case);
     let verdict = if outcome.matches { "相符 ✓" } else { "不符 ✗" };
     line(format!("{name}：{verdict}"));
+    if let Some(chain) = &outcome.chain {
+        line(format!("  链 chain {chain}"));
+    }
     for difference in &outcome.differences {
         line(format!("  {difference}"));
     }

@@ -18,11 +18,13 @@ use serde_json::json;
 use super::{AUDIT, Cluster};
 use crate::served::{chain_id, event_id, registration, request};
 
-/// What a reader says of each entry: its fault, and the leaf that it proves.
+/// What a reader is told of each entry: the code of its fault, and the leaf that it proves. More of a fault is told to who
+/// recorded the entry, and to the audit.
 fn told(chain: &GetChainResponse) -> Vec<(String, Bytes, Option<u64>)> {
     let row = |entry: &ChainEntry| {
         let receipt = entry.receipt.clone().unwrap();
-        (entry.fault.clone(), receipt.leaf_hash, receipt.seal.map(|seal| seal.leaf_index))
+        let code = entry.fault.split(':').next().unwrap_or_default().to_owned();
+        (code, receipt.leaf_hash, receipt.seal.map(|seal| seal.leaf_index))
     };
     chain.entries.iter().map(row).collect()
 }
@@ -30,7 +32,7 @@ fn told(chain: &GetChainResponse) -> Vec<(String, Bytes, Option<u64>)> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_desk_writes_straight_into_the_engine_is_numbered_skipped_and_told_alike_by_every_reader() {
     let mut cluster = Cluster::new();
-    cluster.add("vault", &["--role", "vault"]);
+    cluster.add("vault", &["--role", "vault", "--agency", "ZC-FL"]);
     let vault = cluster.process("vault").address.clone();
     cluster.add("sealer", &["--role", "sealer", "--agency", "ZC-FL", "--vault", &vault]);
     cluster.add("petition", &["--desk", "petition", "--agency", "XF-FL", "--vault", &vault]);

@@ -18,7 +18,7 @@ says so, and of all rules that apply the most restrictive wins.
 
 可见性按下表判定：默认不可见，多条规则并存时从严。
 
-**Not in force at the desks yet**: what they show today stands in [operations](operations.md#what-this-release-does-not-cover).
+Every way to read a chain asks it, and every reading is recorded before anything is shown: [operations](operations.md#record-and-read).
 ";
 
 const PARTS: &str = "\

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use mediation_proto::fields::Fields;
+
 use super::super::Row;
 use crate::{
     catalogue::{self, FieldType},
@@ -21,6 +23,8 @@ pub(super) struct People<'a> {
     ever_elected: Vec<&'a str>,
     /// Representatives who were elected and not released.
     elected: Vec<&'a str>,
+    /// Who was ever said to be a minor, in the order in which the chain names them.
+    minors: Vec<&'a str>,
     minor: bool,
 }
 
@@ -37,13 +41,25 @@ impl<'a> People<'a> {
         }
         // Whatever was corrected since: once a minor was named, the chain is treated as that of one.
         let named = |act: &Act<'a>| act.records("parties").chain(act.records("party")).collect::<Vec<_>>();
-        let minor = chain.all().iter().flat_map(named).any(|party| bool_of(party, "minor") == Some(true));
-        Self { known, petitioners, ever_elected, elected, minor }
+        let is_minor = |party: &&'a dyn Fields| bool_of(*party, "minor") == Some(true);
+        let said: Vec<&'a dyn Fields> = chain.all().iter().flat_map(named).filter(is_minor).collect();
+        let mut minors: Vec<&str> = Vec::new();
+        for subject in said.iter().filter_map(|party| party.text("subject")) {
+            if !minors.contains(&subject) {
+                minors.push(subject);
+            }
+        }
+        Self { known, petitioners, ever_elected, elected, minors, minor: !said.is_empty() }
     }
 
     /// Whether a party is, or was said to be, a minor.
     pub(super) fn has_minor(&self) -> bool {
         self.minor
+    }
+
+    /// Place of somebody among the minors, from 0.
+    pub(super) fn minor_place(&self, subject: &str) -> Option<usize> {
+        self.minors.iter().position(|minor| *minor == subject)
     }
 
     /// Whether somebody is a party, acts for one by law, or was elected to represent the applicants.

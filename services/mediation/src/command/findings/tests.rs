@@ -182,7 +182,8 @@ async fn a_chain_under_a_rule_set_that_is_not_there_is_named_and_not_judged() {
     assert!(
         matches!(told.as_slice(), [Told::Unjudged(named, unknown)] if *named == chain && unknown.name == "cn-1999")
     );
-    assert_eq!(judged.rule_sets.values().copied().collect::<Vec<_>>(), [2]);
+    // The registry chain, the case, and the access chains of the four agencies that have read it.
+    assert_eq!(judged.rule_sets.values().copied().collect::<Vec<_>>(), [6]);
 
     let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
     let process = Process::start(&path, &config, Arc::new(SystemClock)).await.unwrap();

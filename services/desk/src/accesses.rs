@@ -1,0 +1,359 @@
+//! Readings, recorded before anything is shown (M-11).
+//!
+//! ```text
+//! readers ─ what they will see ─▶ queue ─ all that wait at once ─ one batch, durable ─▶ each is told that he may be shown it
+//! ```
+//!
+//! `RecordAccessed` goes to the monthly access chain of the reader's agency ([`ChainId::accesses`]), so that reading never moves
+//! the chain that is read. It is signed by that agency where its key is held here, else by a governance center whose key is. What
+//! was refused is recorded too, later and once for many attempts: whoever asks about chains that are not for him must not be
+//! able to fill the log.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use mediation_domain::{
+    admit::Caller,
+    calendar::Day,
+    history::EventId,
+    limits::{LIST_LENGTH_MAX, STRING_BYTES_MAX},
+};
+use mediation_ledger::{
+    chain::ChainId,
+    ledger::Ledger,
+    limits::APPEND_ATTEMPTS_MAX,
+    log::{AppendError, Log},
+    recorder::{BatchError, RecordError, Recorder, Request, Submitted},
+    vault::Vault,
+};
+use mediation_proto::mediation::{
+    ledger::v1::{Act, Reason, act::Family},
+    registry::v1::{AccessDenied, RecordAccessed, RegistryAct, registry_act},
+    types::v1::{AccessRefusal, ActHeader, AgencyKind, Part, Role, StepRef, VisibilityGrade},
+};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{reading::Reads, status::Refused};
+
+/// Readings that may wait for their record.
+const QUEUE_MAX: usize = 4_096;
+
+/// Records after which a batch takes no further reading: some times what comes in while one sync lasts.
+const BATCH_MAX: usize = 512;
+
+/// Time within which what was refused is recorded.
+const REFUSALS_EVERY: Duration = Duration::from_secs(10);
+
+/// Refusals that are kept apart until they are recorded; beyond them attempts are told to the trace alone.
+const REFUSALS_MAX: usize = 1_024;
+
+/// What a reader will see of some acts of a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) grade: VisibilityGrade,
+    /// Parts, in their order.
+    pub(crate) parts: Vec<Part>,
+    /// The acts; empty for the whole chain.
+    pub(crate) acts: Vec<EventId>,
+    /// Rules that decided, in order.
+    pub(crate) rules: Vec<String>,
+    /// The approval by which it is seen.
+    pub(crate) disclosure: Option<EventId>,
+}
+
+/// Records readings.
+#[derive(Debug)]
+pub(crate) struct Accesses<L, V> {
+    recorder: Arc<Recorder<L, V>>,
+    /// Made when somebody reads for the first time.
+    queue: OnceLock<mpsc::Sender<Ask>>,
+}
+
+/// Records that somebody waits for.
+type Waiting = (Vec<Submitted>, oneshot::Sender<Result<(), Refused>>);
+
+/// What the task is asked.
+#[derive(Debug)]
+enum Ask {
+    Record { acts: Vec<Submitted>, answer: oneshot::Sender<Result<(), Refused>> },
+    Refusal(Box<Refusal>),
+    Flush(oneshot::Sender<()>),
+}
+
+/// Attempts of the same kind are one refusal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Refusal {
+    reads: Reads,
+    chain: ChainId,
+}
+
+impl<L: Log, V: Vault> Accesses<L, V> {
+    /// Records with this recorder, which may be one that signs for nothing else.
+    pub(crate) fn new(recorder: Arc<Recorder<L, V>>) -> Self {
+        Self { recorder, queue: OnceLock::new() }
+    }
+
+    /// The ledger that is read.
+    pub(crate) fn ledger(&self) -> &Ledger<L, V> {
+        self.recorder.ledger()
+    }
+
+    /// Records a reading, durably. Nothing may be shown before.
+    ///
+    /// # Errors
+    /// No key is held here that may sign it, or it could not be recorded: then nothing may be shown at all.
+    pub(crate) async fn record(&self, reads: &Reads, chain: ChainId, seen: Vec<Seen>) -> Result<(), Refused> {
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let signer = signer(&self.recorder, &reads.agency)?;
+        let now_ms = self.ledger().clock().now_ms();
+        let acts = seen.into_iter().flat_map(|seen| accessed(reads, chain, seen));
+        let acts = acts.map(|act| submitted(self.ledger().origin(), &signer, &reads.agency, act, now_ms)).collect();
+        let (answer, answered) = oneshot::channel();
+        let not_recorded = |cause: &str| Refused::new(Reason::ReadingNotRecorded).caused_by(cause);
+        let asked = self.queue().try_send(Ask::Record { acts, answer });
+        asked.map_err(|_full| not_recorded("the queue of access records is full"))?;
+        answered.await.unwrap_or_else(|_gone| Err(not_recorded("the task that records readings is gone")))
+    }
+
+    /// Notes that a chain was not shown, whether it exists or not. It is recorded within some seconds.
+    pub(crate) fn refuse(&self, reads: &Reads, chain: ChainId) {
+        let refusal = Refusal { reads: reads.clone(), chain };
+        if self.queue().try_send(Ask::Refusal(Box::new(refusal))).is_err() {
+            tracing::warn!(agency = reads.agency, "a refused reading is not recorded: the queue is full");
+        }
+    }
+
+    /// Records what was refused until now.
+    pub(crate) async fn flush(&self) {
+        let Some(queue) = self.queue.get() else { return };
+        let (done, flushed) = oneshot::channel();
+        if queue.send(Ask::Flush(done)).await.is_ok() {
+            // An error says that the task is gone, and with it what it kept.
+            drop(flushed.await);
+        }
+    }
+
+    fn queue(&self) -> &mpsc::Sender<Ask> {
+        self.queue.get_or_init(|| {
+            let (queue, asks) = mpsc::channel(QUEUE_MAX);
+            tokio::spawn(Task { recorder: Arc::clone(&self.recorder), refusals: BTreeMap::new() }.run(asks));
+            queue
+        })
+    }
+}
+
+/// Writes what is asked, batch by batch.
+struct Task<L, V> {
+    recorder: Arc<Recorder<L, V>>,
+    /// Attempts since the last record.
+    refusals: BTreeMap<Refusal, u64>,
+}
+
+impl<L: Log, V: Vault> Task<L, V> {
+    async fn run(mut self, mut asks: mpsc::Receiver<Ask>) {
+        let mut tick = tokio::time::interval(REFUSALS_EVERY);
+        loop {
+            tokio::select! {
+                ask = asks.recv() => match ask {
+                    Some(ask) => self.take(ask, &mut asks).await,
+                    None => break,
+                },
+                _ = tick.tick() => self.record_refusals().await,
+            }
+        }
+        self.record_refusals().await;
+    }
+
+    async fn take(&mut self, first: Ask, asks: &mut mpsc::Receiver<Ask>) {
+        let (mut waiting, mut flushed, mut records) = (Vec::new(), Vec::new(), 0);
+        let mut next = Some(first);
+        while let Some(ask) = next {
+            match ask {
+                Ask::Record { acts, answer } => {
+                    records += acts.len();
+                    waiting.push((acts, answer));
+                }
+                Ask::Refusal(refusal) => self.note(*refusal),
+                Ask::Flush(done) => flushed.push(done),
+            }
+            next = if records < BATCH_MAX { asks.try_recv().ok() } else { None };
+        }
+        self.record(waiting).await;
+        if !flushed.is_empty() {
+            self.record_refusals().await;
+        }
+        for done in flushed {
+            // Nobody waits any more: that is his affair.
+            done.send(()).ok();
+        }
+    }
+
+    fn note(&mut self, refusal: Refusal) {
+        if self.refusals.len() >= REFUSALS_MAX && !self.refusals.contains_key(&refusal) {
+            tracing::warn!(agency = refusal.reads.agency, "a refused reading is not recorded: there are too many");
+            return;
+        }
+        *self.refusals.entry(refusal).or_default() += 1;
+    }
+
+    /// Records all of them at once; one that is refused is told so, and the others are recorded without it.
+    async fn record(&self, mut waiting: Vec<Waiting>) {
+        let mut attempts = 0;
+        while !waiting.is_empty() {
+            let batch: Vec<Submitted> = waiting.iter().flat_map(|(acts, _)| acts.iter().cloned()).collect();
+            attempts += 1;
+            match self.recorder.record_batch(batch).await {
+                Ok(_) => return waiting.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(())))),
+                // Another process has recorded on the same access chain.
+                Err(BatchError::Failed(RecordError::Append(AppendError::Conflict { .. })))
+                    if attempts < APPEND_ATTEMPTS_MAX => {}
+                Err(error) => {
+                    let cause = error.to_string();
+                    let refused = || Refused::new(Reason::ReadingNotRecorded).caused_by(&cause);
+                    let Some(to_blame) = error.index().and_then(|index| place(&waiting, index)) else {
+                        return waiting.into_iter().for_each(|(_, answer)| drop(answer.send(Err(refused()))));
+                    };
+                    let (_, answer) = waiting.remove(to_blame);
+                    drop(answer.send(Err(refused())));
+                }
+            }
+        }
+    }
+
+    async fn record_refusals(&mut self) {
+        let refusals = std::mem::take(&mut self.refusals);
+        let now_ms = self.recorder.ledger().clock().now_ms();
+        let mut acts = Vec::with_capacity(refusals.len());
+        for (Refusal { reads, chain }, attempts) in refusals {
+            match signer(&self.recorder, &reads.agency) {
+                Ok(signer) => {
+                    let (origin, act) = (self.recorder.ledger().origin(), denied(&reads, chain, attempts));
+                    acts.push(submitted(origin, &signer, &reads.agency, act, now_ms));
+                }
+                Err(_) => tracing::warn!(agency = reads.agency, "a refused reading is not recorded: no key signs it"),
+            }
+        }
+        if acts.is_empty() {
+            return;
+        }
+        let (answer, answered) = oneshot::channel();
+        self.record(vec![(acts, answer)]).await;
+        if let Ok(Err(refused)) = answered.await {
+            tracing::error!(reason = ?refused.reason(), "refused readings could not be recorded");
+        }
+    }
+}
+
+/// The one whose acts hold the request at an index.
+fn place(waiting: &[Waiting], index: usize) -> Option<usize> {
+    let mut end = 0;
+    waiting.iter().position(|(acts, _)| {
+        end += acts.len();
+        index < end
+    })
+}
+
+/// Who signs the record of a reading: the reader's agency, else a governance center.
+fn signer<L: Log, V: Vault>(recorder: &Recorder<L, V>, agency: &str) -> Result<Caller, Refused> {
+    let registry = recorder.ledger().registry();
+    let directory = registry.directory();
+    let own = directory.kind(agency).filter(|_| recorder.signs_for(agency));
+    if let Some(kind) = own {
+        return Ok(Caller { agency: agency.to_owned(), kind });
+    }
+    let is_center = |kind| kind == AgencyKind::GovernanceCenter;
+    let mut centers = directory.iter().filter(|(id, known)| is_center(known.kind) && recorder.signs_for(id));
+    let center = centers.next().map(|(id, known)| Caller { agency: id.to_owned(), kind: known.kind });
+    center.ok_or_else(|| {
+        Refused::new(Reason::ReadingNotRecorded)
+            .caused_by("neither a key of the reader's agency nor one of a governance center is held here")
+    })
+}
+
+/// The records of one grade; more than one when the acts are too many for a list.
+fn accessed(reads: &Reads, chain: ChainId, seen: Seen) -> Vec<registry_act::Act> {
+    let Seen { grade, parts, acts, rules, disclosure } = seen;
+    let rule = joined(&rules);
+    let record = |acts: &[EventId]| {
+        registry_act::Act::RecordAccessed(RecordAccessed {
+            reader_agency: Some(reads.agency.clone()),
+            reader: Some(reads.reader.clone()),
+            reader_role: Some(reads.role.into()),
+            chain: Some(chain.to_string()),
+            steps: acts.iter().map(step).collect(),
+            parts: parts.iter().map(|part| (*part).into()).collect(),
+            grade: Some(grade.into()),
+            purpose: Some(reads.purpose.into()),
+            rule: Some(rule.clone()),
+            sensitivity_max: None,
+            disclosure: disclosure.as_ref().map(step),
+            trial_bench: (reads.role == Role::Judge).then_some(true),
+            legal_basis: reads.legal_basis.clone(),
+        })
+    };
+    if acts.is_empty() { vec![record(&[])] } else { acts.chunks(LIST_LENGTH_MAX).map(record).collect() }
+}
+
+/// That a chain was not shown. Whether it exists it does not say: the reader's agency may read this record.
+fn denied(reads: &Reads, chain: ChainId, attempts: u64) -> registry_act::Act {
+    registry_act::Act::AccessDenied(AccessDenied {
+        reader_agency: Some(reads.agency.clone()),
+        reader: Some(reads.reader.clone()),
+        reader_role: Some(reads.role.into()),
+        chain: Some(chain.to_string()),
+        steps: Vec::new(),
+        refusal: Some(AccessRefusal::NotOnChain.into()),
+        purpose: Some(reads.purpose.into()),
+        rule: Some("M-1".to_owned()),
+        attempts: Some(attempts),
+    })
+}
+
+fn step(event_id: &EventId) -> StepRef {
+    StepRef { event_id: Some(event_id.to_string()) }
+}
+
+/// As many of the rules as a field holds.
+fn joined(rules: &[String]) -> String {
+    let mut text = String::new();
+    for rule in rules {
+        if text.len() + rule.len() + " …".len() >= STRING_BYTES_MAX {
+            text.push_str(" …");
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(rule);
+    }
+    text
+}
+
+/// The request that records an act on the access chain of an agency.
+fn submitted(origin: &str, signer: &Caller, agency: &str, act: registry_act::Act, now_ms: i64) -> Submitted {
+    let occurred_at = now_ms.div_euclid(1_000);
+    let day = Day::of(occurred_at).to_string();
+    let month = day.get(..MONTH_BYTES).unwrap_or(&day);
+    let header = ActHeader {
+        signer: Some(format!("{}/SYS-1", signer.agency)),
+        signer_role: Some(Role::Sys.into()),
+        ..ActHeader::default()
+    };
+    let family = Family::Registry(RegistryAct { act: Some(act) });
+    let request = Request {
+        chain: ChainId::accesses(origin, agency, month),
+        event_id: EventId(uuid::Uuid::now_v7().into_bytes()),
+        expected_revision: None,
+        occurred_at,
+        act: Act { header: Some(header), family: Some(family) },
+    };
+    Submitted { caller: signer.clone(), request }
+}
+
+/// `2024-03`.
+const MONTH_BYTES: usize = 7;

@@ -1,0 +1,102 @@
+//! Chains from the process that holds the vault, for one that holds none. That process decides what the reader sees, and records
+//! that he reads; this one vouches with its certificate for the agency that it is of, and passes on what it is told.
+
+use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
+use mediation_proto::mediation::ledger::v1::{
+    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, Reason, WatchChainRequest,
+    access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+};
+use tonic::{Request, Response, Status};
+
+use crate::{
+    chains::Entries,
+    node::{Node, request_id},
+    status::Refused,
+    vault::RemoteVault,
+};
+
+/// Bytes of an answer: a chain with all its parts.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// The way to the process that holds the vault.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    vault: RemoteVault,
+}
+
+impl Relay {
+    pub(crate) fn new(vault: RemoteVault) -> Self {
+        Self { vault }
+    }
+
+    pub(crate) async fn get_chain<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<GetChainRequest>,
+    ) -> Result<Response<GetChainResponse>, Status> {
+        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
+        let request = request.into_inner();
+        let answer = self.vault.again(|channel| {
+            let request = request.clone();
+            let mut chains = ChainServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+            async move { chains.get_chain(request).await }
+        });
+        answer.await.map(Response::new).map_err(told)
+    }
+
+    pub(crate) async fn watch_chain<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<WatchChainRequest>,
+    ) -> Result<Response<Entries>, Status> {
+        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
+        let request = request.into_inner();
+        let answer = self.vault.again(|channel| {
+            let request = request.clone();
+            let mut chains = ChainServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+            async move { chains.watch_chain(request).await }
+        });
+        let entries = answer.await.map_err(told)?;
+        Ok(Response::new(Box::pin(entries)))
+    }
+
+    pub(crate) async fn list_accesses<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<ListAccessesRequest>,
+    ) -> Result<Response<ListAccessesResponse>, Status> {
+        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
+        let request = request.into_inner();
+        let answer = self.vault.again(|channel| {
+            let request = request.clone();
+            let mut accesses = AccessServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+            async move { accesses.list_accesses(request).await }
+        });
+        answer.await.map(Response::new).map_err(told)
+    }
+
+    /// Whether this process can ask for the caller: for its own agency, and for everybody where a chain is open.
+    fn check<L: Log, V: Vault, T>(
+        &self,
+        node: &Node<L, V>,
+        request: &Request<T>,
+        chain: Option<&str>,
+    ) -> Result<(), Status> {
+        let caller = node.caller(request).map_err(|refused| refused.into_status(&request_id()))?;
+        let is_open = chain.and_then(ChainId::parse) == Some(ChainId::registry(node.ledger().origin()));
+        if is_open || caller.agency == self.vault.agency() {
+            return Ok(());
+        }
+        let own = self.vault.agency();
+        let refused = Refused::new(Reason::WrongDesk).detail(
+            format!("this process shows chains to `{own}`; ask at the one of your own agency"),
+            format!("本进程只向 {own} 出示链条，请在贵机构的进程查阅"),
+        );
+        Err(refused.into_status(&request_id()))
+    }
+}
+
+/// What the other process says, where it says something; else that it is away.
+fn told(status: Status) -> Status {
+    if status.details().is_empty() { Refused::new(Reason::LogUnavailable).into_status(&request_id()) } else { status }
+}
