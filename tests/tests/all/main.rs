@@ -50,6 +50,8 @@ mod tidy;
 #[cfg(test)]
 mod timestamps;
 #[cfg(test)]
+mod timing;
+#[cfg(test)]
 mod witnesses;
 #[cfg(test)]
 mod workspace;
