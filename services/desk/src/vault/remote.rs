@@ -163,6 +163,11 @@ impl Vault for RemoteVault {
         Ok(all)
     }
 
+    /// A desk destroys nothing: the vault's process does, by what the log orders.
+    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
+        Err(VaultError::NotHere)
+    }
+
     /// Of another agency's act the vault would say what it says of this one's.
     async fn admit(&self, caller: &Caller, candidate: Candidate<'_>) -> Result<Admission, VaultError> {
         if caller.agency != self.agency {
