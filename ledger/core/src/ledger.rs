@@ -305,6 +305,16 @@ impl<L: Log, V: Vault> Ledger<L, V> {
         }))
     }
 
+    /// Name of the event of a stored record, as far as its facts open; nothing else of it is checked.
+    ///
+    /// # Errors
+    /// The vault is away.
+    pub async fn event(&self, stored: &Stored) -> Result<Option<&'static str>, LedgerError> {
+        let (opened, _) = self.open(stored.chain, std::slice::from_ref(stored)).await?;
+        let opened = opened.into_iter().next().and_then(Result::ok);
+        Ok(opened.and_then(|opened| opened.act.event().map(|(kind, _)| kind.event)))
+    }
+
     /// The registry that an act is admitted under as the next of a chain. A founding brings its own.
     pub(crate) fn registry_for(&self, fold: &Fold, agency: &str, act: &Act) -> Result<Arc<Registry>, RegistryError> {
         if fold.chain != ChainId::registry(&self.origin) {
@@ -496,7 +506,7 @@ impl Fold {
             let admitted = admit(&caller, &self.standing, directory, statement.occurred_at, &recorded.act);
             admitted.or_else(|refusal| self.excused(refusal)).map_err(Box::new)?;
         } else if !opened.kept_back {
-            admit_told(&caller, &self.standing, &recorded.act).map_err(Box::new)?;
+            admit_told(&caller, &self.standing, statement.occurred_at, &recorded.act).map_err(Box::new)?;
         }
         if is_told {
             let is_first = self.standing.is_empty() && !self.unseen;

@@ -13,7 +13,9 @@
 //! 7. a closed chain takes only what I-12 allows
 //! 8. a chain with an accusation takes only those it names, and auditors
 //! 9. every act referred to stands on the chain
+//! 10. an order to freeze, erase or lift, or its counter-signature, is one that this agency may make here
 
+mod erasing;
 mod form;
 mod text;
 
@@ -128,15 +130,16 @@ pub fn admit(
     role_may_sign(row, header.signer_role())?;
     signers_belong(caller, header)?;
     chain_takes(row, caller, standing)?;
-    references_stand(form.references, standing)
+    references_stand(form.references, standing)?;
+    erasing::may_order(caller, standing, occurred_at, act)
 }
 
-/// What admission can say of an act some of whose parts are gone: checks 3 to 8 of those above, which look at nothing but
-/// the `act` part. Whoever appends an act and keeps the keys of its other parts from everybody must not pass them.
+/// What admission can say of an act some of whose parts are gone: checks 3 to 8 and 10 of those above, which look at nothing
+/// but the `act` part. Whoever appends an act and keeps the keys of its other parts from everybody must not pass them.
 ///
 /// # Errors
 /// The first check that fails.
-pub fn admit_told(caller: &Caller, standing: &Standing, act: &Act) -> Result<(), Refusal> {
+pub fn admit_told(caller: &Caller, standing: &Standing, occurred_at: i64, act: &Act) -> Result<(), Refusal> {
     let Some((kind, _)) = act.event() else { return Ok(()) };
     let row = catalogue::row(kind);
     kind_may_record(row, caller.kind)?;
@@ -144,7 +147,8 @@ pub fn admit_told(caller: &Caller, standing: &Standing, act: &Act) -> Result<(),
         role_may_sign(row, header.signer_role())?;
         signers_belong(caller, header)?;
     }
-    chain_takes(row, caller, standing)
+    chain_takes(row, caller, standing)?;
+    erasing::may_order(caller, standing, occurred_at, act)
 }
 
 fn kind_may_record(row: &Row, kind: AgencyKind) -> Result<(), Refusal> {

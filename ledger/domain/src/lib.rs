@@ -10,6 +10,7 @@ pub mod catalogue;
 mod civil;
 pub mod clocks;
 pub mod directory;
+pub mod erasure;
 pub mod figures;
 pub mod history;
 pub mod judge;

@@ -9,6 +9,7 @@ use mediation_proto::{
 
 use crate::{
     catalogue::{self, FieldType},
+    erasure::Erasures,
     history::{EventId, Recorded},
 };
 
@@ -21,12 +22,14 @@ pub struct Standing {
     closings: Vec<(EventId, bool)>,
     restricted: bool,
     agencies: BTreeSet<String>,
+    erasures: Erasures,
 }
 
 impl Standing {
     /// Takes the next act of the chain into account.
     pub fn apply(&mut self, recorded: &Recorded) {
         self.agencies.insert(recorded.agency.clone());
+        self.erasures.apply(recorded);
         let event = recorded.act.event();
         self.acts.insert(recorded.event_id, event.map(|(kind, _)| kind.event));
         let Some((kind, event)) = event else { return };
@@ -80,6 +83,18 @@ impl Standing {
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         self.restricted
+    }
+
+    /// What was ordered to be frozen or erased on the chain, and what is held.
+    #[must_use]
+    pub fn erasures(&self) -> &Erasures {
+        &self.erasures
+    }
+
+    /// The same, alone.
+    #[must_use]
+    pub fn into_erasures(self) -> Erasures {
+        self.erasures
     }
 
     /// Whether an agency has recorded on the chain or was called to it by an act of the chain.

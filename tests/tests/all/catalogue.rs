@@ -41,6 +41,9 @@ const ROOTED: &[&str] = &[
     "WitnessRetired",
 ];
 
+/// Acts that need an order, or a part in the chain, before they are admitted: `erasure.rs` records them.
+const ORDERS: &[&str] = &["ErasureOrdered", "ErasureCountersigned"];
+
 /// The fixture city has no village center that records for itself.
 const VILLAGE: &str =
     r#"{"id": "VC-FL-SA-01", "zh": "寿安镇示例村综治中心", "kind": "VILLAGE_CENTER", "division": "360222101201"}"#;
@@ -49,7 +52,7 @@ const VILLAGE: &str =
 async fn every_act_is_recorded_by_every_kind_of_agency_that_may() {
     let mut desks = Desks::open().await;
     let mut wrong = Vec::new();
-    for row in catalogue::rows().iter().filter(|row| !ROOTED.contains(&row.event)) {
+    for row in catalogue::rows().iter().filter(|row| !ROOTED.contains(&row.event) && !ORDERS.contains(&row.event)) {
         for kind in &row.agency_kinds {
             let chain = desks.opened_chain().await;
             let act = desks.sample(row, *kind, &chain);

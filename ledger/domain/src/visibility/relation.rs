@@ -16,6 +16,7 @@ use crate::{
     calendar::Day,
     catalogue::{FieldType, HandoffRole},
     directory::Directory,
+    erasure::Erasures,
     history::{EventId, Recorded},
     judge::{
         Moment,
@@ -31,6 +32,7 @@ pub struct Viewed<'a> {
     ties: Vec<Interval<'a>>,
     people: People<'a>,
     accusation: bool,
+    erasures: Erasures,
 }
 
 impl<'a> Viewed<'a> {
@@ -42,14 +44,21 @@ impl<'a> Viewed<'a> {
         // Of all that is recorded, withdrawn or not and of whatever day: it stays hidden from the accused. What cannot be read
         // any more may have been one.
         let unreadable = history.iter().any(|recorded| recorded.act.event().is_none());
-        let accusation = unreadable || history.iter().collect::<Standing>().is_restricted();
-        Self { chain, ties, people, accusation }
+        let standing: Standing = history.iter().collect();
+        let accusation = unreadable || standing.is_restricted();
+        Self { chain, ties, people, accusation, erasures: standing.into_erasures() }
     }
 
     /// Whether the chain carries an accusation (检举控告).
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         self.accusation
+    }
+
+    /// What was ordered to be frozen or erased. That holds for every reader.
+    #[must_use]
+    pub fn erasures(&self) -> &Erasures {
+        &self.erasures
     }
 
     /// The chain as one reader sees it.
@@ -182,6 +191,12 @@ impl<'a> Sight<'_, 'a> {
     #[must_use]
     pub fn reader(&self) -> &Reader<'_> {
         self.reader
+    }
+
+    /// What was ordered to be frozen or erased. That holds for every reader.
+    #[must_use]
+    pub fn erasures(&self) -> &Erasures {
+        &self.viewed.erasures
     }
 
     /// What ties the reader to the chain.
