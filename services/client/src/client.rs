@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mediation_ledger::{
     key::{KeyId, SignError},
-    merkle::Hash,
+    merkle::{Hash, hash_leaf},
 };
 use mediation_proto::{
     ActRequest, NotOfThisDesk, PrepareRequest, desk_of, may_be_sent_again,
@@ -14,14 +14,15 @@ use mediation_proto::{
         ledger::v1::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
             GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, PrepareResponse, Reading, Receipt,
-            ReceiptLevel, SubmitRequest, access_service_client::AccessServiceClient,
-            chain_service_client::ChainServiceClient, log_service_client::LogServiceClient, prepare_response,
+            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest, MirrorLeavesResponse,
+            MirroredLeaf, PrepareResponse, Reading, Receipt, ReceiptLevel, SubmitRequest,
+            access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+            log_service_client::LogServiceClient, prepare_response,
         },
         types::v1::AgencyKind,
     },
 };
-use tonic::Status;
+use tonic::{Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use crate::{
@@ -40,6 +41,28 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of an answer: a chain with all its parts.
 const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Leaves of the log as they come in.
+#[derive(Debug)]
+pub struct Mirrored {
+    leaves: Streaming<MirrorLeavesResponse>,
+}
+
+impl Mirrored {
+    /// The next leaves, none at the end: the hash of each, and the entry under it where it was given.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away, or an entry is not the one under its hash.
+    pub async fn next(&mut self) -> Result<Vec<(Hash, Option<Bytes>)>, ClientError> {
+        let Some(answer) = self.leaves.message().await.map_err(Box::new)? else { return Ok(Vec::new()) };
+        let leaves = answer.leaves.into_iter().map(|MirroredLeaf { leaf_hash, entry }| {
+            let hash = Hash(leaf_hash.as_ref().try_into().ok()?);
+            let is_right = entry.is_empty() || hash_leaf(&entry) == hash;
+            is_right.then(|| (hash, Some(entry).filter(|entry| !entry.is_empty())))
+        });
+        leaves.collect::<Option<_>>().ok_or(ClientError::Trust(TrustError::MalformedPath))
+    }
+}
 
 /// A client of a ledger, for one agency.
 #[derive(Debug, Clone)]
@@ -231,6 +254,15 @@ impl Client {
         let request = GetConsistencyProofRequest { first: Some(first), second: Some(second) };
         let answer = self.log().get_consistency_proof(request).await.map_err(Box::new)?.into_inner();
         hashes(&answer.consistency).ok_or(ClientError::Trust(TrustError::MalformedPath))
+    }
+
+    /// The leaves of the log from one on, up to the last checkpoint, each with its entry where this agency may know of the act.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn mirror(&self, first: u64) -> Result<Mirrored, ClientError> {
+        let leaves = self.log().mirror_leaves(MirrorLeavesRequest { first }).await.map_err(Box::new)?.into_inner();
+        Ok(Mirrored { leaves })
     }
 
     /// How the witnesses of the log stand. The ledger's word; the witnessed checkpoint in it proves itself.

@@ -15,6 +15,7 @@ mod even;
 pub mod health;
 pub mod judgement;
 pub mod listener;
+mod mirror;
 pub mod node;
 pub mod proofs;
 pub mod quota;

@@ -201,6 +201,11 @@ impl<L: Log, V: Vault> Node<L, V> {
         ))
     }
 
+    /// Whether a chain is one of the registry, which is open.
+    pub(crate) fn is_open(&self, chain: ChainId) -> bool {
+        self.registries.holds(self.ledger().origin(), self.ledger().registry().directory(), chain)
+    }
+
     /// For whom a chain is read.
     pub(crate) fn audience(
         &self,
@@ -209,7 +214,7 @@ impl<L: Log, V: Vault> Node<L, V> {
         reading: Option<Reading>,
     ) -> Result<Audience, Refused> {
         let registry = self.ledger().registry();
-        if self.registries.holds(self.ledger().origin(), registry.directory(), chain) {
+        if self.is_open(chain) {
             return Ok(Audience::Everybody { agency: caller.agency.clone() });
         }
         let now_s = self.ledger().clock().now_ms().div_euclid(1_000);

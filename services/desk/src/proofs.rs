@@ -15,11 +15,12 @@ use mediation_projections::witnesses::WitnessRow;
 use mediation_proto::mediation::ledger::v1::{
     GetCheckpointRequest, GetCheckpointResponse, GetConsistencyProofRequest, GetConsistencyProofResponse,
     GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest, GetWitnessesResponse,
-    Reason, Receipt, Witness, log_service_server::LogService,
+    MirrorLeavesRequest, Reason, Receipt, Witness, log_service_server::LogService,
 };
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
+    mirror::{Leaves, leaves},
     node::{Node, SEAL_TIMEOUT, request_id},
     request::{chain_id, event_id, wait},
     status::Refused,
@@ -149,6 +150,8 @@ fn missing(field: &str) -> Refused {
 
 #[async_trait]
 impl<L: Log, V: Vault> LogService for Proofs<L, V> {
+    type MirrorLeavesStream = Leaves;
+
     async fn get_checkpoint(
         &self,
         request: Request<GetCheckpointRequest>,
@@ -179,5 +182,16 @@ impl<L: Log, V: Vault> LogService for Proofs<L, V> {
         request: Request<GetWitnessesRequest>,
     ) -> Result<Response<GetWitnessesResponse>, Status> {
         self.witnesses(&request).map(Response::new).map_err(|refused| refused.into_status(&request_id()))
+    }
+
+    async fn mirror_leaves(&self, request: Request<MirrorLeavesRequest>) -> Result<Response<Leaves>, Status> {
+        if let Some(relay) = self.node.relay() {
+            return relay.mirror_leaves(&self.node, request).await;
+        }
+        let mirrored = async {
+            let caller = self.node.caller(&request)?;
+            leaves(&self.node, caller, request.get_ref().first).await
+        };
+        mirrored.await.map(Response::new).map_err(|refused| refused.into_status(&request_id()))
     }
 }

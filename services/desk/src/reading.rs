@@ -87,6 +87,17 @@ impl Reads {
     }
 }
 
+/// The system of an agency, which reads for nobody in particular: in the role that sees least.
+pub(crate) fn system(caller: &Caller) -> Reader<'_> {
+    Reader {
+        agency: &caller.agency,
+        kind: caller.kind,
+        role: role(caller.kind, None, &mut Vec::new()),
+        subject: None,
+        grid: None,
+    }
+}
+
 /// The role that is said; else the one of the agency that sees least.
 fn role(kind: AgencyKind, said: Option<i32>, violations: &mut Vec<Violation>) -> Role {
     match said.map(Role::try_from) {

@@ -3,13 +3,15 @@
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, Reason, WatchChainRequest,
-    access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest, Reason,
+    WatchChainRequest, access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+    log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status};
 
 use crate::{
     chains::Entries,
+    mirror::Leaves,
     node::{Node, request_id},
     status::Refused,
     vault::RemoteVault,
@@ -58,6 +60,21 @@ impl Relay {
         });
         let entries = answer.await.map_err(told)?;
         Ok(Response::new(Box::pin(entries)))
+    }
+
+    pub(crate) async fn mirror_leaves<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<MirrorLeavesRequest>,
+    ) -> Result<Response<Leaves>, Status> {
+        self.check(node, &request, None)?;
+        let request = request.into_inner();
+        let answer = self.vault.again(|channel| {
+            let mut log = LogServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+            async move { log.mirror_leaves(request).await }
+        });
+        let leaves = answer.await.map_err(told)?;
+        Ok(Response::new(Box::pin(leaves)))
     }
 
     pub(crate) async fn list_accesses<L: Log, V: Vault>(

@@ -17,6 +17,7 @@ pub(crate) mod log;
 pub(crate) mod log_key;
 #[cfg(feature = "kurrentdb")]
 pub(crate) mod migrate;
+pub(crate) mod mirror;
 pub(crate) mod monitor;
 #[cfg(feature = "kurrentdb")]
 pub(crate) mod provision;

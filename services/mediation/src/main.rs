@@ -80,6 +80,8 @@ enum Command {
     Chain(command::chain::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
     AccessLog(command::access_log::Arguments),
+    /// 日志镜像：本机构留存全部哈希与可知条目，日志不得抵赖 · Mirror the log: every hash, and the entries that the agency may know of
+    Mirror(command::mirror::Arguments),
     /// 经真实窗口重放案例并比对 · Replay case files through the real desks and compare
     Replay(command::replay::Arguments),
     /// 逐链审查账本目录，列出全部发现 · Judge every chain of a ledger's directory and list the findings
@@ -136,6 +138,7 @@ fn main() -> ExitCode {
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
+            Command::Mirror(arguments) => command::mirror::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
             Command::Findings(arguments) => command::findings::run(&arguments),
             Command::Rules(arguments) => command::rules::run(&arguments),

@@ -7,6 +7,9 @@
 //! `cargo bench -p mediation-tests --bench fairness`; without `--bench` one short pair, to see that it runs.
 
 use std::{
+    io::Read as _,
+    path::Path,
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -49,11 +52,24 @@ const OTHERS_EVERY: Duration = Duration::from_millis(20);
 
 const PAIRS: usize = 7;
 
+/// What the process that floods is called with, before directory and address of the ledger.
+const FLOOD: &str = "--flood";
+
 fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, flood, directory, address] = &arguments[..]
+        && flood == FLOOD
+    {
+        return block_on(flooded(Path::new(directory), address));
+    }
     let is_timed = std::env::args().any(|argument| argument == "--bench");
     let (pairs, run) = if is_timed { (PAIRS, Duration::from_secs(8)) } else { (1, Duration::from_secs(1)) };
+    block_on(compare(pairs, run));
+}
+
+fn block_on(work: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map(|runtime| runtime.block_on(compare(pairs, run))).unwrap_or_else(|error| panic!("{error}"));
+    runtime.map(|runtime| runtime.block_on(work)).unwrap_or_else(|error| panic!("{error}"));
 }
 
 async fn compare(pairs: usize, length: Duration) {
@@ -115,21 +131,45 @@ impl Measured {
 }
 
 async fn measured(served: &Served, length: Duration, with_flood: bool) -> Measured {
-    let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new([AtomicU64::new(0), AtomicU64::new(0)]));
-    let mut flood = JoinSet::new();
-    if with_flood {
-        let desk = PetitionDeskClient::new(served.connection(Some(FLOODING)).await.channel);
-        flood.spawn(flooding(desk, Arc::clone(&stop), Arc::clone(&counts)));
-    }
+    let flood = with_flood.then(|| flood(served));
     let mut others = JoinSet::new();
     for (agency, kind) in OTHERS {
         others.spawn(other(served.client(agency, kind).await, agency, length));
     }
     let answers = others.join_all().await.concat();
-    stop.store(true, Ordering::Relaxed);
-    flood.join_all().await;
-    let [let_through, refused] = [0, 1].map(|at| counts[at].load(Ordering::Relaxed));
+    let [let_through, refused] = flood.map(told).unwrap_or_default();
     Measured { answers, let_through, refused }
+}
+
+/// Floods from a process of its own, as another agency would, so that what is measured is not the client's own work.
+fn flood(served: &Served) -> Child {
+    let own = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
+    let mut flood = Command::new(own);
+    flood.arg(FLOOD).arg(served.path()).arg(&served.address).stdin(Stdio::piped()).stdout(Stdio::piped());
+    flood.spawn().unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Ends the flood, and says how many requests were let through and refused.
+fn told(mut flood: Child) -> [u64; 2] {
+    drop(flood.stdin.take());
+    let output = flood.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut numbers = text.split_whitespace().filter_map(|number| number.parse().ok());
+    [(); 2].map(|()| numbers.next().unwrap_or_else(|| panic!("the flood said {text:?}")))
+}
+
+/// The process that floods, until nobody holds its input any more.
+async fn flooded(directory: &Path, address: &str) {
+    let mut served = Served::at(directory);
+    address.clone_into(&mut served.address);
+    let (stop, counts) = (Arc::new(AtomicBool::new(false)), Arc::new([AtomicU64::new(0), AtomicU64::new(0)]));
+    let desk = PetitionDeskClient::new(served.connection(Some(FLOODING)).await.channel);
+    let flood = tokio::spawn(flooding(desk, Arc::clone(&stop), Arc::clone(&counts)));
+    let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
+    ended.await.map(drop).unwrap_or_else(|error| panic!("{error}"));
+    stop.store(true, Ordering::Relaxed);
+    flood.await.unwrap_or_else(|error| panic!("{error}"));
+    println!("{} {}", counts[0].load(Ordering::Relaxed), counts[1].load(Ordering::Relaxed));
 }
 
 /// An agency that keeps to its quota: records on a chain of its own, then reads it, in turn.
