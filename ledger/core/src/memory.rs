@@ -231,6 +231,11 @@ impl Vault for MemoryVault {
     async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
         Ok(self.keys().get(&(chain, digest)).cloned())
     }
+
+    async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
+        let mut keys = self.keys();
+        Ok(digests.iter().filter(|digest| keys.remove(&(chain, **digest)).is_some()).count())
+    }
 }
 
 #[cfg(test)]

@@ -128,6 +128,10 @@ pub trait Vault: Send + Sync + 'static {
         }
     }
 
+    /// Destroys the data keys of parts of a chain for ever, and says how many there were. MUST be durable when it returns; what
+    /// is destroyed already is none.
+    fn destroy(&self, chain: ChainId, digests: &[Hash]) -> impl Future<Output = Result<usize, VaultError>> + Send;
+
     /// Whether the rules admit an act of a caller on a chain from which [`Vault::keys`] withholds parts, as whoever sees
     /// the whole chain says.
     fn admit(

@@ -293,6 +293,10 @@ impl Vault for FileVault {
         read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
     }
 
+    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
+        Err(VaultError::Unavailable(None))
+    }
+
     /// Everything is read at one go: a change of threads for each key would take longer than the reading.
     async fn keys(&self, chain: ChainId, _next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
         drop(self.requests()?);

@@ -200,6 +200,15 @@ impl AnyVault {
         }
     }
 
+    /// Whether the keys lie in this process.
+    pub(crate) fn is_here(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(_) | Self::Nowhere => false,
+        }
+    }
+
     /// The way to the process that holds the vault, where this one does not.
     pub(crate) fn elsewhere(&self) -> Option<RemoteVault> {
         match self {
@@ -259,6 +268,16 @@ impl Vault for AnyVault {
             Self::Remote(vault) => vault.keys(chain, next, digests).await,
             #[cfg(feature = "kurrentdb")]
             Self::Nowhere => Ok(Keys { withheld: digests.iter().copied().collect(), ..Keys::default() }),
+        }
+    }
+
+    async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
+        match self {
+            Self::File(vault) => vault.destroy(chain, digests).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(vault) => vault.destroy(chain, digests).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Err(VaultError::Unavailable(None)),
         }
     }
 

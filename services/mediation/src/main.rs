@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod cosigning;
 mod durable;
+mod erased;
 mod evidence;
 mod founding;
 mod keys;

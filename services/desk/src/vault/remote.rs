@@ -129,6 +129,11 @@ impl RemoteVault {
 }
 
 impl Vault for RemoteVault {
+    /// Keys are destroyed where they lie, by the process that holds the vault.
+    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
+        Err(VaultError::Unavailable(None))
+    }
+
     async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
         self.deposit_all(vec![(chain, deposits)]).await
     }
