@@ -11,7 +11,7 @@ default:
 
 # Everything a change must pass, in order; prints a table of seconds per stage and ends with the summary of the tests.
 ci:
-    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke fuzz-smoke softhsm kubernetes city-year sumdb test
+    @.ci/stages format lint docs binary golden-unchanged proto-lock tidy dependencies advisories small-disk failing-disk documents bench-smoke fuzz-smoke softhsm kubernetes city-year sumdb timing test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -42,6 +42,10 @@ city-year: release
 [no-exit-message]
 sumdb: release
     @.ci/sumdb
+
+# A restricted chain takes the time of one that does not exist: 10^5 calls in turn, |t| < 4.5.
+timing: release
+    MEDIATION_TEST_SCALE=full MEDIATION_BINARY="$PWD/target/release/mediation" {{house}} timing -- --nocapture
 
 # Every parser of outside bytes on its corpus, and on mutations of it for a second each.
 fuzz-smoke:

@@ -196,7 +196,8 @@ impl Heads for MemoryHeads {
 /// A vault in memory. A clone is another handle on the same vault. Keys lie unwrapped, and are wiped when destroyed.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryVault {
-    keys: Arc<Mutex<BTreeMap<(ChainId, Hash), DataKey>>>,
+    /// None in the place of a key that was destroyed.
+    keys: Arc<Mutex<BTreeMap<(ChainId, Hash), Option<DataKey>>>>,
 }
 
 impl MemoryVault {
@@ -206,13 +207,7 @@ impl MemoryVault {
         Self::default()
     }
 
-    /// Destroys the key of a part for ever, as erasure does. Says whether there was one.
-    #[must_use]
-    pub fn destroy(&self, chain: ChainId, digest: Hash) -> bool {
-        self.keys().remove(&(chain, digest)).is_some()
-    }
-
-    fn keys(&self) -> MutexGuard<'_, BTreeMap<(ChainId, Hash), DataKey>> {
+    fn keys(&self) -> MutexGuard<'_, BTreeMap<(ChainId, Hash), Option<DataKey>>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -220,21 +215,25 @@ impl MemoryVault {
 impl Vault for MemoryVault {
     async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
         let mut keys = self.keys();
-        let other = |deposit: &&Deposit| keys.get(&(chain, deposit.digest)).is_some_and(|kept| *kept != deposit.key);
-        if let Some(Deposit { digest, .. }) = deposits.iter().find(other) {
-            return Err(VaultError::Conflict { digest: *digest });
+        for Deposit { digest, key, .. } in &deposits {
+            match keys.get(&(chain, *digest)) {
+                Some(None) => return Err(VaultError::Destroyed { digest: *digest }),
+                Some(Some(kept)) if kept != key => return Err(VaultError::Conflict { digest: *digest }),
+                Some(Some(_)) | None => {}
+            }
         }
-        keys.extend(deposits.into_iter().map(|deposit| ((chain, deposit.digest), deposit.key)));
+        keys.extend(deposits.into_iter().map(|deposit| ((chain, deposit.digest), Some(deposit.key))));
         Ok(())
     }
 
     async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
-        Ok(self.keys().get(&(chain, digest)).cloned())
+        Ok(self.keys().get(&(chain, digest)).cloned().flatten())
     }
 
     async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
         let mut keys = self.keys();
-        Ok(digests.iter().filter(|digest| keys.remove(&(chain, **digest)).is_some()).count())
+        let parts = digests.iter().map(|digest| (chain, *digest));
+        Ok(parts.filter(|part| keys.get_mut(part).is_some_and(|kept| kept.take().is_some())).count())
     }
 }
 
@@ -275,8 +274,10 @@ mod tests {
         let refused = vault.deposit(chain, vec![other]).await;
         assert!(matches!(refused, Err(VaultError::Conflict { digest: of }) if of == digest), "{refused:?}");
         assert_eq!(vault.key(chain, digest).await.unwrap(), Some(DataKey([3; 32])));
-        assert!(vault.destroy(chain, digest));
-        assert!(!vault.destroy(chain, digest));
+        assert_eq!(vault.destroy(chain, &[digest]).await.unwrap(), 1);
+        assert_eq!(vault.destroy(chain, &[digest]).await.unwrap(), 0);
+        let again = Deposit { digest, holder: Holder::Chain, key: DataKey([3; 32]) };
+        assert!(matches!(vault.deposit(chain, vec![again]).await, Err(VaultError::Destroyed { .. })));
         assert_eq!(vault.key(chain, digest).await.unwrap(), None);
     }
 }

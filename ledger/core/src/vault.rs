@@ -128,8 +128,8 @@ pub trait Vault: Send + Sync + 'static {
         }
     }
 
-    /// Destroys the data keys of parts of a chain for ever, and says how many there were. MUST be durable when it returns; what
-    /// is destroyed already is none.
+    /// Destroys the keys of parts of a chain for ever, and says how many there were. MUST be durable when it returns, and a key that
+    /// was destroyed MUST NOT be kept again. What is gone already, or never was there, is gone.
     fn destroy(&self, chain: ChainId, digests: &[Hash]) -> impl Future<Output = Result<usize, VaultError>> + Send;
 
     /// Whether the rules admit an act of a caller on a chain from which [`Vault::keys`] withholds parts, as whoever sees
@@ -159,6 +159,15 @@ pub enum VaultError {
         /// Commitment digest of the part.
         digest: Hash,
     },
+    /// The key of the part was destroyed, and none is kept for it any more.
+    #[error("the key of part {digest} was destroyed")]
+    Destroyed {
+        /// Commitment digest of the part.
+        digest: Hash,
+    },
+    /// Keys are destroyed by the process that holds the vault alone.
+    #[error("this process holds no vault, and destroys no keys")]
+    NotHere,
     /// The vault answers this process for another agency only.
     #[error("the vault does not answer this process for `{agency}`")]
     OtherAgency {

@@ -33,7 +33,7 @@
 //!
 //! | slot of `wraps` | bytes | |
 //! |---|---|---|
-//! | 0 | 1 | 1 head, 2 chain key, 3 subject key, 4 wrap, 5 seal |
+//! | 0 | 1 | 1 head, 2 chain key, 3 subject key, 4 wrap, 5 seal, 6 destruction, 7 destroyed |
 //! | 1 | 1 | zero |
 //! | 2 | 2 | rows of the group that was written at once |
 //! | 4 | 2 | place of this row in it, from 0 |
@@ -42,6 +42,8 @@
 //! | | | chain key: chain in 16 bytes, wrapped key |
 //! | | | subject key: chain in 16 bytes, SHA-256(domain, chain, pseudonym), wrapped key |
 //! | | | wrap: slot of the holder's key in 8 bytes, part digest, wrapped key |
+//! | | | destruction: slot of the wrap in 8 bytes, rows of its group and its place there in 2 each, then as destroyed |
+//! | | | destroyed, in the place of a wrap: slot of the holder's key in 8 bytes, part digest |
 //! | | | then zeros |
 //! | 123 | 4 | CRC-32C over the slot's number in 8 bytes and bytes 0 to 123 |
 //! | 127 | 1 | 0xa5 |
@@ -66,12 +68,15 @@
 //! part, holder, chain or ledger does not open. Rows that are taken off the end are missed by nobody here, but by
 //! whoever looks for the keys of a record in the log.
 //!
-//! # Room for erasure
+//! # Destruction
 //!
-//! All rows have one size, so a wrap can be overwritten where it stands, after a row that announces it, so that an
-//! overwriting that a crash interrupts is told from damage and done again. Flash and copies keep old bytes: a
-//! destruction is complete when the holders' keys have been wrapped anew under a fresh key-encryption key and the old
-//! one is gone. That touches a row per chain and subject, and no wrap.
+//! A key is destroyed in two steps, each durable before the next: a row announces it and says what belongs into the slot of the
+//! wrap; then that slot is overwritten. Whatever a crash leaves there is told from damage by the announcement, and overwritten
+//! when the vault is opened. All destructions of one request are one group of announcements: every one happens or none. What was
+//! destroyed is never taken again.
+//!
+//! Flash and copies keep old bytes: a destruction is complete when the holders' keys have been wrapped anew under a fresh
+//! key-encryption key ([`rotate`]) and the old one, with every copy of it, is gone.
 
 use std::{
     io,
@@ -110,7 +115,7 @@ mod tests;
 
 use self::{
     cipher::{WrappingKey, origin_digest},
-    committer::{Committer, Request},
+    committer::{Ask, Committer, Request, Unsettled},
     slot::{Group, Row},
     wraps::Wraps,
 };
@@ -145,7 +150,7 @@ const REQUEST_KEYS_MAX: usize = 16_384;
 pub struct FileVault {
     wraps: Arc<Wraps>,
     /// `None` once closed.
-    requests: Mutex<Option<mpsc::Sender<Request>>>,
+    requests: Mutex<Option<mpsc::Sender<Ask>>>,
     ended: watch::Receiver<bool>,
 }
 
@@ -220,11 +225,12 @@ impl FileVault {
         let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Write).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
-        let wraps = Arc::new(Wraps::new(file, key, origin, recovered.index));
+        let recovery::Recovered { index, end: slots, torn, sealed, unfinished } = recovered;
+        let wraps = Arc::new(Wraps::new(file, key, origin, index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = watch::channel(false);
-        let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, recovered.end, fatal);
-        committer.settle(recovered.torn, recovered.sealed).map_err(failure(wraps_path.clone()))?;
+        let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal);
+        committer.settle(Unsettled { torn, sealed, unfinished }).map_err(failure(wraps_path.clone()))?;
         thread::Builder::new()
             .name("vault".to_owned())
             .spawn(move || {
@@ -244,15 +250,19 @@ impl FileVault {
     }
 
     async fn request(&self, deposits: Vec<(ChainId, Vec<Deposit>)>) -> Result<(), VaultError> {
+        self.ask(|answer| Ask::Deposit(Request { deposits, answer })).await
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<Result<T, VaultError>>) -> Ask) -> Result<T, VaultError> {
         let (answer, answered) = oneshot::channel();
-        self.requests()?.try_send(Request { deposits, answer }).map_err(|error| match error {
+        self.requests()?.try_send(ask(answer)).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => VaultError::Full,
             mpsc::error::TrySendError::Closed(_) => VaultError::Unavailable(None),
         })?;
         answered.await.unwrap_or(Err(VaultError::Unavailable(None)))
     }
 
-    fn requests(&self) -> Result<mpsc::Sender<Request>, VaultError> {
+    fn requests(&self) -> Result<mpsc::Sender<Ask>, VaultError> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(VaultError::Unavailable(None))
     }
 }
@@ -283,6 +293,16 @@ impl Vault for FileVault {
         self.request(request).await
     }
 
+    /// All of them at one go: after a crash every one is destroyed, or none is, for each 16 384.
+    async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
+        let mut destroyed = 0;
+        for digests in digests.chunks(REQUEST_KEYS_MAX) {
+            let digests = digests.to_vec();
+            destroyed += self.ask(|answer| Ask::Destroy { chain, digests, answer }).await?;
+        }
+        Ok(destroyed)
+    }
+
     async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
         drop(self.requests()?);
         if self.wraps.slot(chain, digest).is_none() {
@@ -291,10 +311,6 @@ impl Vault for FileVault {
         let wraps = Arc::clone(&self.wraps);
         let read = tokio::task::spawn_blocking(move || wraps.key(chain, digest)).await;
         read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
-    }
-
-    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
-        Err(VaultError::Unavailable(None))
     }
 
     /// Everything is read at one go: a change of threads for each key would take longer than the reading.

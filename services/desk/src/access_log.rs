@@ -72,9 +72,9 @@ impl<L: Log, V: Vault> AccessLog<L, V> {
         let (Some(chain), Some(skipped), true) = (chain, skipped, violations.is_empty()) else {
             return Err(Refused::malformed(violations));
         };
-        let Audience::Reader(reads) = self.node.audience(&caller, chain, reading)? else {
-            return Ok(ListAccessesResponse::default());
-        };
+        let audience = self.node.audience(&caller, chain, reading)?;
+        self.node.not_denied(&audience, chain).await?;
+        let Audience::Reader(reads) = audience else { return Ok(ListAccessesResponse::default()) };
         let (opened_ms, all) = self.check(&reads, chain).await?;
         let mut known = self.known.lock().await;
         if let Err(error) = known.catch_up(self.node.ledger(), opened_ms).await {
@@ -102,7 +102,7 @@ impl<L: Log, V: Vault> AccessLog<L, V> {
         let viewed = Viewed::new(&history, registry.directory(), now(ledger.clock().now_ms(), &history));
         let reader = reads.reader();
         let sight = viewed.by(&reader);
-        self.node.may_know(reads, &fold, &sight)?;
+        self.node.may_know(reads, (&fold, &registry), &sight)?;
         Ok((history.first().map_or(0, |first| first.recorded_at), sight.is_audit()))
     }
 }

@@ -1,5 +1,6 @@
 //! What a service answers when the transport refuses for it: a request that is too large, or no message at all, gets the
-//! same reason and texts as every other refusal; one that takes too long is told what is known of it.
+//! same reason and texts as every other refusal; one that takes too long is told what is known of it; and that there is no such
+//! chain is told on a beat (`even.rs`).
 
 use std::{
     convert::Infallible,
@@ -10,6 +11,7 @@ use std::{
 };
 
 use mediation_proto::mediation::ledger::v1::Reason;
+use tokio::time::Instant;
 use tonic::{
     Code, Status,
     body::Body,
@@ -17,7 +19,11 @@ use tonic::{
     server::NamedService,
 };
 
-use crate::{node::request_id, status::Refused};
+use crate::{
+    even::{beat, status_denies_the_chain},
+    node::request_id,
+    status::Refused,
+};
 
 /// Time until a request is answered; for a stream, until its first sign.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,18 +60,30 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let (answer, late) = (self.service.call(request), self.late);
+        let (arrived, late) = (Instant::now(), self.late);
+        let answer = self.service.call(request);
         Box::pin(async move {
             match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
-                Ok(answer) => answer.map(told),
+                Ok(answer) => {
+                    let Ok(answer) = answer;
+                    if refused(&answer).is_some_and(|status| status_denies_the_chain(&status)) {
+                        beat(arrived).await;
+                    }
+                    Ok(told(answer))
+                }
                 Err(_) => Ok(Refused::new(late).into_status(&request_id()).into_http()),
             }
         })
     }
 }
 
+/// The status of an answer that is a refusal from the start.
+fn refused(answer: &http::Response<Body>) -> Option<Status> {
+    Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok)
+}
+
 fn told(answer: http::Response<Body>) -> http::Response<Body> {
-    match Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok).map(of_transport) {
+    match refused(&answer).map(of_transport) {
         Some(Ok(refused)) => refused.into_status(&request_id()).into_http(),
         Some(Err(_)) | None => answer,
     }

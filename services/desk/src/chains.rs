@@ -90,6 +90,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let as_of = self.as_of(request.as_of.as_deref(), &mut violations);
         let (Some(chain), Some(as_of)) = (chain, as_of) else { return Err(Refused::malformed(violations)) };
         let audience = self.node.audience(&caller, chain, request.reading)?;
+        self.node.not_denied(&audience, chain).await?;
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
         // An appointment may have been recorded since, perhaps by another process.
@@ -114,7 +115,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         audience: &Audience,
         fold: &Fold,
         entries: &[CheckedEntry],
-        registry: &Registry,
+        registry: &Arc<Registry>,
         (first, as_of): (Revision, Option<Day>),
     ) -> Result<Shown, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
@@ -131,7 +132,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
             let viewed = Viewed::new(&history, registry.directory(), now);
             let reader = reads.reader();
             let sight = viewed.by(&reader);
-            self.node.may_know(reads, fold, &sight)?;
+            self.node.may_know(reads, (fold, registry), &sight)?;
             let views: Vec<View> = entries.iter().map(|entry| view(&sight, entry)).collect();
             let counting = entries.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
             let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
@@ -205,6 +206,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let chain = chain_id(request.chain_id.as_deref(), &mut violations);
         let chain = chain.ok_or_else(|| Refused::malformed(violations))?;
         let audience = self.node.audience(&caller, chain, request.reading)?;
+        self.node.not_denied(&audience, chain).await?;
         let next = Revision(request.from_revision);
         let (fold, entries, ready) = (Fold::new(chain), Vec::new(), VecDeque::new());
         let mut watcher = Watcher { chains: self.clone(), audience, fold, entries, next, ready };

@@ -18,10 +18,12 @@ use mediation_proto::{
     },
 };
 use prost::Message as _;
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBuilder};
 
 use crate::{
     answer::{Answered, of_transport},
+    even::{beat, denies_the_chain},
     node::{Node, request_id},
     request, signing,
     status::Refused,
@@ -128,7 +130,11 @@ impl<L: Log, V: Vault> Desk<L, V> {
             let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
             let turn = chain.map(|chain| turns.next(chain));
             async move {
+                let arrived = Instant::now();
                 let recorded = desk.record(&caller, act?, turn).await;
+                if recorded.as_ref().is_err_and(|refused| denies_the_chain(refused.reason())) {
+                    beat(arrived).await;
+                }
                 Ok(response(recorded))
             }
         });

@@ -13,6 +13,7 @@ use mediation_ledger::{
     log::Log,
     merkle::Hash,
     recorder::{Placed, Recorder},
+    registry::Registry,
     vault::Vault,
 };
 use mediation_projections::{sealer::Seals, witnesses::Cosigned};
@@ -28,6 +29,7 @@ use crate::{
     accesses::Accesses,
     caller,
     chains::Audience,
+    denied::{Denials, Denied},
     quota::{Quota, Quotas},
     reading::Reads,
     relay::Relay,
@@ -81,6 +83,7 @@ pub struct Node<L, V> {
     accesses: Accesses<L, V>,
     relay: Option<Relay>,
     registries: Registries,
+    denials: Denials,
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
@@ -117,8 +120,8 @@ impl<L: Log, V: Vault> Node<L, V> {
             Readings::Elsewhere(vault) => (Accesses::new(Arc::clone(&recorder)), Some(Relay::new(vault))),
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
-        let registries = Registries::default();
-        Arc::new(Self { recorder, accesses, relay, registries, seals, cosigned, scope, quotas, stopping })
+        let (registries, denials) = (Registries::default(), Denials::default());
+        Arc::new(Self { recorder, accesses, relay, registries, denials, seals, cosigned, scope, quotas, stopping })
     }
 
     /// Records what readers were refused until now: a process that stops keeps nothing back.
@@ -213,11 +216,41 @@ impl<L: Log, V: Vault> Node<L, V> {
         Reads::parse(caller, reading, registry.directory(), now_s).map(Audience::Reader)
     }
 
+    /// Refuses who was told before that there is no such chain, when that still holds.
+    pub(crate) async fn not_denied(&self, audience: &Audience, chain: ChainId) -> Result<(), Refused> {
+        let Audience::Reader(reads) = audience else { return Ok(()) };
+        if !self.denials.hold(self.ledger(), chain, &reads.viewer()).await? {
+            return Ok(());
+        }
+        self.accesses.refuse(reads, chain);
+        Err(Refused::no_chain(chain))
+    }
+
+    /// The same for the system of an agency that has recorded nothing on the chain.
+    pub(crate) async fn receipt_not_denied(&self, agency: &str, chain: ChainId) -> Result<(), Refused> {
+        let holds = self.denials.hold(self.ledger(), chain, &system(agency)).await?;
+        if holds { Err(Refused::no_chain(chain)) } else { Ok(()) }
+    }
+
+    /// Denies an agency's system the receipts of a chain.
+    pub(crate) fn deny_receipt(&self, agency: &str, fold: &Fold) -> Refused {
+        self.denials.remember(self.ledger(), (fold, &self.ledger().registry()), system(agency));
+        Refused::no_chain(fold.chain())
+    }
+
     /// Whether a reader may know of a chain; refused in the same words whether it does not exist or is not for him. A chain
     /// that could not be seen whole is for nobody: what could not be seen may restrict it.
-    pub(crate) fn may_know(&self, reads: &Reads, fold: &Fold, sight: &Sight<'_, '_>) -> Result<(), Refused> {
+    pub(crate) fn may_know(
+        &self,
+        reads: &Reads,
+        (fold, registry): (&Fold, &Arc<Registry>),
+        sight: &Sight<'_, '_>,
+    ) -> Result<(), Refused> {
         if sight.is_known() && !fold.is_blind() {
             return Ok(());
+        }
+        if !fold.is_blind() {
+            self.denials.remember(self.ledger(), (fold, registry), reads.viewer());
         }
         self.accesses.refuse(reads, fold.chain());
         Err(Refused::no_chain(fold.chain()))
@@ -276,6 +309,11 @@ impl Registries {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
         holds
     }
+}
+
+/// The system of an agency, which asks for receipts.
+fn system(agency: &str) -> Denied {
+    Denied { agency: agency.to_owned(), role: None, subject: None, grid: None }
 }
 
 /// Id of a request, by which its trace is found.

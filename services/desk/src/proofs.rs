@@ -48,6 +48,7 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         let (Some(chain), Some(event_id), Some(wait)) = (chain, event_id, wait) else {
             return Err(Refused::malformed(violations));
         };
+        self.node.receipt_not_denied(&caller.agency, chain).await?;
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
         // A receipt is for who recorded the act; who has recorded nothing on the chain learns nothing of it. The registry
@@ -58,7 +59,7 @@ impl<L: Log, V: Vault> Proofs<L, V> {
         };
         let place = fold.place(event_id);
         let mut own = entries.into_iter().filter(is_for).peekable();
-        own.peek().ok_or_else(|| Refused::no_chain(chain))?;
+        own.peek().ok_or_else(|| self.node.deny_receipt(&caller.agency, &fold))?;
         let found = own.find(|entry| Some(entry.revision) == place);
         let found = found.ok_or_else(|| Refused::new(Reason::EntryNotFound))?;
         let placed = Placed { chain, event_id, revision: found.revision, leaf: found.leaf, entry: found.entry };

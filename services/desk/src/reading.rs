@@ -12,7 +12,7 @@ use mediation_proto::mediation::{
     types::v1::{AccessPurpose, AgencyKind, Role},
 };
 
-use crate::{request::violation, status::Refused};
+use crate::{denied::Denied, request::violation, status::Refused};
 
 /// Who reads, and why.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +65,13 @@ impl Reads {
                 .detail(format!("`{reader}` is not appointed as {role}"), format!("{reader} 未被任命为 {role}")));
         }
         Ok(self)
+    }
+
+    /// All of him on which it depends whether he may know of a chain.
+    pub(crate) fn viewer(&self) -> Denied {
+        let Reader { agency, role, subject, grid, .. } = self.reader();
+        let owned = |text: Option<&str>| text.map(str::to_owned);
+        Denied { agency: agency.to_owned(), role: Some(role), subject: owned(subject), grid: owned(grid) }
     }
 
     /// As the matrix sees him.

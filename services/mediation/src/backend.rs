@@ -261,6 +261,16 @@ impl Vault for AnyVault {
         }
     }
 
+    async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
+        match self {
+            Self::File(vault) => vault.destroy(chain, digests).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(vault) => vault.destroy(chain, digests).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => Err(VaultError::NotHere),
+        }
+    }
+
     async fn keys(&self, chain: ChainId, next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
         match self {
             Self::File(vault) => vault.keys(chain, next, digests).await,
@@ -268,16 +278,6 @@ impl Vault for AnyVault {
             Self::Remote(vault) => vault.keys(chain, next, digests).await,
             #[cfg(feature = "kurrentdb")]
             Self::Nowhere => Ok(Keys { withheld: digests.iter().copied().collect(), ..Keys::default() }),
-        }
-    }
-
-    async fn destroy(&self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
-        match self {
-            Self::File(vault) => vault.destroy(chain, digests).await,
-            #[cfg(feature = "kurrentdb")]
-            Self::Remote(vault) => vault.destroy(chain, digests).await,
-            #[cfg(feature = "kurrentdb")]
-            Self::Nowhere => Err(VaultError::Unavailable(None)),
         }
     }
 

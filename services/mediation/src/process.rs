@@ -18,6 +18,7 @@ use mediation_projections::{eraser::Eraser, keeper::Keeper, sealer::Seals, witne
 use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub(crate) use self::erasing::{Erasure, erase};
 use self::opened::Opened;
 use crate::{
     backend::{AnyLog, AnyVault},
@@ -315,6 +316,7 @@ pub(crate) fn signers<'a>(
     Ok(signers)
 }
 
+mod erasing;
 mod opened;
 #[cfg(test)]
 mod tests;

@@ -61,7 +61,7 @@ fn act(index: LeafIndex, entry: &CheckedEntry, told: Option<&ToldAct>, registry:
 
 /// What an order did to a part.
 pub(crate) fn closing(part: &ClosedPart) -> String {
-    let number = &part.order_no;
+    let number = part.order_no.trim_end_matches('号');
     match part.erased {
         true => format!("依第{number}号决定删除 · erased by order no. {number}"),
         false => format!("依第{number}号决定冻结 · closed by order no. {number}"),

@@ -1,7 +1,7 @@
 //! Every act of the catalogue, recorded through the desk of every kind of agency that may record it: once as it should
 //! be, and once for each required field without that field.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use mediation_client::{Client, ClientError};
 use mediation_domain::catalogue::{self, FieldRow, FieldType, Row};
@@ -23,6 +23,8 @@ use crate::{
     served::{Served, chain_id, event_id, registration},
     workspace,
 };
+
+mod canaries;
 
 /// Acts that count on the registry chain alone, where root keys enter them.
 const ROOTED: &[&str] = &[
@@ -101,10 +103,24 @@ struct Notation {
 
 impl Desks {
     async fn open() -> Self {
+        Self::of(|_| {}).await
+    }
+
+    /// The same, with a log of every level in a file.
+    async fn open_logging_everything_to(log: &Path) -> Self {
+        Self::of(|served| {
+            served.stop();
+            served.start_tracing_to(log);
+        })
+        .await
+    }
+
+    async fn of(prepare: impl FnOnce(&mut Served)) -> Self {
         let mut agencies: Vec<Value> =
             serde_json::from_str(&workspace::read("ledger/domain/data/agencies.json")).unwrap();
         agencies.push(serde_json::from_str(VILLAGE).unwrap());
-        let served = Served::founded_by(&agencies);
+        let mut served = Served::founded_by(&agencies);
+        prepare(&mut served);
         let mut clients = BTreeMap::new();
         for agency in &agencies {
             let kind = AgencyKind::from_str_name(&format!("AGENCY_KIND_{}", agency["kind"].as_str().unwrap())).unwrap();

@@ -18,6 +18,8 @@ mod dependencies;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod golden;
@@ -49,6 +51,8 @@ mod streams;
 mod tidy;
 #[cfg(test)]
 mod timestamps;
+#[cfg(test)]
+mod timing;
 #[cfg(test)]
 mod witnesses;
 #[cfg(test)]

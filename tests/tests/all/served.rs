@@ -153,17 +153,22 @@ impl Served {
 
     /// Serves on a free port of loopback; returns when the process says that it does.
     pub(crate) fn start(&mut self) {
-        self.start_with(Stdio::inherit());
+        self.start_with("warn", Stdio::inherit());
     }
 
     /// The same, with the process's log in a file.
     pub(crate) fn start_logging_to(&mut self, log: &Path) {
-        self.start_with(std::fs::File::create(log).unwrap().into());
+        self.start_with("warn", std::fs::File::create(log).unwrap().into());
     }
 
-    fn start_with(&mut self, log: Stdio) {
+    /// The same, with everything that can be logged.
+    pub(crate) fn start_tracing_to(&mut self, log: &Path) {
+        self.start_with("trace", std::fs::File::create(log).unwrap().into());
+    }
+
+    fn start_with(&mut self, level: &str, log: Stdio) {
         let mut child = Command::new(mediation())
-            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", "warn", "--dir"])
+            .args(["serve", "--json", "--listen", "127.0.0.1:0", "--log", level, "--dir"])
             .arg(self.path())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -196,7 +196,7 @@ async fn content_is_compared_by_what_remains_when_a_part_is_destroyed() {
     let entry = crate::entry::Entry::parse(&placed.entry).unwrap();
     let statement = crate::statement::Statement::parse(&entry.statement).unwrap();
     let narrative = statement.commitments.last().unwrap();
-    assert!(bench.recorder.ledger().vault().destroy(chain(1), narrative.digest));
+    assert_eq!(bench.recorder.ledger().vault().destroy(chain(1), &[narrative.digest]).await.unwrap(), 1);
     // Another process, which has folded nothing yet.
     let again = bench.recorder.record(&bench.caller, &registration(chain(1), 1, "内容已删除")).await.unwrap();
     assert_eq!(again.revision, placed.revision);

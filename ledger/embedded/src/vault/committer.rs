@@ -8,7 +8,11 @@
 //!                       └ fails: there are more zeros than before, or not
 //! ```
 
-use std::{collections::BTreeMap, io, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    sync::Arc,
+};
 
 use mediation_ledger::{
     chain::ChainId,
@@ -31,6 +35,15 @@ const GROUP_ROWS_MAX: usize = 4_096;
 /// Zeros written ahead, in bytes, so that most groups change no metadata.
 const ROOM_BYTES: u64 = 256 * 1024;
 
+/// What the thread is asked.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Keys to be kept.
+    Deposit(Request),
+    /// Keys of parts of a chain to be destroyed; answers how many there were.
+    Destroy { chain: ChainId, digests: Vec<Hash>, answer: oneshot::Sender<Result<usize, VaultError>> },
+}
+
 /// A deposit that waits.
 #[derive(Debug)]
 pub(super) struct Request {
@@ -40,11 +53,22 @@ pub(super) struct Request {
     pub(super) answer: oneshot::Sender<Result<(), VaultError>>,
 }
 
+/// What has to be done to a wraps file before anything is added.
+#[derive(Debug)]
+pub(super) struct Unsettled {
+    /// Something stands after the last whole group.
+    pub(super) torn: bool,
+    /// The last whole group is a seal.
+    pub(super) sealed: bool,
+    /// What is to stand in the places of wraps whose destruction was interrupted.
+    pub(super) unfinished: BTreeMap<u64, (Row, Group)>,
+}
+
 /// Owns the end of the wraps file.
 pub(super) struct Committer {
     wraps: Arc<Wraps>,
     entropy: Arc<dyn Entropy>,
-    requests: mpsc::Receiver<Request>,
+    asks: mpsc::Receiver<Ask>,
     /// Slots that are durable.
     end: u64,
     /// Bytes up to which the file is known to hold rows or written zeros.
@@ -58,18 +82,22 @@ impl Committer {
     pub(super) fn new(
         wraps: Arc<Wraps>,
         entropy: Arc<dyn Entropy>,
-        requests: mpsc::Receiver<Request>,
+        asks: mpsc::Receiver<Ask>,
         end: u64,
         fatal: FatalHandler,
     ) -> Self {
         let room = wraps.file().len().unwrap_or_default().max(end * SLOT_BYTES_U64);
-        Self { wraps, entropy, requests, end, room, fatal, dead: false }
+        Self { wraps, entropy, asks, end, room, fatal, dead: false }
     }
 
-    /// Cuts what a crash left, and seals what stands, so that nobody takes damage for a crash from now on.
-    pub(super) fn settle(&mut self, torn: bool, sealed: bool) -> io::Result<()> {
+    /// Cuts what a crash left, ends destructions that it interrupted, and seals what stands, so that nobody takes damage for a crash from now on.
+    pub(super) fn settle(&mut self, recovered: Unsettled) -> io::Result<()> {
+        let Unsettled { torn, sealed, unfinished } = recovered;
         if torn {
             self.cut()?;
+        }
+        if !unfinished.is_empty() {
+            self.overwrite(&unfinished)?;
         }
         if sealed { Ok(()) } else { self.seal() }
     }
@@ -78,16 +106,28 @@ impl Committer {
     pub(super) fn run(mut self) {
         let mut unsealed = false;
         while !self.dead
-            && let Some(request) = self.requests.blocking_recv()
+            && let Some(ask) = self.asks.blocking_recv()
         {
             let mut batch = Batch::new(Arc::clone(&self.wraps), Arc::clone(&self.entropy), self.end);
-            batch.take(request);
-            while batch.rows.len() < GROUP_ROWS_MAX
-                && let Ok(request) = self.requests.try_recv()
-            {
-                batch.take(request);
+            let mut next = Some(ask);
+            let mut destruction = None;
+            while let Some(ask) = next.take() {
+                match ask {
+                    Ask::Deposit(request) => batch.take(request),
+                    Ask::Destroy { chain, digests, answer } => {
+                        destruction = Some((chain, digests, answer));
+                        break;
+                    }
+                }
+                next = if batch.rows.len() < GROUP_ROWS_MAX { self.asks.try_recv().ok() } else { None };
             }
             unsealed |= self.commit(batch);
+            if let Some((chain, digests, answer)) = destruction {
+                let destroyed =
+                    if self.dead { Err(VaultError::Unavailable(None)) } else { self.destroy(chain, &digests) };
+                unsealed |= destroyed.is_ok();
+                reply(answer, destroyed);
+            }
         }
         if unsealed
             && !self.dead
@@ -116,6 +156,48 @@ impl Committer {
                 false
             }
         }
+    }
+
+    /// Announces that wraps will be overwritten, then overwrites them.
+    fn destroy(&mut self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
+        let (mut rows, mut places) = (Vec::new(), BTreeMap::new());
+        for digest in digests.iter().collect::<BTreeSet<_>>() {
+            let Some(target) = self.wraps.slot(chain, *digest) else { continue };
+            let Some((Row::Wrap { holder, .. }, group)) = self.wraps.read(target)? else {
+                return Err(VaultError::Damaged { digest: *digest });
+            };
+            rows.push(Row::Destruction { target, group, holder, digest: *digest });
+            places.insert(target, (Row::Destroyed { holder, digest: *digest }, group));
+        }
+        if rows.is_empty() {
+            return Ok(0);
+        }
+        let failed = |committer: &Self, error: &io::Error| {
+            committer.despair(error);
+            not_kept(error)
+        };
+        self.write(&rows).map_err(|error| failed(self, &error))?;
+        let mut index = self.wraps.index_mut();
+        for digest in digests {
+            if index.wraps.remove(&(chain, *digest)).is_some() {
+                index.destroyed.insert((chain, *digest));
+            }
+        }
+        drop(index);
+        self.overwrite(&places).map_err(|error| failed(self, &error))?;
+        tracing::info!(%chain, keys = rows.len(), "keys of parts are destroyed");
+        Ok(rows.len())
+    }
+
+    /// Overwrites wraps whose destruction is announced. When that fails, opening the vault does it.
+    fn overwrite(&mut self, places: &BTreeMap<u64, (Row, Group)>) -> io::Result<()> {
+        let file = self.wraps.file();
+        let written = places
+            .iter()
+            .try_for_each(|(at, (row, group))| file.write_all_at(&slot::encode(*at, row, *group), at * SLOT_BYTES_U64));
+        let overwritten = written.and_then(|()| file.sync_data());
+        self.dead |= overwritten.is_err();
+        overwritten
     }
 
     fn seal(&mut self) -> io::Result<()> {
@@ -219,6 +301,9 @@ impl Batch {
 
     fn add(&mut self, chain: ChainId, deposit: Deposit) -> Result<(), VaultError> {
         let Deposit { digest, holder, key } = deposit;
+        if self.wraps.index().destroyed.contains(&(chain, digest)) {
+            return Err(VaultError::Destroyed { digest });
+        }
         let known = match self.keys.get(&(chain, digest)) {
             Some((_slot, known)) => Some(known.clone()),
             None => self.wraps.key(chain, digest)?,
@@ -285,7 +370,7 @@ impl Batch {
 }
 
 /// Whoever asked may have gone; what he deposited is kept all the same.
-fn reply(waiting: oneshot::Sender<Result<(), VaultError>>, answer: Result<(), VaultError>) {
+fn reply<T>(waiting: oneshot::Sender<Result<T, VaultError>>, answer: Result<T, VaultError>) {
     drop(waiting.send(answer));
 }
 

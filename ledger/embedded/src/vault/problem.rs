@@ -58,6 +58,15 @@ pub enum Problem {
     /// A wrap names a slot that holds no holder's key.
     #[error("the wrap names no key of a holder")]
     UnknownHolder,
+    /// A destruction names a slot that holds no wrap of that part.
+    #[error("the destruction names no wrap of the part")]
+    UnknownWrap,
+    /// A wrap whose destruction is announced still stands: a crash came in between, and opening the vault ends it.
+    #[error("the destruction of the wrap is not done")]
+    Undestroyed,
+    /// In the place of a wrap it says that it was destroyed, and no destruction announces that.
+    #[error("a wrap is gone that nobody announced to destroy")]
+    Unannounced,
     /// A holder has two keys.
     #[error("the holder has a key already")]
     SecondKey,

@@ -6,9 +6,13 @@
 //!                                     ▲ end: cut here
 //! ```
 //!
-//! A row of a later group proves that everything before it was durable, so a hole before it is damage.
+//! A row of a later group proves that everything before it was durable, so a hole before it is damage; but for the place of a wrap
+//! whose destruction is announced: a crash may have left anything there, and it is overwritten again.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use mediation_ledger::merkle::Hash;
 
@@ -34,11 +38,19 @@ pub(super) struct Recovered {
     pub(super) torn: bool,
     /// Whether the last whole group is a seal.
     pub(super) sealed: bool,
+    /// Destructions that are announced and not done: what is to stand in the places of the wraps.
+    pub(super) unfinished: BTreeMap<u64, (Row, Group)>,
 }
 
-/// Reads a wraps file from end to end. Keys are not opened.
+/// Reads a wraps file from end to end, and once before for the destructions that it announces. Keys are not opened.
 pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId) -> Result<Recovered, OpenError> {
     let mut recovery = Recovery::default();
+    for slot in Slots::new(file) {
+        let (_slot, found) = slot.map_err(failure(path.to_owned()))?;
+        if let Found::Row(Row::Destruction { target, group, holder, digest }, _) = found {
+            recovery.announced.insert(target, (Row::Destroyed { holder, digest }, group));
+        }
+    }
     for slot in Slots::new(file) {
         let (slot, found) = slot.map_err(failure(path.to_owned()))?;
         recovery.take(slot, found).map_err(|fault| fault.of(path))?;
@@ -50,8 +62,15 @@ pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId
     if head.1 != kek {
         return Err(SlotFault(0, Problem::WrongKek).of(path).into());
     }
-    let Recovery { index, end, written, sealed, .. } = recovery;
-    Ok(Recovered { index, end, torn: written > end, sealed })
+    if let Some(slot) = recovery.excused.first() {
+        // Nothing was overwritten before its announcement was durable.
+        return Err(SlotFault(*slot, Problem::Slot).of(path).into());
+    }
+    if let Some(slot) = recovery.overwritten.first() {
+        return Err(SlotFault(*slot, Problem::Unannounced).of(path).into());
+    }
+    let Recovery { index, end, written, sealed, unfinished, .. } = recovery;
+    Ok(Recovered { index, end, torn: written > end, sealed, unfinished })
 }
 
 #[derive(Debug)]
@@ -69,6 +88,14 @@ struct Recovery {
     head: Option<(Hash, KekId)>,
     /// Holders by the slots of their keys.
     holders: BTreeMap<u64, HolderId>,
+    /// What is to stand in the places of wraps, by the announcements of the whole file.
+    announced: BTreeMap<u64, (Row, Group)>,
+    /// Places that hold no row, and whose announcement was not come to yet.
+    excused: BTreeSet<u64>,
+    /// Places where the destroyed wrap, or what a crash made of it, still stands.
+    unfinished: BTreeMap<u64, (Row, Group)>,
+    /// Places that are overwritten, and whose announcement was not come to yet.
+    overwritten: BTreeSet<u64>,
     /// Slots of all whole groups so far.
     end: u64,
     /// Rows of the group after them, as long as none is missing.
@@ -82,6 +109,13 @@ struct Recovery {
 
 impl Recovery {
     fn take(&mut self, slot: u64, found: Found) -> Result<(), SlotFault> {
+        if !matches!(found, Found::Row(..))
+            && let Some((row, group)) = self.announced.get(&slot).cloned()
+        {
+            self.written = slot + 1;
+            self.excused.insert(slot);
+            return self.take_row(slot, row, group);
+        }
         match found {
             Found::Row(row, group) => {
                 self.written = slot + 1;
@@ -140,6 +174,24 @@ impl Recovery {
             Row::Wrap { holder, digest, .. } => {
                 let holder = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
                 self.index.wraps.insert((holder.chain, digest), slot);
+            }
+            Row::Destroyed { holder, digest } => {
+                let holder = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
+                self.index.destroyed.insert((holder.chain, digest));
+                self.overwritten.insert(slot);
+            }
+            Row::Destruction { target, group, holder, digest } => {
+                let known = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
+                let part = (known.chain, digest);
+                let was_overwritten = self.overwritten.remove(&target);
+                if !was_overwritten && self.index.wraps.get(&part) != Some(&target) {
+                    return Err(Problem::UnknownWrap);
+                }
+                self.index.wraps.remove(&part);
+                self.index.destroyed.insert(part);
+                if self.excused.remove(&target) || !was_overwritten {
+                    self.unfinished.insert(target, (Row::Destroyed { holder, digest }, group));
+                }
             }
             Row::Seal => {}
         }

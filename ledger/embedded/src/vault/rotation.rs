@@ -12,6 +12,7 @@
 //! `wraps` says which of two keys counts, and whoever opens the vault after a crash goes on from there.
 
 use std::{
+    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
 };
@@ -87,11 +88,12 @@ pub fn rotate_from(
     let old = kek::load(disk, &paths.kek).map_err(failure(paths.kek.clone()))?;
     let old = old.ok_or_else(|| Fault { file: paths.kek.clone(), offset: 0, problem: Problem::Kek })?;
     let file = disk.open(&paths.wraps, Access::Read).map_err(failure(paths.wraps.clone()))?;
-    let end = recovery::recover(file.as_ref(), &paths.wraps, origin, kek::id(&old))?.end;
+    let recovered = recovery::recover(file.as_ref(), &paths.wraps, origin, kek::id(&old))?;
+    let end = recovered.end;
     let new = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
     let new = new.and_then(|key| kek::create(disk, &paths.kek_next, key)).map_err(failure(paths.kek_next.clone()))?;
     let to = disk.create(&paths.wraps_next).map_err(failure(paths.wraps_next.clone()))?;
-    let anew = Anew { old: &old, new: &new, origin, entropy, path: &paths.wraps };
+    let anew = Anew { old: &old, new: &new, origin, entropy, path: &paths.wraps, unfinished: &recovered.unfinished };
     let holders = anew.copy(file.as_ref(), to.as_ref(), end)?;
     // What was written is read before it counts.
     let written = recovery::recover(to.as_ref(), &paths.wraps_next, origin, kek::id(&new))?;
@@ -178,7 +180,10 @@ fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<KekId>> {
     }
     Ok(match slot::decode(0, &bytes) {
         Found::Row(Row::Head { kek, .. }, _group) => Some(kek),
-        Found::Row(Row::HolderKey { .. } | Row::Wrap { .. } | Row::Seal, _)
+        Found::Row(
+            Row::HolderKey { .. } | Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal,
+            _,
+        )
         | Found::Empty
         | Found::Torn
         | Found::Damaged => None,
@@ -207,6 +212,8 @@ struct Anew<'a> {
     entropy: &'a dyn Entropy,
     /// The file that is read, for what is wrong with it.
     path: &'a Path,
+    /// What is to stand in the places of wraps whose destruction a crash interrupted.
+    unfinished: &'a BTreeMap<u64, (Row, Group)>,
 }
 
 impl Anew<'_> {
@@ -219,7 +226,11 @@ impl Anew<'_> {
             if at == end {
                 break;
             }
-            let Found::Row(row, group) = found else { return Err(self.fault(at, Problem::Slot)) };
+            let (row, group) = match (self.unfinished.get(&at).cloned(), found) {
+                (Some(destroyed), _) => destroyed,
+                (None, Found::Row(row, group)) => (row, group),
+                (None, Found::Empty | Found::Torn | Found::Damaged) => return Err(self.fault(at, Problem::Slot)),
+            };
             holders += u64::from(matches!(row, Row::HolderKey { .. }));
             rows.extend_from_slice(&self.encoded(at, row, group)?);
             if rows.len() >= ROWS_AT_ONCE * SLOT_BYTES {
@@ -242,7 +253,7 @@ impl Anew<'_> {
                 let wrapped = wrapped.map_err(io::Error::other).map_err(failure(self.path.to_owned()))?;
                 Row::HolderKey { holder, wrapped }
             }
-            Row::Wrap { .. } | Row::Seal => row,
+            Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal => row,
         };
         Ok(slot::encode(at, &row, group))
     }

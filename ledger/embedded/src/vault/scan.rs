@@ -21,6 +21,8 @@ use crate::disk::{Access, Disk};
 pub struct VaultScan {
     /// Wraps, whether they open or not.
     pub wraps: u64,
+    /// Places of wraps that were destroyed.
+    pub destroyed: u64,
     /// Keys of chains and subjects, whether they open or not.
     pub holders: u64,
     /// Bytes of the key-encryption key's file and the wraps file.
@@ -76,6 +78,7 @@ fn scan_wraps(disk: &dyn Disk, path: PathBuf, origin: &str, kek: Option<Wrapping
         scan,
         holders: BTreeSet::new(),
         keys: BTreeMap::new(),
+        overwritten: BTreeSet::new(),
         broken: BTreeSet::new(),
         before: Before::Start,
         next: 0,
@@ -101,6 +104,8 @@ struct Table<'a> {
     holders: BTreeSet<HolderId>,
     /// Holders and their keys by slot; no key where it does not open.
     keys: BTreeMap<u64, (HolderId, Option<WrappingKey>)>,
+    /// Slots where wraps were overwritten, and whose announcement was not come to yet.
+    overwritten: BTreeSet<u64>,
     /// Slots that were found broken. What names one of them is not broken itself.
     broken: BTreeSet<u64>,
     before: Before,
@@ -164,7 +169,11 @@ impl Table<'_> {
                     self.fault(slot, Problem::WrongKek);
                 }
             }
-            Row::HolderKey { .. } | Row::Wrap { .. } | Row::Seal if slot == 0 => self.fault(slot, Problem::Head),
+            Row::HolderKey { .. } | Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal
+                if slot == 0 =>
+            {
+                self.fault(slot, Problem::Head);
+            }
             Row::HolderKey { holder, wrapped } => {
                 self.scan.holders += 1;
                 let key = self.kek.as_ref().map(|kek| kek.open_holder_key(self.origin, holder, &wrapped));
@@ -190,11 +199,23 @@ impl Table<'_> {
                     }
                 }
             }
+            Row::Destroyed { .. } => {
+                self.scan.destroyed += 1;
+                self.overwritten.insert(slot);
+            }
+            Row::Destruction { target, .. } => {
+                if !self.overwritten.remove(&target) && !self.broken.contains(&target) {
+                    self.fault(target, Problem::Undestroyed);
+                }
+            }
             Row::Seal => {}
         }
     }
 
     fn finish(&mut self) {
+        for slot in std::mem::take(&mut self.overwritten) {
+            self.fault(slot, Problem::Unannounced);
+        }
         match self.before {
             Before::Start => self.fault(0, Problem::Head),
             Before::Row(group) if !group.ends() => self.fault(self.next, Problem::Torn),

@@ -23,6 +23,8 @@ const CHAIN_KEY: u8 = 2;
 const SUBJECT_KEY: u8 = 3;
 const WRAP: u8 = 4;
 const SEAL: u8 = 5;
+const DESTRUCTION: u8 = 6;
+const DESTROYED: u8 = 7;
 
 /// What a slot says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,24 @@ pub(super) enum Row {
         digest: Hash,
         /// The data key.
         wrapped: Wrapped,
+    },
+    /// The wrap in a slot is to be overwritten: written, and durable, before it is.
+    Destruction {
+        /// Slot of the wrap.
+        target: u64,
+        /// Where the wrap stands in its own group.
+        group: Group,
+        /// Slot of the holder's key that the wrap names.
+        holder: u64,
+        /// Commitment digest of the part.
+        digest: Hash,
+    },
+    /// What stands in the place of a wrap that was destroyed.
+    Destroyed {
+        /// Slot of the holder's key.
+        holder: u64,
+        /// Commitment digest of the part.
+        digest: Hash,
     },
     /// All that stands before is durable: written when the vault was opened or closed.
     Seal,
@@ -124,6 +144,17 @@ pub(super) fn encode(slot: u64, row: &Row, group: Group) -> [u8; SLOT_BYTES] {
             bytes.extend_from_slice(&digest.0);
             bytes.extend_from_slice(&wrapped.0);
         }
+        Row::Destruction { target, group, holder, digest } => {
+            bytes.extend_from_slice(&target.to_be_bytes());
+            bytes.extend_from_slice(&group.rows.to_be_bytes());
+            bytes.extend_from_slice(&group.place.to_be_bytes());
+            bytes.extend_from_slice(&holder.to_be_bytes());
+            bytes.extend_from_slice(&digest.0);
+        }
+        Row::Destroyed { holder, digest } => {
+            bytes.extend_from_slice(&holder.to_be_bytes());
+            bytes.extend_from_slice(&digest.0);
+        }
         Row::Seal => {}
     }
     bytes.resize(CHECKED_BYTES, 0);
@@ -182,6 +213,13 @@ fn parse(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<(Row, Group)> {
             digest: Hash(take(&mut rest)?),
             wrapped: Wrapped(take(&mut rest)?),
         },
+        DESTRUCTION => Row::Destruction {
+            target: u64::from_be_bytes(take(&mut rest)?),
+            group: Group { rows: u16::from_be_bytes(take(&mut rest)?), place: u16::from_be_bytes(take(&mut rest)?) },
+            holder: u64::from_be_bytes(take(&mut rest)?),
+            digest: Hash(take(&mut rest)?),
+        },
+        DESTROYED => Row::Destroyed { holder: u64::from_be_bytes(take(&mut rest)?), digest: Hash(take(&mut rest)?) },
         SEAL => Row::Seal,
         _ => return None,
     };
@@ -194,6 +232,8 @@ fn kind(row: &Row) -> u8 {
         Row::HolderKey { holder: HolderId { subject: None, .. }, .. } => CHAIN_KEY,
         Row::HolderKey { holder: HolderId { subject: Some(_), .. }, .. } => SUBJECT_KEY,
         Row::Wrap { .. } => WRAP,
+        Row::Destruction { .. } => DESTRUCTION,
+        Row::Destroyed { .. } => DESTROYED,
         Row::Seal => SEAL,
     }
 }
@@ -220,6 +260,8 @@ mod tests {
             Row::HolderKey { holder: holder(None), wrapped: Wrapped([4; 60]) },
             Row::HolderKey { holder: holder(Some(Hash([5; 32]))), wrapped: Wrapped([4; 60]) },
             Row::Wrap { holder: 7, digest: Hash([6; 32]), wrapped: Wrapped([4; 60]) },
+            Row::Destruction { target: 8, group: Group { rows: 3, place: 1 }, holder: 7, digest: Hash([6; 32]) },
+            Row::Destroyed { holder: 7, digest: Hash([6; 32]) },
             Row::Seal,
         ]
     }

@@ -9,6 +9,7 @@ use crate::disk::{RealDisk, SimulatedDisk};
 
 mod crash;
 mod damage;
+mod destruction;
 mod rotation;
 
 const ORIGIN: &str = "ledger.example/city";

@@ -1,7 +1,7 @@
 //! The wraps file as it is read while the vault is open: where each key stands, and how it opens.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt, io,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
@@ -14,7 +14,7 @@ use mediation_ledger::{
 
 use super::{
     cipher::WrappingKey,
-    slot::{self, Found, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
+    slot::{self, Found, Group, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
 };
 use crate::disk::DiskFile;
 
@@ -25,6 +25,8 @@ pub(super) struct Index {
     pub(super) holders: BTreeMap<HolderId, u64>,
     /// Slots of wraps.
     pub(super) wraps: BTreeMap<(ChainId, Hash), u64>,
+    /// Parts whose keys were destroyed.
+    pub(super) destroyed: BTreeSet<(ChainId, Hash)>,
 }
 
 /// The wraps file and the key that opens it.
@@ -69,23 +71,27 @@ impl Wraps {
     /// The data key of a part, read and opened.
     pub(super) fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
         let Some(at) = self.slot(chain, digest) else { return Ok(None) };
-        let damaged = VaultError::Damaged { digest };
-        let Some(Row::Wrap { holder, digest: standing, wrapped }) = self.read(at)? else { return Err(damaged) };
-        let Some((holder, key)) = self.holder_key(holder)? else { return Err(damaged) };
+        let damaged = || match self.slot(chain, digest) {
+            Some(_) => Err(VaultError::Damaged { digest }),
+            // It was destroyed while it was read.
+            None => Ok(None),
+        };
+        let Some((Row::Wrap { holder, digest: standing, wrapped }, _)) = self.read(at)? else { return damaged() };
+        let Some((holder, key)) = self.holder_key(holder)? else { return damaged() };
         if holder.chain != chain || standing != digest {
-            return Err(damaged);
+            return damaged();
         }
-        key.open_data_key(&self.origin, holder, digest, &wrapped).map(Some).ok_or(damaged)
+        key.open_data_key(&self.origin, holder, digest, &wrapped).map_or_else(damaged, |key| Ok(Some(key)))
     }
 
     /// The holder's key in a slot, opened; `None` when there is none that opens.
     pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
-        let Some(Row::HolderKey { holder, wrapped }) = self.read(at)? else { return Ok(None) };
+        let Some((Row::HolderKey { holder, wrapped }, _)) = self.read(at)? else { return Ok(None) };
         Ok(self.kek.open_holder_key(&self.origin, holder, &wrapped).map(|key| (holder, key)))
     }
 
-    /// The row in a slot; `None` when it is damaged.
-    fn read(&self, at: u64) -> Result<Option<Row>, VaultError> {
+    /// The row in a slot, and its place in its group; `None` when it is damaged.
+    pub(super) fn read(&self, at: u64) -> Result<Option<(Row, Group)>, VaultError> {
         let mut bytes = [0; SLOT_BYTES];
         match self.file.read_exact_at(&mut bytes, at * SLOT_BYTES_U64) {
             Ok(()) => {}
@@ -93,7 +99,7 @@ impl Wraps {
             Err(error) => return Err(VaultError::Unavailable(Some(error))),
         }
         match slot::decode(at, &bytes) {
-            Found::Row(row, _group) => Ok(Some(row)),
+            Found::Row(row, group) => Ok(Some((row, group))),
             Found::Empty | Found::Torn | Found::Damaged => Ok(None),
         }
     }

@@ -129,11 +129,6 @@ impl RemoteVault {
 }
 
 impl Vault for RemoteVault {
-    /// Keys are destroyed where they lie, by the process that holds the vault.
-    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
-        Err(VaultError::Unavailable(None))
-    }
-
     async fn deposit(&self, chain: ChainId, deposits: Vec<Deposit>) -> Result<(), VaultError> {
         self.deposit_all(vec![(chain, deposits)]).await
     }
@@ -166,6 +161,11 @@ impl Vault for RemoteVault {
             all.withheld.extend(withheld);
         }
         Ok(all)
+    }
+
+    /// A desk destroys nothing: the vault's process does, by what the log orders.
+    async fn destroy(&self, _chain: ChainId, _digests: &[Hash]) -> Result<usize, VaultError> {
+        Err(VaultError::NotHere)
     }
 
     /// Of another agency's act the vault would say what it says of this one's.
