@@ -14,6 +14,7 @@ pub mod clock;
 pub mod conformance;
 pub mod entropy;
 pub mod entry;
+pub mod erasure;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 pub mod heads;

@@ -275,4 +275,4 @@ pub enum KeeperError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,6 +1,7 @@
 //! What follows the log: the sealer, the leaves it keeps of a shared log, the collector of its witnesses' cosignatures, and
-//! the clock keeper; read models later.
+//! the clock keeper and the eraser; read models later.
 
+pub mod eraser;
 pub mod keeper;
 pub mod leaves;
 pub mod sealer;

@@ -13,7 +13,7 @@ use mediation_ledger::{
     registry::Registry,
 };
 use mediation_proto::mediation::{
-    ledger::v1::{ChainEntry, Existence, GetChainResponse, Judgement},
+    ledger::v1::{ChainEntry, ClosedPart, Existence, GetChainResponse, Judgement},
     types::v1::{Identity, VisibilityGrade},
 };
 
@@ -65,6 +65,8 @@ pub struct ToldAct {
     pub existence: Option<Existence>,
     /// Masked identities.
     pub masked: Vec<Identity>,
+    /// Parts that an order closes to everybody.
+    pub closed: Vec<ClosedPart>,
 }
 
 impl Client {
@@ -167,7 +169,7 @@ impl Trust {
 fn told_of(entry: &ChainEntry) -> ToldAct {
     let grade = entry.grade.and_then(|grade| VisibilityGrade::try_from(grade).ok());
     let (rule, existence, masked) = (entry.rule.clone(), entry.existence.clone(), entry.masked.clone());
-    ToldAct { grade, rule, existence, masked }
+    ToldAct { grade, rule, existence, masked, closed: entry.closed.clone() }
 }
 
 fn disclosed(entry: &ChainEntry) -> Result<Vec<OpenedPart>, TrustError> {

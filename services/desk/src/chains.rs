@@ -300,7 +300,7 @@ fn sent<L: Log, V: Vault>(
     view: View,
     seal: Option<Seal>,
 ) -> ChainEntry {
-    let View { entry: is_shown, grade, rule, parts, masked, existence, fault, .. } = view;
+    let View { entry: is_shown, grade, rule, parts, masked, existence, closed, fault, .. } = view;
     let event_id = entry.statement.as_ref().map(|statement| statement.event_id);
     let event_id = event_id.unwrap_or(EventId([0; 16]));
     let placed = Placed { chain, event_id, revision: entry.revision, leaf: entry.leaf, entry: entry.entry };
@@ -309,7 +309,7 @@ fn sent<L: Log, V: Vault>(
         receipt = Receipt { event_id: String::new(), entry: bytes::Bytes::new(), ..receipt };
     }
     let grade = grade.map(Into::into);
-    ChainEntry { receipt: Some(receipt), parts, fault, grade, rule, existence, masked }
+    ChainEntry { receipt: Some(receipt), parts, fault, grade, rule, existence, masked, closed }
 }
 
 #[async_trait]

@@ -4,19 +4,25 @@
 //! entries ─ Viewed ─ by the reader ─ Decision of each act ─▶ View: full, redacted, existence only, sealed placeholder
 //!                                                         └▶ Seen: what the record of the reading says of it
 //! ```
+//!
+//! What an order freezes or erases is shown to nobody, whoever he is, and whether its key is still there or not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mediation_domain::{
     catalogue,
+    erasure::{Order, Place},
     history::{EventId, Recorded},
     visibility::{Decision, Grade, Row, Shown, Sight, mask_identity},
 };
-use mediation_ledger::{ledger::CheckedEntry, part::OpenedPart};
+use mediation_ledger::{
+    ledger::CheckedEntry,
+    part::{Commitment, OpenedPart},
+};
 use mediation_proto::{
     fields::{Shape, Value},
     mediation::{
-        ledger::v1::{Act, DisclosedPart, Existence, PartKind},
+        ledger::v1::{Act, ClosedPart, DisclosedPart, Existence, PartKind},
         types::v1::{Identity, Part, VisibilityGrade},
     },
 };
@@ -35,6 +41,7 @@ pub(crate) struct View {
     pub(crate) parts: Vec<DisclosedPart>,
     pub(crate) masked: Vec<Identity>,
     pub(crate) existence: Option<Existence>,
+    pub(crate) closed: Vec<ClosedPart>,
     /// Why the entry does not count; to a reader who may not know more, the code alone.
     pub(crate) fault: String,
     disclosure: Option<EventId>,
@@ -68,7 +75,9 @@ pub(crate) fn view(sight: &Sight<'_, '_>, entry: &CheckedEntry) -> View {
         (Ok(_) | Err(_), _) => {
             let own = is_own(sight.reader().agency, entry);
             if own || sight.is_audit() {
-                return shown(sight.reader().agency, entry);
+                let mut view = shown(sight.reader().agency, entry);
+                view.parts.retain(|part| !is_closed(sight, entry, part));
+                return view;
             }
             let code = entry.outcome.as_ref().err().map(|fault| fault.code().to_owned());
             View { fault: code.unwrap_or_default(), ..View::default() }
@@ -82,6 +91,12 @@ fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> 
     for part in &entry.parts {
         let kind = part.commitment.kind;
         let subjects = if kind == PartKind::Identities { identities(&part.plaintext) } else { Vec::new() };
+        let subject = subjects.first().map(Identity::subject);
+        let place = Place { revision: entry.revision.0, event_id: event_id(entry), kind, subject };
+        if let Some(order) = sight.erasures().is_frozen(&place) {
+            view.closed.extend(sight.is_audit().then(|| closed(&part.commitment, order, false)));
+            continue;
+        }
         let own = !subjects.is_empty() && subjects.iter().all(|identity| sight.is_own(identity.subject()));
         match decision.part(kind, own) {
             Shown::Plain => view.parts.push(sent(part)),
@@ -92,6 +107,8 @@ fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> 
             Shown::Withheld => {}
         }
     }
+    let erased_by = |commitment: &Commitment| sight.erasures().erased_by(&commitment.digest.to_string());
+    view.closed.extend(entry.withheld.iter().filter_map(|part| Some(closed(part, erased_by(part)?, true))));
     if view.shows(PartKind::Sealed) {
         view.disclosure = sight.approval(entry.revision.0, PartKind::Sealed);
     }
@@ -102,6 +119,28 @@ fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> 
         });
     }
     view
+}
+
+/// Whether an order closes a part that is about to be shown.
+fn is_closed(sight: &Sight<'_, '_>, entry: &CheckedEntry, part: &DisclosedPart) -> bool {
+    let subjects = if part.kind() == PartKind::Identities { identities(&part.plaintext) } else { Vec::new() };
+    let subject = subjects.first().map(Identity::subject);
+    let place = Place { revision: entry.revision.0, event_id: event_id(entry), kind: part.kind(), subject };
+    sight.erasures().is_frozen(&place).is_some()
+}
+
+fn event_id(entry: &CheckedEntry) -> EventId {
+    entry.statement.as_ref().map_or(EventId([0; 16]), |statement| statement.event_id)
+}
+
+fn closed(part: &Commitment, order: &Order, erased: bool) -> ClosedPart {
+    ClosedPart {
+        kind: part.kind.into(),
+        number: u32::from(part.number),
+        order: order.id.to_string(),
+        order_no: order.number.clone(),
+        erased,
+    }
 }
 
 impl View {

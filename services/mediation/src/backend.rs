@@ -200,6 +200,15 @@ impl AnyVault {
         }
     }
 
+    /// Whether the keys lie in this process.
+    pub(crate) fn is_here(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(_) | Self::Nowhere => false,
+        }
+    }
+
     /// The way to the process that holds the vault, where this one does not.
     pub(crate) fn elsewhere(&self) -> Option<RemoteVault> {
         match self {

@@ -6,6 +6,7 @@ pub(crate) mod city;
 pub(crate) mod clock;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod figures;
 pub(crate) mod findings;

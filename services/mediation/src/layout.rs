@@ -9,6 +9,7 @@
 //!   checkpoint.sm3     last published checkpoint of the twin tree
 //!   timestamps/        authority.pem, <tree size>.tsr         only of a ledger whose checkpoints are stamped
 //!   log/               segments
+//!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
 //!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key; log.next.key while one log key
 //!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other
@@ -67,6 +68,11 @@ impl Layout {
 
     pub(crate) fn vault(&self) -> PathBuf {
         self.state.join("vault")
+    }
+
+    /// What was destroyed in the vault.
+    pub(crate) fn erased(&self) -> PathBuf {
+        self.state.join("erased")
     }
 
     pub(crate) fn keys(&self) -> PathBuf {

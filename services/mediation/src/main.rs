@@ -8,6 +8,7 @@ mod command;
 mod config;
 mod cosigning;
 mod durable;
+mod erased;
 mod evidence;
 mod founding;
 mod keys;
@@ -94,6 +95,8 @@ enum Command {
     City(command::city::Arguments),
     /// 统计年度指标，并与公布值比对 · Compute the figures of a year and compare with what was published
     Figures(command::figures::Arguments),
+    /// 执行一条链上的删除决定，或列出障碍 · Carry out the orders to erase of a chain, or say what hinders
+    Erase(command::erase::Arguments),
     /// 导出一条链的证据包 · Export the evidence bundle of a chain
     Export(command::export::Arguments),
     /// 核验账本目录的每一个字节，或一个证据包 · Verify every byte of a ledger's directory, or an evidence bundle
@@ -145,6 +148,7 @@ fn main() -> ExitCode {
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
             Command::Figures(arguments) => command::figures::run(&arguments),
+            Command::Erase(arguments) => command::erase::run(arguments).await,
             Command::Export(arguments) => command::export::run(arguments).await,
             Command::Verify(arguments) => command::verify::run(&arguments).await,
             Command::Log(arguments) => command::log::run(arguments).await,

@@ -14,10 +14,11 @@ use mediation_desk::{
 use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, recorder::Recorder, registry::Registry};
 use mediation_log_embedded::Options;
-use mediation_projections::{keeper::Keeper, sealer::Seals, witnesses::Witnesses};
+use mediation_projections::{eraser::Eraser, keeper::Keeper, sealer::Seals, witnesses::Witnesses};
 use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
+pub(crate) use self::erasing::{Erasure, erase};
 use self::opened::Opened;
 use crate::{
     backend::{AnyLog, AnyVault},
@@ -62,6 +63,8 @@ pub(crate) struct Process {
     witnessing: JoinHandle<Result<()>>,
     /// None when the configuration says so.
     keeper: Option<JoinHandle<Result<()>>>,
+    /// None where the vault is another process's.
+    eraser: Option<JoinHandle<Result<()>>>,
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
     node: Arc<Node<AnyLog, AnyVault>>,
@@ -72,7 +75,7 @@ impl Process {
     pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let layout = Layout::new(directory).with_state(config.state.as_deref());
         let manifest = read_manifest(&layout)?;
-        let Opened { ledger, registry, seals, sealer, cosigning } =
+        let Opened { ledger, registry, seals, sealer, cosigning, erased } =
             Opened::open(&layout, config, &manifest, clock).await?;
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
@@ -83,6 +86,11 @@ impl Process {
         let keeper = match config.keeper.enabled && config.roles.contains(&Role::Keeper) {
             true => Some(Keeper::start(Arc::clone(&recorder)).await?),
             false => None,
+        };
+        let eraser = match (&readings, erased) {
+            // Where callers sign, the keys of the governance centers that lie here say that keys are gone.
+            (Readings::Here(signing), Some(erased)) => Some(Eraser::start(Arc::clone(signing), erased).await?),
+            (Readings::Here(_) | Readings::Elsewhere(_), _) => None,
         };
         let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
         let stamper = stamper.transpose()?;
@@ -113,6 +121,10 @@ impl Process {
             let until = stop.subscribe();
             tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
         });
+        let eraser = eraser.map(|eraser| {
+            let until = stop.subscribe();
+            tokio::spawn(async move { Ok(eraser.run(stopped(until)).await?) })
+        });
         let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
         Ok(Self {
             address,
@@ -124,6 +136,7 @@ impl Process {
             sealer,
             witnessing,
             keeper,
+            eraser,
             stamper,
             probes,
             node,
@@ -148,7 +161,14 @@ impl Process {
                 None => std::future::pending().await,
             }
         };
+        let eraser = async {
+            match self.eraser.as_mut() {
+                Some(eraser) => eraser.await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
+            ended = eraser => ended?.context("the eraser stopped"),
             ended = &mut self.server => ended?.context("the server stopped"),
             ended = &mut self.sealer => ended?.context("the sealer stopped"),
             ended = &mut self.witnessing => ended?.context("the witnessing stopped"),
@@ -170,6 +190,10 @@ impl Process {
         if let Some(keeper) = self.keeper {
             // It is told to stop with the server, and drops what it is about: the next keeper notes it.
             keeper.await??;
+        }
+        if let Some(eraser) = self.eraser {
+            // It drops what it is about: the next one goes on with it.
+            eraser.await??;
         }
         if let Some(stamper) = self.stamper {
             // It drops what it is about: the next one stamps what is sealed by then.
@@ -292,6 +316,7 @@ pub(crate) fn signers<'a>(
     Ok(signers)
 }
 
+mod erasing;
 mod opened;
 #[cfg(test)]
 mod tests;

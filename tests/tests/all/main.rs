@@ -18,6 +18,8 @@ mod dependencies;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod golden;

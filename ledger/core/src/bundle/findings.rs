@@ -50,13 +50,15 @@ pub(super) fn withheld(examined: &Examined<'_>) -> Vec<Withheld> {
     for entry in &examined.entries {
         for commitment in &entry.withheld {
             let is_requested = examined.evidence.withhold.contains(&commitment.kind);
+            let digest = commitment.digest.to_string();
+            let mut destroyed = erasures.iter().rev().filter(|(_, erasure)| erasure.keys.contains(&digest));
             all.push(Withheld {
                 revision: entry.revision.0,
                 kind: kind_name(commitment.kind),
                 number: commitment.number,
-                digest: commitment.digest.to_string(),
                 is_requested,
-                order: erasures.last().filter(|_| !is_requested).map(|(id, _)| id.clone()),
+                order: destroyed.next().filter(|_| !is_requested).map(|(id, _)| id.clone()),
+                digest,
             });
         }
     }

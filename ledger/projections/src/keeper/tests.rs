@@ -26,25 +26,25 @@ use serde_json::{Map, Value, json};
 use super::*;
 
 const ORIGIN: &str = "test.example/log";
-const CENTER: &str = "ZC-ZS";
-const TARGET: &str = "RS-LP";
+pub(crate) const CENTER: &str = "ZC-ZS";
+pub(crate) const TARGET: &str = "RS-LP";
 /// Tuesday; an answer to what is proposed now is due on Friday the 8th.
 const PROPOSED_AT: &str = "2024-03-05T10:00:00+08:00";
 const LAPSE: &str = "2024-03-09T00:00:00+08:00";
 
-type TestRecorder = Recorder<Faulty<MemoryLog>, MemoryVault>;
+pub(crate) type TestRecorder = Recorder<Faulty<MemoryLog>, MemoryVault>;
 
 /// A ledger of a center and a labour bureau, with every signing key.
-struct Bench {
+pub(crate) struct Bench {
     log: MemoryLog,
-    vault: MemoryVault,
+    pub(crate) vault: MemoryVault,
     clock: Arc<ManualClock>,
     signers: BTreeMap<String, Arc<dyn Signer>>,
     desk: Arc<TestRecorder>,
 }
 
 impl Bench {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let (log, vault) = (MemoryLog::new(), MemoryVault::new());
         let clock = Arc::new(ManualClock::at(ms(PROPOSED_AT)));
         let new_keys = || -> BTreeMap<String, Arc<dyn Signer>> {
@@ -76,16 +76,16 @@ impl Bench {
     }
 
     /// The recorder of another process on the same log.
-    fn process(&self) -> Arc<TestRecorder> {
+    pub(crate) fn process(&self) -> Arc<TestRecorder> {
         recorder(&self.log, &self.vault, &self.clock, &self.signers)
     }
 
-    fn set(&self, instant: &str) {
+    pub(crate) fn set(&self, instant: &str) {
         self.clock.set(ms(instant));
     }
 
     /// A chain with a proposal that waits for its answer, and an obligation that waits for its day.
-    async fn propose(&self, chain: ChainId) {
+    pub(crate) async fn propose(&self, chain: ChainId) {
         let registered = json!({"channel": "WALK_IN", "division": "360203", "dispute_type": "LEASE", "emergency": false,
             "parties": [{"subject": "psn_1", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}],
             "summary": "拖欠租金"});
@@ -112,7 +112,7 @@ impl Bench {
         self.act(chain, 4, TARGET, "HandoffAccepted", "ADM", accepted).await
     }
 
-    async fn act(
+    pub(crate) async fn act(
         &self,
         chain: ChainId,
         number: u8,
@@ -130,7 +130,7 @@ impl Bench {
     }
 
     /// The acts of a chain that count; every entry must.
-    async fn history(&self, chain: ChainId) -> Vec<Recorded> {
+    pub(crate) async fn history(&self, chain: ChainId) -> Vec<Recorded> {
         let process = self.process();
         process.ledger().refresh_registry().await.unwrap();
         let entries = process.ledger().catch_up(&mut Fold::new(chain)).await.unwrap();
@@ -138,7 +138,7 @@ impl Bench {
     }
 
     /// Names of the acts of a chain, in order.
-    async fn events(&self, chain: ChainId) -> Vec<&'static str> {
+    pub(crate) async fn events(&self, chain: ChainId) -> Vec<&'static str> {
         self.history(chain).await.iter().map(|recorded| recorded.act.event().unwrap().0.event).collect()
     }
 
@@ -179,11 +179,11 @@ fn ms(instant: &str) -> i64 {
     parse_instant(instant).unwrap() * 1_000
 }
 
-fn chain(number: u8) -> ChainId {
+pub(crate) fn chain(number: u8) -> ChainId {
     ChainId([number; 16])
 }
 
-fn event_id(number: u8) -> EventId {
+pub(crate) fn event_id(number: u8) -> EventId {
     EventId([0, 0, 0, 0, 0, 0, 0x70, 0, 0x80, 0, 0, 0, 0, 0, 0, number])
 }
 

@@ -5,7 +5,7 @@ use clap::Args;
 use mediation_client::VerifiedChain;
 use mediation_domain::calendar::format_instant;
 use mediation_ledger::{chain::Revision, registry::Registry};
-use mediation_proto::derived::TYPES_VISIBILITY_GRADE;
+use mediation_proto::{derived::TYPES_VISIBILITY_GRADE, mediation::ledger::v1::ClosedPart};
 use serde_json::{Value, json};
 
 use crate::{
@@ -76,6 +76,7 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
                 "identities_masked": chain.told.get(&entry.revision)
                     .map(|told| told.masked.iter().map(|masked| mediation_proto::json::to_json(masked)).collect::<Vec<_>>()),
                 "parts_withheld": entry.withheld.len(),
+                "parts_closed": chain.told.get(&entry.revision).map(|told| told.closed.iter().map(closed).collect::<Vec<_>>()),
                 "fault": entry.outcome.as_ref().err().map(ToString::to_string),
                 "key_revoked_later_from": entry.late_revocation(registry).map(|late| format_instant(late.invalid_from)),
             })
@@ -92,6 +93,13 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
         })
         .collect();
     json!({"chain": id, "checkpoint": chain.note, "entries": entries, "hidden": hidden, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
+}
+
+fn closed(part: &ClosedPart) -> Value {
+    json!({
+        "kind": part.kind().as_str_name(), "number": part.number, "order": part.order, "order_no": part.order_no,
+        "erased": part.erased, "said": view::closing(part),
+    })
 }
 
 /// Letter of the grade in which the reader sees an act.

@@ -16,6 +16,7 @@ use crate::{
     backend::{AnyFollower, AnyLog, AnyVault},
     config::Config,
     cosigning::Cosigning,
+    erased::Erased,
     known,
     layout::Layout,
     manifest::Manifest,
@@ -33,6 +34,22 @@ pub(super) struct Opened {
     pub(super) seals: Seals,
     pub(super) sealer: AnySealer,
     pub(super) cosigning: Cosigning,
+    /// What was destroyed in the vault; none where the vault is another process's.
+    pub(super) erased: Option<Arc<Erased>>,
+}
+
+/// The journal of erasures beside a vault of this process, applied to it once more: the vault may be an older one that was copied
+/// back.
+async fn erased(layout: &Layout, vault: &AnyVault) -> Result<Option<Arc<Erased>>> {
+    if !vault.is_here() {
+        return Ok(None);
+    }
+    let erased = Erased::open(&layout.erased())?;
+    let destroyed = erased.apply(vault).await?;
+    if destroyed > 0 {
+        tracing::warn!(destroyed, "keys that were erased lay in the vault again, and are destroyed again");
+    }
+    Ok(Some(Arc::new(erased)))
 }
 
 impl Opened {
@@ -71,6 +88,7 @@ impl Opened {
         known::check(log.as_ref(), &known).await?;
         let log = Arc::new(AnyLog::Embedded(log));
         let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
+        let erased = erased(layout, &vault).await?;
         let ledger = Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), Arc::new(vault), clock);
         let ledger = Arc::new(ledger);
         let registry = ledger.refresh_registry().await?;
@@ -79,7 +97,7 @@ impl Opened {
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
         }
-        Ok(Self { ledger, registry, seals, sealer: AnySealer::Alone(Box::new(sealer)), cosigning })
+        Ok(Self { ledger, registry, seals, sealer: AnySealer::Alone(Box::new(sealer)), cosigning, erased })
     }
 }
 

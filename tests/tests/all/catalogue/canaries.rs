@@ -18,7 +18,7 @@ use mediation_proto::mediation::{
 };
 use serde_json::{Value, json};
 
-use super::{Desks, ROOTED, required};
+use super::{Desks, ORDERS, ROOTED, required};
 use crate::served::{mediation, reading};
 
 /// What every canary begins with.
@@ -103,7 +103,7 @@ async fn no_personal_field_of_any_act_stands_outside_its_encrypted_part() {
     let log = outside.path().join("log");
     let mut desks = Desks::open_logging_everything_to(&log).await;
     let (mut canaries, mut recorded, mut refused, mut told) = (Canaries::default(), Vec::new(), 0, Vec::new());
-    for row in catalogue::rows().iter().filter(|row| !ROOTED.contains(&row.event)) {
+    for row in catalogue::rows().iter().filter(|row| !ROOTED.contains(&row.event) && !ORDERS.contains(&row.event)) {
         let kind = *row.agency_kinds.first().unwrap();
         let chain = desks.opened_chain().await;
         let mut act = desks.sample(row, kind, &chain);

@@ -23,7 +23,7 @@ use mediation_projections::{
 use mediation_proto::mediation::types::v1::KeyRevocationReason;
 use tokio::{sync::watch, time::Instant};
 
-use super::{AnySealer, Opened, check_genesis, stopped};
+use super::{AnySealer, Opened, check_genesis, erased, stopped};
 use crate::{
     backend::{AnyLog, AnyVault},
     cluster,
@@ -61,6 +61,7 @@ pub(super) async fn open(
     log.seed(rows.iter().map(|row| (row.chain, row.revision, row.cursor)));
     let reader = LeavesReader::open(&layout.state().join(LEAVES), &manifest.origin, twin)?;
     let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
+    let erased = erased(layout, &vault).await?;
     let shared = Arc::new(AnyLog::Kurrentdb(log.clone(), Some(reader)));
     let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, shared, Arc::new(vault), clock));
     patiently(|| check_founding(&log, manifest)).await?.context(NOT_FOUNDED)?;
@@ -108,7 +109,7 @@ pub(super) async fn open(
         sealer = sealer.extending(checkpoint.clone());
     }
     let sealing = Sealing { sealer, log, ledger: Arc::clone(&ledger), keys };
-    Ok(Opened { ledger, registry, seals, sealer: AnySealer::Shared(Box::new(sealing)), cosigning })
+    Ok(Opened { ledger, registry, seals, sealer: AnySealer::Shared(Box::new(sealing)), cosigning, erased })
 }
 
 /// Whether the log of the cluster is this ledger's.

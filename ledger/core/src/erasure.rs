@@ -1,0 +1,87 @@
+//! Carrying out an order to erase: which parts it reaches, and the name of the act that says it is done.
+
+use std::collections::BTreeSet;
+
+use mediation_domain::{
+    erasure::{Erasures, Order, Place},
+    history::EventId,
+};
+use mediation_proto::{
+    fields::{Shape, Value},
+    mediation::ledger::v1::{Act, PartKind},
+};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::{
+    chain::{ChainId, uuid_v8},
+    ledger::CheckedEntry,
+    merkle::Hash,
+};
+
+/// Domain of the digest.
+const DOMAIN: &[u8] = b"mediation-ledger/erasure/v1\0";
+
+/// Event id of the act that says that an order is carried out: a UUIDv8 of the SHA-256 over origin, chain, order and the number
+/// of the act among those of the order (`docs/format.md`). So it is recorded once, whoever carries the order out.
+#[must_use]
+pub fn event_id(origin: &str, chain: ChainId, order: EventId, number: u32) -> EventId {
+    let mut hasher = Sha256::new();
+    hasher.update(DOMAIN);
+    hasher.update((origin.len() as u64).to_be_bytes());
+    hasher.update(origin.as_bytes());
+    hasher.update(chain.0);
+    hasher.update(order.0);
+    hasher.update(number.to_be_bytes());
+    EventId(uuid_v8(hasher.finalize().into()))
+}
+
+/// Parts of a chain that an order reaches, of those that open: what does not is gone already.
+#[must_use]
+pub fn reached(erasures: &Erasures, order: &Order, entries: &[CheckedEntry]) -> BTreeSet<Hash> {
+    let mut reached = BTreeSet::new();
+    for entry in entries {
+        let Some(statement) = &entry.statement else { continue };
+        for part in &entry.parts {
+            let commitment = part.commitment;
+            let subject = subject(commitment.kind, &part.plaintext);
+            let (revision, event_id) = (entry.revision.0, statement.event_id);
+            let place = Place { revision, event_id, kind: commitment.kind, subject: subject.as_deref() };
+            if erasures.reaches(order, &place) {
+                reached.insert(commitment.digest);
+            }
+        }
+    }
+    reached
+}
+
+/// Whose identities a part holds.
+fn subject(kind: PartKind, plaintext: &[u8]) -> Option<String> {
+    if kind != PartKind::Identities {
+        return None;
+    }
+    let act = Act::decode(plaintext).ok()?;
+    let (_, event) = act.event()?;
+    let composites = event.info().fields.iter().filter(|field| matches!(field.shape, Shape::Message(_)));
+    let mut values = composites.filter_map(|field| event.value(field.number, 0));
+    values.find_map(|value| match value {
+        Value::Message(message) => message.text("subject").map(str::to_owned),
+        Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Enum(_) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_order_of_each_chain_has_its_own_ids_and_they_are_the_platforms() {
+        let (chain, order) = (ChainId([1; 16]), EventId([2; 16]));
+        let known = event_id("ledger.example/main", chain, order, 0);
+        assert!(known.is_keepers());
+        assert_ne!(event_id("ledger.example/main", chain, order, 1), known);
+        assert_ne!(event_id("ledger.example/main", chain, EventId([3; 16]), 0), known);
+        assert_ne!(event_id("ledger.example/main", ChainId([3; 16]), order, 0), known);
+        assert_ne!(event_id("ledger.example/other", chain, order, 0), known);
+    }
+}

@@ -1,0 +1,269 @@
+//! Freezing and erasing over real connections: what is ordered is carried out once, shown to nobody, and proved all the same.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    process::{Command, Output},
+    time::{Duration, Instant},
+};
+
+use mediation_client::{Client, ClientError};
+use mediation_ledger::{bundle::read, chain::ChainId, merkle::Hash};
+use mediation_log_embedded::{disk::RealDisk, vault::VaultReader};
+use mediation_proto::mediation::types::v1::AgencyKind;
+use serde_json::{Value, json};
+use tonic_types::StatusExt as _;
+
+use crate::{
+    bundle::{script_verdict, verdict},
+    served::{Served, chain_id, copy, event_id, mediation, registration, request},
+};
+
+const BUREAU: &str = "XF-FL";
+const AUDIT: &str = "AUD-JDZ";
+const CANARY: &str = "排水渠堵塞canary4f1e";
+
+/// Time within which an order is carried out.
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn run(served: &Served, arguments: &[&str]) -> Output {
+    let ledger = ["--ledger", &served.address];
+    Command::new(mediation()).args(arguments).args(ledger).arg("--dir").arg(served.path()).output().unwrap()
+}
+
+/// The entries of a chain as an agency sees them.
+fn entries(served: &Served, chain: &str, agency: &str) -> Vec<Value> {
+    let shown = run(served, &["chain", chain, "--json", "--agency", agency]);
+    let said: Value =
+        serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&shown.stderr)));
+    said["entries"].as_array().unwrap().clone()
+}
+
+fn order(measure: &str, more: &[(&str, Value)]) -> Value {
+    let mut order = json!({"measure": measure, "order_no": "删字1号", "scope": "CHAIN", "basis": "SUBJECT_REQUEST",
+        "legal_basis": "个人信息保护法第四十七条"});
+    more.iter().for_each(|(name, value)| order[*name] = value.clone());
+    order
+}
+
+/// Two agencies on a served ledger.
+struct Two {
+    bureau: Client,
+    audit: Client,
+}
+
+impl Two {
+    async fn of(served: &Served) -> Self {
+        let bureau = served.client(BUREAU, AgencyKind::Petition).await;
+        Self { bureau, audit: served.client(AUDIT, AgencyKind::Audit).await }
+    }
+
+    /// A chain with a dispute.
+    async fn dispute(&self) -> String {
+        let chain = chain_id();
+        self.bureau.record(registration(&chain, &event_id(), CANARY)).await.unwrap();
+        chain
+    }
+
+    async fn order(&self, chain: &str, data: Value) -> Result<String, String> {
+        let id = event_id();
+        let ordered = request(chain, &id, "ErasureOrdered", "XF-FL/HEAD-1", "HEAD", data);
+        self.bureau.record(ordered).await.map(|_| id).map_err(reason)
+    }
+
+    async fn countersign(&self, client: &Client, agency: &str, chain: &str, order: &str) -> Result<(), String> {
+        let signer = format!("{agency}/HEAD-1");
+        let data = json!({"order": {"event_id": order}});
+        let signed = request(chain, &event_id(), "ErasureCountersigned", &signer, "HEAD", data);
+        client.record(signed).await.map(drop).map_err(reason)
+    }
+
+    /// Orders the erasure of a chain, and has it countersigned.
+    async fn erase(&self, chain: &str) -> String {
+        let id = self.order(chain, order("ERASE", &[])).await.unwrap();
+        self.countersign(&self.audit, AUDIT, chain, &id).await.unwrap();
+        id
+    }
+}
+
+fn reason(error: ClientError) -> String {
+    let ClientError::Status(status) = error else { panic!("{error}") };
+    status.get_details_error_info().unwrap().reason
+}
+
+fn is_executed(served: &Served, chain: &str) -> bool {
+    entries(served, chain, BUREAU).iter().any(|entry| entry["event"] == "ErasureExecuted")
+}
+
+fn wait_for_execution(served: &Served, chain: &str) {
+    let began = Instant::now();
+    while !is_executed(served, chain) {
+        assert!(began.elapsed() < WITHIN, "the order was not carried out");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
+
+/// Digests that acts of a chain say are destroyed.
+fn destroyed(served: &Served, chain: &str) -> Vec<Hash> {
+    let entries = entries(served, chain, BUREAU);
+    let executed = entries.iter().filter(|entry| entry["event"] == "ErasureExecuted");
+    let keys = executed.flat_map(|entry| entry["data"]["keys"].as_array().unwrap());
+    keys.map(|key| Hash(hex::decode(key.as_str().unwrap()).unwrap().try_into().unwrap())).collect()
+}
+
+/// Keys that a vault gives; nobody may have it open.
+fn kept(served: &Served, chain: &str, digests: &[Hash]) -> usize {
+    let origin = served.trust().log_key.name().to_string();
+    let vault = VaultReader::open(&RealDisk, &served.path().join("vault"), &origin).unwrap();
+    let chain = ChainId::parse(chain).unwrap();
+    digests.iter().filter(|digest| vault.key(chain, **digest).is_ok_and(|key| key.is_some())).count()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifies() {
+    let mut served = Served::new();
+    let two = Two::of(&served).await;
+    let chain = two.dispute().await;
+    assert_eq!(entries(&served, &chain, BUREAU)[0]["data"]["summary"], CANARY);
+    let older = tempfile::tempdir().unwrap();
+    copy(&served.path().join("vault"), older.path());
+    two.erase(&chain).await;
+    tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+    let digests = destroyed(&served, &chain);
+    assert_eq!(digests.len(), 2, "the free text and the identity");
+    let shown = run(&served, &["chain", &chain, "--agency", BUREAU]);
+    let told = String::from_utf8(shown.stdout).unwrap();
+    assert!(told.contains("依第删字1号决定删除 · erased by order no. 删字1"), "{told}");
+    assert!(!told.contains("canary4f1e"));
+    drop(two);
+    served.stop();
+    let (report, clean) = served.verify();
+    assert!(clean, "{report}");
+    assert_eq!(kept(&served, &chain, &digests), 0);
+    proves_itself(&served, &chain, &digests);
+    // A vault from before the order opens nothing of it, though it cannot even read the order.
+    let vault = served.path().join("vault");
+    std::fs::remove_dir_all(&vault).unwrap();
+    copy(older.path(), &vault);
+    assert_eq!(kept(&served, &chain, &digests), 2, "the older vault has the keys");
+    served.start();
+    served.stop();
+    assert_eq!(kept(&served, &chain, &digests), 0);
+}
+
+/// A bundle of the chain is good, and names the act that destroyed each key.
+fn proves_itself(served: &Served, chain: &str, digests: &[Hash]) {
+    let out = served.directory.path().join("erased.evidence.zip");
+    let mut export = Command::new(mediation());
+    export.args(["export", chain, "--dir"]).arg(served.path()).arg("--out").arg(&out);
+    let export = export.output().unwrap();
+    assert!(export.status.success(), "{}", String::from_utf8_lossy(&export.stderr));
+    let policy = served.path().join("policy");
+    for said in [verdict(&out, Some(&policy)), script_verdict(&out, Some(&policy))] {
+        assert_eq!(said["good"], true, "{said:#}");
+    }
+    let files = read(&std::fs::read(&out).unwrap().into()).unwrap();
+    let withheld: Value = serde_json::from_slice(&files["withheld.json"]).unwrap();
+    let rows = withheld.as_array().unwrap();
+    let erased = rows.iter().filter(|row| row["order"].is_string()).map(|row| row["digest"].as_str().unwrap());
+    let erased: BTreeSet<String> = erased.map(str::to_owned).collect();
+    assert_eq!(erased, digests.iter().map(ToString::to_string).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_freeze_hides_at_once_and_a_lift_shows_again() {
+    let served = Served::new();
+    let two = Two::of(&served).await;
+    let chain = two.dispute().await;
+    let frozen = two.order(&chain, order("FREEZE", &[])).await.unwrap();
+    let own = entries(&served, &chain, BUREAU);
+    assert!(own[0]["data"]["summary"].is_null() && own[0]["data"]["channel"] == "WALK_IN", "{:#}", own[0]);
+    let audit = entries(&served, &chain, AUDIT);
+    assert_eq!(audit[0]["parts_closed"][0]["order"], frozen.as_str());
+    assert_eq!(own[0]["parts_closed"], json!([]), "only the audit is told that it is frozen");
+    let lift = order("LIFT", &[("lifts", json!({"event_id": frozen}))]);
+    two.order(&chain, lift.clone()).await.unwrap();
+    assert_eq!(entries(&served, &chain, BUREAU)[0]["data"]["summary"], CANARY);
+    assert_eq!(two.order(&chain, lift).await, Err("ERASURE_NOT_ALLOWED".to_owned()), "it is lifted already");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_law_does_not_allow_is_refused() {
+    let served = Served::new();
+    let two = Two::of(&served).await;
+    let refused = Err("ERASURE_NOT_ALLOWED".to_owned());
+    let chain = two.dispute().await;
+    let erase = two.order(&chain, order("ERASE", &[])).await.unwrap();
+    let own = two.countersign(&two.bureau, BUREAU, &chain, &erase).await;
+    assert_eq!(own, Err("ERASURE_NOT_ALLOWED".to_owned()), "one agency alone erases nothing");
+    let facts =
+        order("ERASE", &[("scope", json!("PART")), ("steps", json!([{"event_id": erase}])), ("parts", json!(["ACT"]))]);
+    assert_eq!(two.order(&chain, facts).await, refused);
+    let held = two.dispute().await;
+    let hold = json!({"ground": "LITIGATION", "until_on": "2099-12-31", "chains": [held]});
+    let placed = request(&held, &event_id(), "LegalHoldPlaced", "XF-FL/HEAD-1", "HEAD", hold);
+    two.bureau.record(placed).await.unwrap();
+    assert_eq!(two.order(&held, order("ERASE", &[])).await, refused);
+    two.order(&held, order("FREEZE", &[])).await.unwrap();
+    let kept = two.dispute().await;
+    let data = json!({"form": "VISIT", "kind": "CLAIM", "headcount": 1, "direct": true, "origin": "DIRECT"});
+    let petition = request(&kept, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data);
+    two.bureau.record(petition).await.unwrap();
+    assert_eq!(two.order(&kept, order("ERASE", &[])).await, refused, "petition files are kept");
+    two.order(&kept, order("ERASE", &[("basis", json!("COURT_ORDER"))])).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_between_order_and_act_leaves_an_order_that_the_next_start_carries_out() {
+    let mut served = Served::new();
+    for round in 0..6_u64 {
+        let two = Two::of(&served).await;
+        let chain = two.dispute().await;
+        two.erase(&chain).await;
+        std::thread::sleep(Duration::from_millis(250 * round));
+        drop(two);
+        tokio::task::block_in_place(|| served.kill());
+        served.start();
+        tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+        let digests = destroyed(&served, &chain);
+        assert_eq!(digests.len(), 2, "round {round}: every key is named, also those that went before the kill");
+        let executed = entries(&served, &chain, BUREAU);
+        let executed = executed.iter().filter(|entry| entry["event"] == "ErasureExecuted").count();
+        assert_eq!(executed, 1, "round {round}");
+        served.stop();
+        assert_eq!(kept(&served, &chain, &digests), 0, "round {round}");
+        let (report, clean) = served.verify();
+        assert!(clean, "round {round}: {report}");
+        served.start();
+    }
+}
+
+/// The journal holds digests alone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_file_of_the_directory_holds_what_was_erased() {
+    let mut served = Served::new();
+    let two = Two::of(&served).await;
+    let chain = two.dispute().await;
+    two.erase(&chain).await;
+    tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+    drop(two);
+    served.stop();
+    let needles = ["canary4f1e".to_owned(), "苗岫".to_owned(), hex::encode("canary4f1e")];
+    assert_eq!(sightings(&served.path(), &needles), Vec::<String>::new());
+    assert!(std::fs::read_to_string(served.path().join("erased")).unwrap().lines().count() == 2);
+}
+
+fn sightings(directory: &Path, needles: &[String]) -> Vec<String> {
+    let mut seen = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            seen.extend(sightings(&path, needles));
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let found = needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == needle.as_bytes()));
+        seen.extend(found.then(|| path.display().to_string()));
+    }
+    seen
+}
