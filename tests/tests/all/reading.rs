@@ -2,8 +2,8 @@
 //! him cannot be told from what does not exist.
 
 use std::{
-    collections::BTreeSet,
-    path::PathBuf,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
     process::{Command, Output},
     sync::Arc,
 };
@@ -177,6 +177,81 @@ async fn a_restricted_chain_is_refused_to_the_accused_as_one_that_does_not_exist
     assert_eq!((refusal.agency.as_str(), refusal.reader.as_str()), ("CT-FL", "CT-FL/TEST-1"));
     tokio::task::block_in_place(|| served.stop());
     assert!(served.verify().1);
+}
+
+/// Runs `mediation mirror` for an agency.
+fn mirrored(served: &Served, agency: &str, out: &Path) -> Output {
+    run(served, &["mirror", "--agency", agency, "--json", "--out", out.to_str().unwrap()])
+}
+
+/// The mirrored entries by leaf index.
+fn mirrored_entries(out: &Path) -> BTreeMap<u64, Vec<u8>> {
+    let (bytes, mut entries) = (std::fs::read(out.join("entries")).unwrap(), BTreeMap::new());
+    let mut rest = bytes.as_slice();
+    while let Some((index, after)) = rest.split_first_chunk::<8>() {
+        let (length, after) = after.split_first_chunk::<4>().unwrap();
+        let (entry, after) = after.split_at(u32::from_be_bytes(*length) as usize);
+        entries.insert(u64::from_be_bytes(*index), entry.to_vec());
+        rest = after;
+    }
+    entries
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mirror_shows_neither_restricted_chains_nor_counselling_to_who_may_not_know_of_it() {
+    let mut served = Served::new();
+    let counselled = replayed(&served, "G09");
+    let restricted = chain_id();
+    let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
+    let accusation = request(&restricted, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data);
+    let mut desk = PetitionDeskClient::new(served.connection(Some("XF-FL")).await.channel);
+    desk.record(PetitionRecordRequest::try_from(accusation).unwrap()).await.unwrap();
+    let center = seen(&served, "XL-ZS", Role::Reg, &counselled).await.unwrap();
+    let leaf = |entry: &ChainEntry| entry.receipt.as_ref().unwrap().leaf_hash.to_vec();
+    let sessions: BTreeSet<Vec<u8>> =
+        center.iter().filter(|entry| has(entry, PartKind::Sealed)).map(|entry| leaf(entry)).collect();
+    assert!(!sessions.is_empty());
+    let outside = tempfile::tempdir().unwrap();
+    let restricted_id = uuid::Uuid::parse_str(&restricted).unwrap().into_bytes();
+    let holds = |entries: &BTreeMap<u64, Vec<u8>>, id: &[u8]| {
+        entries.values().any(|entry| entry.windows(id.len()).any(|window| window == id))
+    };
+    let mut sizes = BTreeMap::new();
+    for agency in ["CT-FL", "XF-FL", "XL-ZS", "AUD-JDZ"] {
+        let out = outside.path().join(agency);
+        let report = said(&mirrored(&served, agency, &out));
+        let (entries, hashes) = (mirrored_entries(&out), std::fs::read(out.join("hashes")).unwrap());
+        assert_eq!(report["size"], json!(hashes.len() / 32), "{agency}");
+        assert_eq!(report["entries"], json!(entries.len()), "{agency}");
+        let leaves: BTreeSet<Vec<u8>> = entries.keys().map(|at| hashes[*at as usize * 32..][..32].to_vec()).collect();
+        let shows_sessions = sessions.is_subset(&leaves);
+        assert_eq!(shows_sessions, ["XL-ZS", "AUD-JDZ"].contains(&agency), "{agency}");
+        assert!(shows_sessions || sessions.is_disjoint(&leaves), "{agency}");
+        assert_eq!(holds(&entries, &restricted_id), ["XF-FL", "AUD-JDZ"].contains(&agency), "{agency}");
+        let everything = std::fs::read(out.join("entries")).unwrap();
+        assert_eq!(holds(&BTreeMap::from([(0, everything)]), &restricted_id), agency != "CT-FL" && agency != "XL-ZS");
+        sizes.insert(agency, report["size"].as_u64().unwrap());
+    }
+    // Carried on, after what a cut run may have left.
+    let out = outside.path().join("CT-FL");
+    let bureau = served.client("XF-FL", AgencyKind::Petition).await;
+    bureau.record(registration(&chain_id(), &event_id(), "排水渠堵塞")).await.unwrap();
+    for (file, torn) in [("hashes", &b"torn"[..]), ("entries", &[0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 7])] {
+        let kept = std::fs::read(out.join(file)).unwrap();
+        std::fs::write(out.join(file), [&kept, torn].concat()).unwrap();
+    }
+    let report = said(&mirrored(&served, "CT-FL", &out));
+    assert!(report["size"].as_u64() > sizes.get("CT-FL").copied(), "{report}");
+    assert_eq!(report["entries"], json!(mirrored_entries(&out).len()));
+    // A log that took something back is told, and the mirror is left as it is.
+    let mut hashes = std::fs::read(out.join("hashes")).unwrap();
+    hashes[40] ^= 1;
+    std::fs::write(out.join("hashes"), &hashes).unwrap();
+    let refused = mirrored(&served, "CT-FL", &out);
+    let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && told.contains("日志已被改动"), "{told}");
+    assert_eq!(std::fs::read(out.join("hashes")).unwrap(), hashes);
+    tokio::task::block_in_place(|| served.stop());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
