@@ -146,6 +146,7 @@ async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifie
     std::fs::remove_dir_all(&vault).unwrap();
     copy(older.path(), &vault);
     assert_eq!(kept(&served, &chain, &digests), 2, "the older vault has the keys");
+    assert!(!served.verify().1, "which is told before it is served");
     served.start();
     served.stop();
     assert_eq!(kept(&served, &chain, &digests), 0);
