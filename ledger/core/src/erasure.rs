@@ -75,6 +75,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_id_is_that_of_the_format() {
+        // Made with Python's hashlib from the layout in docs/format.md, where it stands.
+        let chain = ChainId::parse("6f1d9c2a-44b0-4e37-9a51-07d3e852c60b").unwrap();
+        let order = EventId::parse("018e0695-0a80-7000-8000-000000000001").unwrap();
+        assert_eq!(
+            event_id("ledger.example/main", chain, order, 0).to_string(),
+            "1dc8fab7-400e-8609-a0f6-a3d7dfdb9989"
+        );
+    }
+
+    #[test]
     fn each_order_of_each_chain_has_its_own_ids_and_they_are_the_platforms() {
         let (chain, order) = (ChainId([1; 16]), EventId([2; 16]));
         let known = event_id("ledger.example/main", chain, order, 0);

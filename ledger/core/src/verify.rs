@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use mediation_domain::{erasure::Place, history::EventId};
 use mediation_proto::mediation::ledger::v1::PartKind;
 
 use crate::{
@@ -38,6 +39,19 @@ pub struct Verification {
     keys_expected: bool,
     counts: Counts,
     faults: Vec<LogFault>,
+    /// Parts whose keys are missing, until the end of their chains says whether an order has destroyed them.
+    gone: Vec<Gone>,
+}
+
+/// A part whose key is missing.
+#[derive(Debug)]
+struct Gone {
+    chain: ChainId,
+    revision: Revision,
+    event_id: EventId,
+    kind: PartKind,
+    digest: Hash,
+    fault: LogFault,
 }
 
 /// The twin tree over SM3, and the checkpoints that it must reach.
@@ -157,6 +171,7 @@ impl Verification {
             keys_expected,
             counts: Counts::default(),
             faults: Vec::new(),
+            gone: Vec::new(),
         };
         verification.meet_checkpoints();
         verification
@@ -203,10 +218,12 @@ impl Verification {
         self.counts.withheld += checked.withheld.len() as u64;
         if self.keys_expected {
             let missing = checked.withheld.iter().map(|commitment| {
-                let (kind, number) = (commitment.kind, commitment.number);
-                LogFault::KeyMissing { index, chain, revision, kind, number }
+                let (kind, number, digest) = (commitment.kind, commitment.number, commitment.digest);
+                let event_id = checked.statement.as_ref().map_or(EventId([0; 16]), |statement| statement.event_id);
+                let fault = LogFault::KeyMissing { index, chain, revision, kind, number };
+                Gone { chain, revision, event_id, kind, digest, fault }
             });
-            self.faults.extend(missing);
+            self.gone.extend(missing);
         }
         match checked.outcome {
             Ok(_) => {
@@ -239,6 +256,15 @@ impl Verification {
         }
     }
 
+    /// Parts of which acts say that their keys are destroyed, by an order of two agencies. What is still in the vault is none.
+    pub fn erased(&self) -> impl Iterator<Item = (ChainId, Hash)> {
+        self.folds.iter().flat_map(|(chain, fold)| {
+            let orders = fold.standing().erasures().orders();
+            let digests = orders.flat_map(|order| order.destroyed()).filter_map(|digest| hex::decode(digest).ok());
+            digests.filter_map(|digest| Some((*chain, Hash(digest.try_into().ok()?))))
+        })
+    }
+
     /// Entries that count, whose keys were revoked afterwards as of an instant before them. That is no fault of the log:
     /// they keep counting, and whoever relies on one has to know.
     pub fn late_revocations(&self) -> impl Iterator<Item = LateRevocation> {
@@ -255,6 +281,13 @@ impl Verification {
     /// Ends: what was checked, what is wrong, the registry as the log leaves it, and the tree.
     #[must_use]
     pub fn finish(mut self) -> (Counts, Vec<LogFault>, Registry, TreeHead) {
+        for Gone { chain, revision, event_id, kind, digest, fault } in std::mem::take(&mut self.gone) {
+            let place = Place { revision: revision.0, event_id, kind, subject: None };
+            let erasures = self.folds.get(&chain).map(|fold| fold.standing().erasures());
+            if !erasures.is_some_and(|erasures| erasures.explains(&place, &digest.to_string())) {
+                self.faults.push(fault);
+            }
+        }
         let found = self.tree.size();
         let twin = self.twin.iter().flat_map(|twin| &twin.checkpoints);
         for (name, checkpoint) in self.checkpoints.iter().chain(twin).filter(|(_, checkpoint)| checkpoint.size > found)

@@ -275,6 +275,21 @@ impl Erasures {
         self.orders.values().find(|order| order.has_destroyed(digest))
     }
 
+    /// Whether an order says why the key of a part is gone: one that is carried out names the part, one that is in force may have
+    /// been begun. Whose identities a part held cannot be read any more.
+    #[must_use]
+    pub fn explains(&self, place: &Place<'_>, digest: &str) -> bool {
+        let mut erasing = self.orders.values().filter(|order| order.measure == ErasureMeasure::Erase);
+        erasing.any(|order| {
+            let is_meant = match order.state() {
+                State::Executed => order.has_destroyed(digest),
+                State::InForce => true,
+                State::Ordered | State::Lifted => false,
+            };
+            is_meant && self.reaches(order, &Place { subject: order.subject.as_deref(), ..*place })
+        })
+    }
+
     /// Whether an order may be carried out on a day. `chain` is the chain's id, `elsewhere` the holds on other chains.
     ///
     /// # Errors

@@ -10,7 +10,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
     sync::{Mutex, PoisonError},
@@ -24,7 +24,7 @@ use mediation_projections::eraser::Journal;
 use crate::durable::sync_directory;
 
 /// Parts by chain and order.
-type Rows = BTreeMap<(ChainId, EventId), BTreeSet<Hash>>;
+pub(crate) type Rows = BTreeMap<(ChainId, EventId), BTreeSet<Hash>>;
 
 /// The journal, open.
 #[derive(Debug)]
@@ -43,12 +43,7 @@ impl Erased {
         }
         let mut text = String::new();
         file.read_to_string(&mut text).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let whole = text.rfind('\n').map_or(0, |last| last + 1);
-        let mut rows = Rows::new();
-        for (at, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
-            let row = parse(line).with_context(|| format!("row {} of `{}` is damaged", at + 1, path.display()))?;
-            rows.entry((row.0, row.1)).or_default().insert(row.2);
-        }
+        let (rows, whole) = rows(&text, path)?;
         // What a crash cut short goes, so that the next row begins where one ended.
         file.set_len(whole as u64)?;
         file.seek(SeekFrom::End(0))?;
@@ -87,6 +82,26 @@ impl Journal for Erased {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.1.get(&(chain, order)).cloned().unwrap_or_default()
     }
+}
+
+/// The rows of a journal; none where there is no file.
+pub(crate) fn read(path: &Path) -> Result<Rows> {
+    match fs::read_to_string(path) {
+        Ok(text) => rows(&text, path).map(|(rows, _whole)| rows),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Rows::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    }
+}
+
+/// The whole rows of a text, and their bytes.
+fn rows(text: &str, path: &Path) -> Result<(Rows, usize)> {
+    let whole = text.rfind('\n').map_or(0, |last| last + 1);
+    let mut rows = Rows::new();
+    for (at, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
+        let row = parse(line).with_context(|| format!("row {} of `{}` is damaged", at + 1, path.display()))?;
+        rows.entry((row.0, row.1)).or_default().insert(row.2);
+    }
+    Ok((rows, whole))
 }
 
 fn parse(line: &str) -> Option<(ChainId, EventId, Hash)> {

@@ -10,13 +10,16 @@ use std::{
 use mediation_client::{Client, ClientError};
 use mediation_ledger::{bundle::read, chain::ChainId, merkle::Hash};
 use mediation_log_embedded::{disk::RealDisk, vault::VaultReader};
-use mediation_proto::mediation::types::v1::AgencyKind;
+use mediation_proto::mediation::{
+    ledger::v1::Reading,
+    types::v1::{AccessPurpose, AgencyKind},
+};
 use serde_json::{Value, json};
 use tonic_types::StatusExt as _;
 
 use crate::{
     bundle::{script_verdict, verdict},
-    served::{Served, chain_id, copy, event_id, mediation, registration, request},
+    served::{Served, chain_id, copy, event_id, mediation, reading, registration, request},
 };
 
 const BUREAU: &str = "XF-FL";
@@ -146,6 +149,7 @@ async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifie
     std::fs::remove_dir_all(&vault).unwrap();
     copy(older.path(), &vault);
     assert_eq!(kept(&served, &chain, &digests), 2, "the older vault has the keys");
+    assert!(!served.verify().1, "which is told before it is served");
     served.start();
     served.stop();
     assert_eq!(kept(&served, &chain, &digests), 0);
@@ -236,6 +240,42 @@ async fn a_kill_between_order_and_act_leaves_an_order_that_the_next_start_carrie
         assert!(clean, "round {round}: {report}");
         served.start();
     }
+}
+
+/// `mediation erase` of a directory that nobody serves, as JSON.
+fn by_hand(served: &Served, chain: &str, more: &[&str]) -> Value {
+    let mut erase = Command::new(mediation());
+    erase.args(["erase", chain, "--json", "--dir"]).arg(served.path()).args(more);
+    let said = erase.output().unwrap();
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    serde_json::from_slice(&said.stdout).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn by_hand_it_is_said_what_hinders_and_done_what_may_be() {
+    let mut served = Served::new();
+    let two = Two::of(&served).await;
+    let (waiting, ready) = (two.dispute().await, two.dispute().await);
+    two.order(&waiting, order("ERASE", &[])).await.unwrap();
+    let export = Reading { purpose: Some(AccessPurpose::Export.into()), ..reading(BUREAU) };
+    two.bureau.clone().reading(export).chain(&ready, None).await.unwrap();
+    two.erase(&ready).await;
+    drop(two);
+    tokio::task::block_in_place(|| served.kill());
+    let said = by_hand(&served, &waiting, &["--dry-run"]);
+    assert_eq!(said["orders"][0]["hindered_zh"], "尚无其他机构会签");
+    let said = by_hand(&served, &ready, &["--dry-run"]);
+    assert_eq!(said["orders"][0]["keys"].as_array().unwrap().len(), 2);
+    assert_eq!(said["copies_to_call_back"][0]["reader"], "XF-FL/TEST-1");
+    by_hand(&served, &ready, &[]);
+    let said = by_hand(&served, &ready, &["--dry-run"]);
+    assert_eq!(said["orders"][0]["was_executed"], true);
+    let (report, clean) = served.verify();
+    assert!(clean, "{report}");
+    served.start();
+    let digests = destroyed(&served, &ready);
+    served.stop();
+    assert_eq!((digests.len(), kept(&served, &ready, &digests)), (2, 0));
 }
 
 /// The journal holds digests alone.

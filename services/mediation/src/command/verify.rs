@@ -34,6 +34,7 @@ use serde_json::{Value, json};
 #[cfg(feature = "kurrentdb")]
 use crate::config::Config;
 use crate::{
+    erased,
     keys::{self, PrivateKey},
     layout::Layout,
     manifest::Manifest,
@@ -277,6 +278,7 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
     check_policy(&layout, &manifest, &registry, &mut report);
     check_signers(&layout, &manifest, &registry, &mut report);
     check_keys(&layout, &manifest, &registry, &mut report);
+    check_erased(&layout, vault.as_ref(), &mut report);
     check_names(directory, &manifest, &mut report)?;
     Ok(report)
 }
@@ -396,6 +398,14 @@ fn check_log(
         verification.entry(placed.chain, placed.revision, placed.record, &key);
         progress(placed.leaf.0 + 1);
     })?;
+    for (chain, digest) in verification.erased() {
+        if vault.is_some_and(|vault| vault.key(chain, digest).is_ok_and(|key| key.is_some())) {
+            report.fault(
+                format!("chain {chain}"),
+                format!("the key of part {digest} is in the vault, though it was erased"),
+            );
+        }
+    }
     report.notes.extend(verification.late_revocations().map(|late| late_note(&late)));
     let roots = verification.roots().clone();
     let (counts, faults, registry, tree) = verification.finish();
@@ -506,9 +516,29 @@ fn read_key<K>(path: &Path, read: impl Fn(&Path) -> Result<K>, report: &mut Repo
     }
 }
 
+/// What the journal of erasures names is in no vault.
+fn check_erased(layout: &Layout, vault: Option<&VaultReader>, report: &mut Report) {
+    let path = layout.erased();
+    let rows = match erased::read(&path) {
+        Ok(rows) => rows,
+        Err(error) => return report.fault(path.display(), format!("{error:#}")),
+    };
+    report.bytes += fs::metadata(&path).map(|file| file.len()).unwrap_or_default();
+    for ((chain, _order), digests) in rows {
+        for digest in digests {
+            if vault.is_some_and(|vault| vault.key(chain, digest).is_ok_and(|key| key.is_some())) {
+                report.fault(
+                    path.display(),
+                    format!("the key of part {digest} is in the vault; serving the ledger once destroys it"),
+                );
+            }
+        }
+    }
+}
+
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 13] = [
+    const KNOWN: [&str; 14] = [
         "mediation.toml",
         "witnesses.policy",
         "manifest",
@@ -517,6 +547,7 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
         WITNESSED_NEW,
         "log",
         "log.lock",
+        "erased",
         "vault",
         "keys",
         "pki",
