@@ -122,14 +122,14 @@ mod tests {
         let (chain, order) = (ChainId([1; 16]), EventId([2; 16]));
         let digests = BTreeSet::from([Hash([3; 32]), Hash([4; 32])]);
         Erased::open(&path).unwrap().note(chain, order, &digests).unwrap();
-        let mut bytes = std::fs::read(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
         bytes.extend_from_slice(b"01010101-0101");
-        std::fs::write(&path, &bytes).unwrap();
+        fs::write(&path, &bytes).unwrap();
         let opened = Erased::open(&path).unwrap();
         assert_eq!(opened.noted(chain, order), digests);
         opened.note(chain, order, &BTreeSet::from([Hash([5; 32])])).unwrap();
         assert_eq!(Erased::open(&path).unwrap().noted(chain, order).len(), 3);
-        std::fs::write(&path, "x\n").unwrap();
+        fs::write(&path, "x\n").unwrap();
         assert!(Erased::open(&path).is_err());
     }
 }

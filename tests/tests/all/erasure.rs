@@ -98,11 +98,11 @@ fn is_executed(served: &Served, chain: &str) -> bool {
     entries(served, chain, BUREAU).iter().any(|entry| entry["event"] == "ErasureExecuted")
 }
 
-fn wait_for_execution(served: &Served, chain: &str) {
+async fn wait_for_execution(served: &Served, chain: &str) {
     let began = Instant::now();
     while !is_executed(served, chain) {
         assert!(began.elapsed() < WITHIN, "the order was not carried out");
-        std::thread::sleep(Duration::from_millis(200));
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
@@ -131,7 +131,7 @@ async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifie
     let older = tempfile::tempdir().unwrap();
     copy(&served.path().join("vault"), older.path());
     two.erase(&chain).await;
-    tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+    wait_for_execution(&served, &chain).await;
     let digests = destroyed(&served, &chain);
     assert_eq!(digests.len(), 2, "the free text and the identity");
     let shown = run(&served, &["chain", &chain, "--agency", BUREAU]);
@@ -224,11 +224,11 @@ async fn a_kill_between_order_and_act_leaves_an_order_that_the_next_start_carrie
         let two = Two::of(&served).await;
         let chain = two.dispute().await;
         two.erase(&chain).await;
-        std::thread::sleep(Duration::from_millis(250 * round));
+        tokio::time::sleep(Duration::from_millis(250 * round)).await;
         drop(two);
         tokio::task::block_in_place(|| served.kill());
         served.start();
-        tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+        wait_for_execution(&served, &chain).await;
         let digests = destroyed(&served, &chain);
         assert_eq!(digests.len(), 2, "round {round}: every key is named, also those that went before the kill");
         let executed = entries(&served, &chain, BUREAU);
@@ -285,7 +285,7 @@ async fn no_file_of_the_directory_holds_what_was_erased() {
     let two = Two::of(&served).await;
     let chain = two.dispute().await;
     two.erase(&chain).await;
-    tokio::task::block_in_place(|| wait_for_execution(&served, &chain));
+    wait_for_execution(&served, &chain).await;
     drop(two);
     served.stop();
     let needles = ["canary4f1e".to_owned(), "苗岫".to_owned(), hex::encode("canary4f1e")];

@@ -140,7 +140,7 @@ fn finding() -> [(&'static str, Json); 6] {
 #[test]
 fn a_chain_with_an_accusation_takes_those_it_names_and_auditors_only() {
     let (g03, directory) = (case("G03"), directory());
-    for (kind, expected) in [("ACCUSATION", Some(Reason::ChainNotOpenToYou)), ("CLAIM", None)] {
+    for (kind, expected) in [("ACCUSATION", Some(Reason::NotAnOpeningAct)), ("CLAIM", None)] {
         let (mut standing, petition) = changed(&g03, 2, &[("data.kind", json!(kind))]);
         assert_eq!(submit(&standing, &directory, &petition), Ok(()));
         standing.apply(&petition);
