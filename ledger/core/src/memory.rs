@@ -196,9 +196,11 @@ impl Heads for MemoryHeads {
 /// A vault in memory. A clone is another handle on the same vault. Keys lie unwrapped, and are wiped when destroyed.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryVault {
-    /// None in the place of a key that was destroyed.
-    keys: Arc<Mutex<BTreeMap<(ChainId, Hash), Option<DataKey>>>>,
+    keys: Arc<Mutex<KeptKeys>>,
 }
+
+/// Keys by their parts; none in the place of a key that was destroyed.
+type KeptKeys = BTreeMap<(ChainId, Hash), Option<DataKey>>;
 
 impl MemoryVault {
     /// An empty vault.
@@ -207,7 +209,7 @@ impl MemoryVault {
         Self::default()
     }
 
-    fn keys(&self) -> MutexGuard<'_, BTreeMap<(ChainId, Hash), Option<DataKey>>> {
+    fn keys(&self) -> MutexGuard<'_, KeptKeys> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -6,6 +6,12 @@
 //!
 //! `cargo bench -p mediation-tests --bench fairness`; without `--bench` one short pair, to see that it runs.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench prints what it measured, and stops where nothing is"
+)]
+
 use std::{
     io::Read as _,
     path::Path,
@@ -28,7 +34,7 @@ use tonic::{Code, transport::Channel};
 use crate::served::{Served, chain_id, event_id, registration, request};
 
 #[expect(dead_code, reason = "the tests use all of it, the bench what it needs to serve a ledger")]
-#[expect(clippy::indexing_slicing, reason = "as in the tests: what is not there stops the bench")]
+#[expect(clippy::unwrap_used, reason = "as in the tests: what fails stops the bench")]
 #[path = "../../tests/all/served.rs"]
 mod served;
 
