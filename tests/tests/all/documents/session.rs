@@ -48,7 +48,7 @@ impl Session {
         let log = log.local_addr().unwrap().to_string();
         let binary = binary().display();
         let script = format!(
-            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | access-log | log | monitor) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
+            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | access-log | mirror | log | monitor) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
         );
         fs::create_dir(directory.path().join(".bin")).unwrap();
         let path = directory.path().join(".bin/mediation");
