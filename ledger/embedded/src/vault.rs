@@ -122,7 +122,7 @@ use self::{
 pub use self::{
     problem::{Fault, Problem},
     reader::VaultReader,
-    rotation::{KekName, Rotated, rotate, rotate_from},
+    rotation::{KekName, Rotated, key_of_file, key_of_wraps, rotate, rotate_from},
     scan::{VaultScan, scan},
 };
 

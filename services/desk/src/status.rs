@@ -367,14 +367,18 @@ impl From<ReadError> for Refused {
 impl From<VaultError> for Refused {
     fn from(error: VaultError) -> Self {
         match error {
-            VaultError::Conflict { digest } | VaultError::Destroyed { digest } => {
+            VaultError::Conflict { digest } => {
                 tracing::error!(%digest, "another key is kept for a part");
+                Self::new(Reason::DepositConflict).with("part", digest)
+            }
+            VaultError::Destroyed { digest } => {
+                tracing::error!(%digest, "a key comes again for a part whose key was destroyed");
                 Self::new(Reason::DepositConflict).with("part", digest)
             }
             VaultError::OtherAgency { agency } => Self::new(Reason::KeyNotHeld).with("agency", agency),
             VaultError::NoSpace => Self::new(Reason::DiskFull),
             VaultError::Full => Self::new(Reason::Overloaded),
-            VaultError::Unavailable(_) | VaultError::NotHere => Self::new(Reason::LogUnavailable),
+            VaultError::Unavailable(_) => Self::new(Reason::LogUnavailable),
             VaultError::Damaged { digest } => {
                 tracing::error!(%digest, "a wrap does not open");
                 Self::new(Reason::DataLoss).with("part", digest)

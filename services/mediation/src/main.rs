@@ -109,7 +109,7 @@ enum Command {
     Key(command::key::Arguments),
     /// 日志密钥：更换、停用 · Log keys: rotate, retire
     LogKey(command::log_key::Arguments),
-    /// 保管库：更换主密钥 · The vault: replace its key-encryption key
+    /// 保管库：更换主密钥、备份、恢复 · The vault: replace its key-encryption key, back up, restore
     Vault(command::vault::Arguments),
     /// 重立账本：末尾丢失的账本以新标识延续 · Carry on, under a new origin, a ledger whose end was lost
     Reincarnate(command::reincarnate::Arguments),
@@ -155,7 +155,7 @@ fn main() -> ExitCode {
             Command::Witness(arguments) => command::witness::run(arguments).await,
             Command::Key(arguments) => command::key::run(arguments).await,
             Command::LogKey(arguments) => command::log_key::run(arguments).await,
-            Command::Vault(arguments) => command::vault::run(&arguments),
+            Command::Vault(arguments) => command::vault::run(&arguments).await,
             Command::Reincarnate(arguments) => command::reincarnate::run(arguments).await,
             Command::Monitor(arguments) => command::monitor::run(arguments).await,
         }

@@ -8,8 +8,20 @@ use std::{
 };
 
 use mediation_client::{Client, ClientError};
-use mediation_ledger::{bundle::read, chain::ChainId, merkle::Hash};
-use mediation_log_embedded::{disk::RealDisk, vault::VaultReader};
+use mediation_ledger::{
+    bundle::read,
+    chain::ChainId,
+    entry::Entry,
+    merkle::Hash,
+    part::{OpenError, open},
+    record::Record,
+    statement::Statement,
+};
+use mediation_log_embedded::{
+    disk::RealDisk,
+    scan::{Expected, scan},
+    vault::VaultReader,
+};
 use mediation_proto::mediation::{
     ledger::v1::Reading,
     types::v1::{AccessPurpose, AgencyKind},
@@ -276,6 +288,86 @@ async fn by_hand_it_is_said_what_hinders_and_done_what_may_be() {
     let digests = destroyed(&served, &ready);
     served.stop();
     assert_eq!((digests.len(), kept(&served, &ready, &digests)), (2, 0));
+}
+
+/// A backup of the vault from before an erasure, put back: none of the keys that are left opens what was erased.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_is_put_back_opens_nothing_that_was_erased_since() {
+    let mut served = Served::new();
+    let two = Two::of(&served).await;
+    let (chain, other) = (two.dispute().await, two.dispute().await);
+    let directory = served.path();
+    let backup = served.directory.path().join("vault.backup");
+    let vault = |arguments: &[&str], file: &Path| {
+        let mut command = Command::new(mediation());
+        command.arg("vault").args(arguments).arg(file).arg("--dir").arg(&directory).output().unwrap()
+    };
+    let made = vault(&["backup", "--out"], &backup);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    two.erase(&chain).await;
+    wait_for_execution(&served, &chain).await;
+    let digests = destroyed(&served, &chain);
+    drop(two);
+    let refused = vault(&["restore", "--replace", "--from"], &backup);
+    assert!(!refused.status.success(), "the ledger is served");
+    served.stop();
+    let refused = vault(&["restore", "--from"], &backup);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("须加 --replace"));
+    let (head, wraps) = {
+        let file = std::fs::read(&backup).unwrap();
+        let end = file.iter().position(|byte| *byte == b'\n').unwrap();
+        (serde_json::from_slice::<Value>(&file[..end]).unwrap(), file[end..].to_vec())
+    };
+    for (field, value, told) in [
+        ("expires_on", json!("2026-01-31"), "已于 2026-01-31 失效"),
+        ("origin", json!("other.example/main"), "另一账本"),
+        ("kek", json!("00"), "主密钥"),
+        ("sha256", json!("00"), "已损坏"),
+    ] {
+        let mut head = head.clone();
+        head[field] = value;
+        let wrong = served.directory.path().join("wrong.backup");
+        std::fs::write(&wrong, [head.to_string().as_bytes(), &wraps].concat()).unwrap();
+        let refused = vault(&["restore", "--replace", "--from"], &wrong);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(told), "{field}: {said}");
+    }
+    let restored = vault(&["restore", "--replace", "--from"], &backup);
+    let said = String::from_utf8_lossy(&restored.stdout).into_owned();
+    assert!(restored.status.success() && said.contains("destroyed again: 2"), "{said}");
+    assert_eq!(kept(&served, &chain, &digests), 0);
+    served.start();
+    assert_eq!(entries(&served, &other, BUREAU)[0]["data"]["summary"], CANARY, "what was not erased opens");
+    let left = entries(&served, &chain, BUREAU);
+    assert!(left[0]["data"]["summary"].is_null(), "{:#}", left[0]);
+    served.stop();
+    opens_with_no_key_that_is_left(&served, &digests);
+}
+
+/// Tries the keys of every part that still has one on the parts that were erased.
+fn opens_with_no_key_that_is_left(served: &Served, erased: &[Hash]) {
+    let origin = served.trust().log_key.name().to_string();
+    let vault = VaultReader::open(&RealDisk, &served.path().join("vault"), &origin).unwrap();
+    let (mut keys, mut parts) = (Vec::new(), Vec::new());
+    let expected = Expected { origin: origin.clone(), covered: None };
+    let read = scan(&RealDisk, &served.path(), &expected, &mut |placed| {
+        let record = Record::parse(placed.record).unwrap();
+        let statement = Statement::parse(&Entry::parse(&record.entry).unwrap().statement).unwrap();
+        for (commitment, stored) in statement.commitments.into_iter().zip(record.parts) {
+            keys.extend(vault.key(placed.chain, commitment.digest).unwrap());
+            if erased.contains(&commitment.digest) {
+                parts.push((statement.event_id, commitment, stored));
+            }
+        }
+    });
+    assert!(read.unwrap().faults.is_empty());
+    assert!(parts.len() == erased.len() && keys.len() > 50, "{} parts, {} keys", parts.len(), keys.len());
+    for (event_id, commitment, stored) in &parts {
+        for key in &keys {
+            let opened = open(&origin, *event_id, *commitment, stored, key);
+            assert!(matches!(opened, Err(OpenError::Undecryptable { .. })), "{opened:?}");
+        }
+    }
 }
 
 /// The journal holds digests alone.

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     cipher::{WrappingKey, subject_digest},
     slot::{self, Group, HolderId, Row, SLOT_BYTES_U64},
-    wraps::Wraps,
+    wraps::{Wraps, overwrite},
 };
 use crate::fatal::FatalHandler;
 
@@ -191,11 +191,7 @@ impl Committer {
 
     /// Overwrites wraps whose destruction is announced. When that fails, opening the vault does it.
     fn overwrite(&mut self, places: &BTreeMap<u64, (Row, Group)>) -> io::Result<()> {
-        let file = self.wraps.file();
-        let written = places
-            .iter()
-            .try_for_each(|(at, (row, group))| file.write_all_at(&slot::encode(*at, row, *group), at * SLOT_BYTES_U64));
-        let overwritten = written.and_then(|()| file.sync_data());
+        let overwritten = overwrite(self.wraps.file(), places);
         self.dead |= overwritten.is_err();
         overwritten
     }

@@ -12,7 +12,6 @@
 //! `wraps` says which of two keys counts, and whoever opens the vault after a crash goes on from there.
 
 use std::{
-    collections::BTreeMap,
     fmt, io,
     path::{Path, PathBuf},
 };
@@ -27,7 +26,7 @@ use super::{
     problem::{Fault, Problem},
     recovery,
     slot::{self, Found, Group, Row, SLOT_BYTES, SLOT_BYTES_U64},
-    wraps::Slots,
+    wraps::{Slots, overwrite},
 };
 use crate::disk::{Access, Disk, DiskFile};
 
@@ -61,6 +60,22 @@ impl fmt::Display for KekName {
     }
 }
 
+/// Name of the key that a wraps file was written under; none when its head is not whole.
+///
+/// # Errors
+/// The disk does not give it.
+pub fn key_of_wraps(disk: &dyn Disk, wraps: &Path) -> io::Result<Option<KekName>> {
+    Ok(head(disk, wraps)?.map(KekName))
+}
+
+/// Name of the key in a file of a key-encryption key; none when its bytes changed.
+///
+/// # Errors
+/// The disk does not give it.
+pub fn key_of_file(disk: &dyn Disk, kek: &Path) -> io::Result<Option<KekName>> {
+    Ok(kek::load(disk, kek)?.map(|key| KekName(kek::id(&key))))
+}
+
 /// Puts a fresh key-encryption key in the place of the one that a vault has. Nobody may have it open. The old key is
 /// overwritten; copies of it, and what a disk keeps of overwritten blocks, still open copies of the old wraps.
 ///
@@ -87,13 +102,17 @@ pub fn rotate_from(
     let paths = Paths::of(directory);
     let old = kek::load(disk, &paths.kek).map_err(failure(paths.kek.clone()))?;
     let old = old.ok_or_else(|| Fault { file: paths.kek.clone(), offset: 0, problem: Problem::Kek })?;
-    let file = disk.open(&paths.wraps, Access::Read).map_err(failure(paths.wraps.clone()))?;
+    let file = disk.open(&paths.wraps, Access::Write).map_err(failure(paths.wraps.clone()))?;
     let recovered = recovery::recover(file.as_ref(), &paths.wraps, origin, kek::id(&old))?;
     let end = recovered.end;
+    // A destruction that a crash interrupted is done in the old file too: its blocks are not the new file's.
+    if !recovered.unfinished.is_empty() {
+        overwrite(file.as_ref(), &recovered.unfinished).map_err(failure(paths.wraps.clone()))?;
+    }
     let new = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
     let new = new.and_then(|key| kek::create(disk, &paths.kek_next, key)).map_err(failure(paths.kek_next.clone()))?;
     let to = disk.create(&paths.wraps_next).map_err(failure(paths.wraps_next.clone()))?;
-    let anew = Anew { old: &old, new: &new, origin, entropy, path: &paths.wraps, unfinished: &recovered.unfinished };
+    let anew = Anew { old: &old, new: &new, origin, entropy, path: &paths.wraps };
     let holders = anew.copy(file.as_ref(), to.as_ref(), end)?;
     // What was written is read before it counts.
     let written = recovery::recover(to.as_ref(), &paths.wraps_next, origin, kek::id(&new))?;
@@ -212,8 +231,6 @@ struct Anew<'a> {
     entropy: &'a dyn Entropy,
     /// The file that is read, for what is wrong with it.
     path: &'a Path,
-    /// What is to stand in the places of wraps whose destruction a crash interrupted.
-    unfinished: &'a BTreeMap<u64, (Row, Group)>,
 }
 
 impl Anew<'_> {
@@ -226,11 +243,7 @@ impl Anew<'_> {
             if at == end {
                 break;
             }
-            let (row, group) = match (self.unfinished.get(&at).cloned(), found) {
-                (Some(destroyed), _) => destroyed,
-                (None, Found::Row(row, group)) => (row, group),
-                (None, Found::Empty | Found::Torn | Found::Damaged) => return Err(self.fault(at, Problem::Slot)),
-            };
+            let Found::Row(row, group) = found else { return Err(self.fault(at, Problem::Slot)) };
             holders += u64::from(matches!(row, Row::HolderKey { .. }));
             rows.extend_from_slice(&self.encoded(at, row, group)?);
             if rows.len() >= ROWS_AT_ONCE * SLOT_BYTES {

@@ -1,6 +1,6 @@
 //! `mediation vault`: the keys of all parts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, Subcommand};
@@ -11,6 +11,8 @@ use mediation_log_embedded::{
 use serde_json::json;
 
 use crate::{config::Config, layout::Layout, manifest::Manifest, output::line};
+
+mod backup;
 
 /// `mediation vault`
 #[derive(Debug, Args)]
@@ -23,6 +25,10 @@ pub(crate) struct Arguments {
 enum Command {
     /// 更换主密钥：各链、各当事人的密钥重新加密，内容密钥不变 · Replace the key-encryption key: keys of chains and subjects are wrapped anew, those of parts stay
     Rotate(Rotate),
+    /// 备份：包裹密钥存入一个文件，30 日后失效；主密钥另行备份 · Back up the wraps into one file that expires after 30 days; the key-encryption key is backed up apart
+    Backup(backup::Backup),
+    /// 恢复备份，并再次销毁此后已删除的密钥 · Put a backup back, and destroy again what was erased since
+    Restore(backup::Restore),
 }
 
 #[derive(Debug, Args)]
@@ -36,17 +42,30 @@ struct Rotate {
 }
 
 /// Runs the command.
-pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
-    let Command::Rotate(Rotate { dir, json }) = &arguments.command;
+pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
+    match &arguments.command {
+        Command::Rotate(arguments) => rotated(arguments),
+        Command::Backup(arguments) => backup::backup(arguments),
+        Command::Restore(arguments) => backup::restore(arguments).await,
+    }
+}
+
+/// Where the files of the ledger of a directory with a vault stand, and what ledger it is.
+fn opened(dir: &Path) -> Result<(Layout, Manifest)> {
     let layout = Layout::new(dir);
     let manifest = Manifest::read(&layout)?;
     let config = Config::read(&layout.config())?;
     ensure!(
         config.vault.is_none(),
-        "`{}` has no vault of its own: rotate where it is · 该目录没有保管库，请在保管库所在目录执行",
+        "`{}` has no vault of its own: run it where the vault is · 该目录没有保管库，请在保管库所在目录执行",
         dir.display()
     );
-    let vault = layout.with_state(config.state.as_deref()).vault();
+    Ok((layout.with_state(config.state.as_deref()), manifest))
+}
+
+fn rotated(Rotate { dir, json }: &Rotate) -> Result<bool> {
+    let (layout, manifest) = opened(dir)?;
+    let vault = layout.vault();
     let rotated = rotate(&RealDisk, &vault, manifest.origin.as_str())
         .context("the key-encryption key may not be replaced; the vault is whole, run it again · 主密钥未必已更换，保管库完好，请再次执行")?;
     let Rotated { holders, from, to } = rotated;
