@@ -47,6 +47,13 @@ use tokio::time::Instant;
 /// Time after which the eraser looks again at what has become possible.
 pub const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// Times as long as it has read that the eraser rests while it goes through what was recorded before it started, so that desks have
+/// the machine to themselves; orders wait meanwhile, and what they close is hidden all the same.
+const REST_FACTOR: u32 = 4;
+
+/// Longest of these rests.
+const REST_MAX: Duration = Duration::from_secs(1);
+
 /// Rest after a fault.
 const FAULT_REST: Duration = Duration::from_secs(10);
 
@@ -142,6 +149,7 @@ impl<L: Log, V: Vault> Eraser<L, V> {
     }
 
     async fn mark(&mut self, batch: &[Followed]) {
+        let began = Instant::now();
         for followed in batch {
             let chain = followed.stored.chain;
             // A record that cannot be looked at now may be about an erasure.
@@ -154,6 +162,9 @@ impl<L: Log, V: Vault> Eraser<L, V> {
         let recorded_at = last.and_then(|record| Entry::parse(&record.entry).ok()).map(|entry| entry.recorded_at);
         let now_ms = self.erasing.recorder.ledger().clock().now_ms();
         self.behind = recorded_at.is_some_and(|recorded_at| recorded_at < now_ms - BEHIND_MS);
+        if self.behind {
+            tokio::time::sleep((began.elapsed() * REST_FACTOR).min(REST_MAX)).await;
+        }
         self.moved = Instant::now();
     }
 
