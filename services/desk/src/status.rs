@@ -383,6 +383,7 @@ impl From<VaultError> for Refused {
                 tracing::error!(%digest, "a wrap does not open");
                 Self::new(Reason::DataLoss).with("part", digest)
             }
+            VaultError::NotHere => Self::internal(&VaultError::NotHere),
             error => Self::internal(&error),
         }
     }
