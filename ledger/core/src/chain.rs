@@ -19,10 +19,7 @@ impl ChainId {
     /// The registry chain of a ledger: a UUIDv8 of the SHA-256 over its origin, so that nobody has to be told.
     #[must_use]
     pub fn registry(origin: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(b"mediation-ledger/registry/v1\0");
-        hasher.update(origin.as_bytes());
-        Self(uuid_v8(hasher.finalize().into()))
+        Self::derived(b"mediation-ledger/registry/v1\0", &[origin])
     }
 
     /// The registry chain of an agency: its onboarding, residencies, studios, commissioners, grids, grades and honours.
@@ -33,12 +30,7 @@ impl ChainId {
     /// may record them the catalogue says, here as elsewhere.
     #[must_use]
     pub fn agency_registry(origin: &str, agency: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(b"mediation-ledger/agency-registry/v1\0");
-        hasher.update(origin.as_bytes());
-        hasher.update(b"\0");
-        hasher.update(agency.as_bytes());
-        Self(uuid_v8(hasher.finalize().into()))
+        Self::derived(b"mediation-ledger/agency-registry/v1\0", &[origin, agency])
     }
 
     /// The access chain of an agency for a month: what its officials read in it, and what they were refused.
@@ -47,14 +39,12 @@ impl ChainId {
     /// so never moves it.
     #[must_use]
     pub fn accesses(origin: &str, agency: &str, month: &str) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(b"mediation-ledger/accesses/v1\0");
-        for (at, text) in [origin, agency, month].into_iter().enumerate() {
-            if at > 0 {
-                hasher.update(b"\0");
-            }
-            hasher.update(text.as_bytes());
-        }
+        Self::derived(b"mediation-ledger/accesses/v1\0", &[origin, agency, month])
+    }
+
+    /// A UUIDv8 of the SHA-256 over a domain and texts with a zero between them.
+    fn derived(domain: &[u8], texts: &[&str]) -> Self {
+        let hasher = Sha256::new().chain_update(domain).chain_update(texts.join("\0"));
         Self(uuid_v8(hasher.finalize().into()))
     }
 }

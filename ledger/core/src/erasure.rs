@@ -6,17 +6,14 @@ use mediation_domain::{
     erasure::{Erasures, Order, Place},
     history::EventId,
 };
-use mediation_proto::{
-    fields::{Shape, Value},
-    mediation::ledger::v1::{Act, PartKind},
-};
-use prost::Message as _;
+use mediation_proto::mediation::types::v1::Identity;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     chain::{ChainId, uuid_v8},
     ledger::CheckedEntry,
     merkle::Hash,
+    part::OpenedPart,
 };
 
 /// Domain of the digest.
@@ -39,34 +36,22 @@ pub fn event_id(origin: &str, chain: ChainId, order: EventId, number: u32) -> Ev
 /// Parts of a chain that an order reaches, of those that open: what does not is gone already.
 #[must_use]
 pub fn reached(erasures: &Erasures, order: &Order, entries: &[CheckedEntry]) -> BTreeSet<Hash> {
-    let mut reached = BTreeSet::new();
-    for entry in entries {
-        let Some(statement) = &entry.statement else { continue };
-        for part in &entry.parts {
-            let commitment = part.commitment;
-            let subject = subject(commitment.kind, &part.plaintext);
-            let (revision, event_id) = (entry.revision.0, statement.event_id);
-            let place = Place { revision, event_id, kind: commitment.kind, subject: subject.as_deref() };
-            if erasures.reaches(order, &place) {
-                reached.insert(commitment.digest);
-            }
-        }
-    }
-    reached
+    let parts = entries.iter().flat_map(|entry| entry.parts.iter().map(move |part| (entry, part)));
+    let reached = parts.filter(|(entry, part)| {
+        let identities = part.identities();
+        place(entry, part, &identities).is_some_and(|place| erasures.reaches(order, &place))
+    });
+    reached.map(|(_, part)| part.commitment.digest).collect()
 }
 
-/// Whose identities a part holds.
-fn subject(kind: PartKind, plaintext: &[u8]) -> Option<String> {
-    if kind != PartKind::Identities {
-        return None;
-    }
-    let act = Act::decode(plaintext).ok()?;
-    let (_, event) = act.event()?;
-    let composites = event.info().fields.iter().filter(|field| matches!(field.shape, Shape::Message(_)));
-    let mut values = composites.filter_map(|field| event.value(field.number, 0));
-    values.find_map(|value| match value {
-        Value::Message(message) => message.text("subject").map(str::to_owned),
-        Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Enum(_) => None,
+/// A part of an entry as orders name it. Its identities, where it holds any, are read beforehand.
+#[must_use]
+pub fn place<'p>(entry: &CheckedEntry, part: &OpenedPart, identities: &'p [Identity]) -> Option<Place<'p>> {
+    Some(Place {
+        revision: entry.revision.0,
+        event_id: entry.statement.as_ref()?.event_id,
+        kind: part.commitment.kind,
+        subject: identities.first().map(Identity::subject),
     })
 }
 

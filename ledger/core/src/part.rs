@@ -9,6 +9,8 @@
 //! The salt exists nowhere but inside the ciphertext: when the data key is destroyed nobody can guess a name against
 //! the commitment.
 
+mod identities;
+
 use aes_gcm::{
     Aes256Gcm, KeyInit as _, Nonce,
     aead::{Aead as _, Payload},

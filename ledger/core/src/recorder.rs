@@ -24,7 +24,7 @@ use mediation_domain::{
     admit::{Caller, Refusal},
     history::{EventId, Recorded},
 };
-use mediation_proto::mediation::ledger::v1::Act;
+use mediation_proto::mediation::{ledger::v1::Act, types::v1::AgencyKind};
 
 pub use self::{
     batch::{BatchError, Submitted},
@@ -118,6 +118,21 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     #[must_use]
     pub fn signs_for(&self, agency: &str) -> bool {
         self.signers.contains_key(agency)
+    }
+
+    /// Who signs what the platform itself records for an agency, such as that somebody has read: that agency where its key is held
+    /// here, else a governance center whose key is; none where neither is.
+    #[must_use]
+    pub fn stands_in_for(&self, agency: &str) -> Option<Caller> {
+        let registry = self.ledger.registry();
+        let directory = registry.directory();
+        let own = directory.kind(agency).filter(|_| self.signs_for(agency));
+        if let Some(kind) = own {
+            return Some(Caller { agency: agency.to_owned(), kind });
+        }
+        let is_center = |kind| kind == AgencyKind::GovernanceCenter;
+        let mut centers = directory.iter().filter(|(id, known)| is_center(known.kind) && self.signs_for(id));
+        centers.next().map(|(id, known)| Caller { agency: id.to_owned(), kind: known.kind })
     }
 
     /// Records an act for an agency, durably.

@@ -64,6 +64,13 @@ impl Day {
         Self(days_from_civil(year, month, day.min(days_in_month(year, month))))
     }
 
+    /// Its month, `2024-03`.
+    #[must_use]
+    pub fn month(self) -> String {
+        let (year, month, _) = civil_from_days(self.0);
+        format!("{year:04}-{month:02}")
+    }
+
     /// Its year.
     #[must_use]
     pub fn year(self) -> i64 {

@@ -193,7 +193,10 @@ impl Erasures {
     /// Takes the next act of the chain into account.
     pub fn apply(&mut self, recorded: &Recorded) {
         let Some((kind, event)) = recorded.act.event() else { return };
-        if let Some(number) = recorded.act.header.as_ref().and_then(|header| header.chain_no.as_ref()) {
+        // Every act of every chain comes here: nothing is copied that is known.
+        if let Some(number) = recorded.act.header.as_ref().and_then(|header| header.chain_no.as_ref())
+            && !self.names.contains(number)
+        {
             self.names.insert(number.clone());
         }
         self.kept.extend(retention::begun_by(kind.event, &catalogue::row(kind).visibility_row));
@@ -472,7 +475,9 @@ fn code(value: Value<'_>) -> Option<i32> {
     }
 }
 
-fn part_of(kind: PartKind) -> Part {
+/// A kind of part, as acts name it.
+#[must_use]
+pub fn part_of(kind: PartKind) -> Part {
     match kind {
         PartKind::Act => Part::Act,
         PartKind::Identities => Part::Identities,

@@ -31,7 +31,7 @@ use mediation_ledger::{
     entry::Entry,
     erasure::{event_id, reached},
     ledger::{CheckedEntry, Fold, LedgerError},
-    log::{Followed, Follower as _, Log, ReadError, Stored},
+    log::{Followed, Follower as _, Log, ReadError},
     merkle::Hash,
     record::Record,
     recorder::{RecordError, Recorder, Request},
@@ -40,7 +40,7 @@ use mediation_ledger::{
 use mediation_proto::mediation::{
     ledger::v1::{Act, act::Family},
     registry::v1::{ErasureExecuted, RegistryAct, registry_act},
-    types::v1::{ActHeader, AgencyKind, DigestAlgorithm, Document, ErasureMeasure, Role, Sensitivity, StepRef},
+    types::v1::{ActHeader, DigestAlgorithm, Document, ErasureMeasure, Role, Sensitivity, StepRef},
 };
 use tokio::time::Instant;
 
@@ -212,21 +212,11 @@ impl<L: Log, V: Vault> Erasing<L, V> {
         Self { recorder, journal, holds: BTreeMap::new() }
     }
 
-    /// Looks at records of the log for holds, which may cover chains on which they do not stand.
+    /// Takes note of the holds on a chain, which may cover chains on which they do not stand.
     ///
     /// # Errors
     /// The log or the vault is away.
-    pub async fn look_at(&mut self, records: &[Stored]) -> Result<(), EraseError> {
-        for record in records {
-            if self.recorder.ledger().event(record).await? == Some(HELD) {
-                self.look(record.chain).await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of the holds on a chain.
-    async fn look(&mut self, chain: ChainId) -> Result<(), EraseError> {
+    pub async fn look(&mut self, chain: ChainId) -> Result<(), EraseError> {
         let (erasures, _) = self.read(chain).await?;
         self.holds.insert(chain, erasures.holds().to_vec());
         Ok(())
@@ -299,7 +289,7 @@ impl<L: Log, V: Vault> Erasing<L, V> {
     /// Records that the keys are gone.
     async fn tell(&self, chain: ChainId, planned: &Planned, digests: &[Hash]) -> Result<(), EraseError> {
         let (ledger, order) = (self.recorder.ledger(), &planned.order);
-        let caller = self.signer(order).ok_or(EraseError::NoKey)?;
+        let caller = self.recorder.stands_in_for(&order.agency).ok_or(EraseError::NoKey)?;
         let occurred_at = ledger.clock().now_ms().div_euclid(1_000);
         for (number, keys) in (0..).zip(digests.chunks(KEYS_MAX)) {
             let request = Request {
@@ -317,20 +307,6 @@ impl<L: Log, V: Vault> Erasing<L, V> {
             }
         }
         Ok(())
-    }
-
-    /// The agency that ordered, else a governance center whose key is held here.
-    fn signer(&self, order: &Order) -> Option<Caller> {
-        let registry = self.recorder.ledger().registry();
-        let directory = registry.directory();
-        let own = directory.kind(&order.agency).filter(|_| self.recorder.signs_for(&order.agency));
-        if let Some(kind) = own {
-            return Some(Caller { agency: order.agency.clone(), kind });
-        }
-        let mut centers = directory
-            .iter()
-            .filter(|(id, known)| known.kind == AgencyKind::GovernanceCenter && self.recorder.signs_for(id));
-        centers.next().map(|(id, known)| Caller { agency: id.to_owned(), kind: known.kind })
     }
 
     fn today(&self) -> Day {
@@ -368,7 +344,8 @@ fn executed(caller: &Caller, planned: &Planned, keys: &[Hash], today: Day) -> Ac
     Act { header: Some(header), family: Some(family) }
 }
 
-const HELD: &str = "LegalHoldPlaced";
+/// Event of the act that places a hold.
+pub const HELD: &str = "LegalHoldPlaced";
 
 /// Acts after which there may be something to do.
 const ABOUT: [&str; 5] = ["ErasureOrdered", "ErasureCountersigned", "ErasureExecuted", HELD, "DisputeClosed"];

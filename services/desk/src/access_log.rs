@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use mediation_domain::{calendar::Day, history::Recorded, visibility::Viewed};
+use mediation_domain::{calendar::Day, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::{Fold, Ledger, LedgerError},
@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
-    chains::{Audience, now},
+    chains::Audience,
     node::{Node, request_id},
     reading::Reads,
     request::{chain_id, violation},
@@ -99,11 +99,10 @@ impl<L: Log, V: Vault> AccessLog<L, V> {
         let entries = ledger.catch_up(&mut fold).await?;
         let registry = ledger.refresh_registry().await?;
         let history: Vec<Recorded> = entries.into_iter().filter_map(|entry| entry.outcome.ok()).collect();
-        let viewed = Viewed::new(&history, registry.directory(), now(ledger.clock().now_ms(), &history));
-        let reader = reads.reader();
-        let sight = viewed.by(&reader);
-        self.node.may_know(reads, (&fold, &registry), &sight)?;
-        Ok((history.first().map_or(0, |first| first.recorded_at), sight.is_audit()))
+        self.node.look(&history, &registry, &reads.reader(), |sight| {
+            self.node.may_know(reads, (&fold, &registry), sight)?;
+            Ok((history.first().map_or(0, |first| first.recorded_at), sight.is_audit()))
+        })
     }
 }
 
@@ -141,23 +140,22 @@ impl Known {
 
 /// `2024-03`, `2024-04`, …: the months from one moment to another.
 fn months(from_ms: i64, to_ms: i64) -> Vec<String> {
-    let month = |ms: i64| Day::of(ms.div_euclid(1_000)).to_string().get(..MONTH_BYTES).map(str::to_owned);
-    let (mut day, last) = (Day::of(from_ms.div_euclid(1_000)), month(to_ms));
+    let day = |ms: i64| Day::of(ms.div_euclid(1_000));
+    let (mut at, last) = (day(from_ms), day(to_ms).month());
     let mut months: Vec<String> = Vec::new();
     loop {
-        let own = day.to_string().get(..MONTH_BYTES).map(str::to_owned);
-        let is_last = own >= last;
-        months.extend(own.filter(|own| months.last() != Some(own)));
+        let month = at.month();
+        let is_last = month >= last;
+        if months.last() != Some(&month) {
+            months.push(month);
+        }
         if is_last {
             return months;
         }
         // No month is shorter.
-        day = day.plus(28);
+        at = at.plus(28);
     }
 }
-
-/// `2024-03`.
-const MONTH_BYTES: usize = 7;
 
 /// The chain that an act says was read, or was refused, and its row.
 fn row(access_chain: ChainId, recorded: &Recorded) -> Option<(String, AccessRow)> {

@@ -32,7 +32,7 @@ use mediation_ledger::{
 use mediation_proto::mediation::{
     ledger::v1::{Act, Reason, act::Family},
     registry::v1::{AccessDenied, RecordAccessed, RegistryAct, registry_act},
-    types::v1::{AccessRefusal, ActHeader, AgencyKind, Part, Role, StepRef, VisibilityGrade},
+    types::v1::{AccessRefusal, ActHeader, Part, Role, StepRef, VisibilityGrade},
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -258,18 +258,9 @@ fn place(waiting: &[Waiting], index: usize) -> Option<usize> {
     })
 }
 
-/// Who signs the record of a reading: the reader's agency, else a governance center.
+/// Who signs the record of a reading.
 fn signer<L: Log, V: Vault>(recorder: &Recorder<L, V>, agency: &str) -> Result<Caller, Refused> {
-    let registry = recorder.ledger().registry();
-    let directory = registry.directory();
-    let own = directory.kind(agency).filter(|_| recorder.signs_for(agency));
-    if let Some(kind) = own {
-        return Ok(Caller { agency: agency.to_owned(), kind });
-    }
-    let is_center = |kind| kind == AgencyKind::GovernanceCenter;
-    let mut centers = directory.iter().filter(|(id, known)| is_center(known.kind) && recorder.signs_for(id));
-    let center = centers.next().map(|(id, known)| Caller { agency: id.to_owned(), kind: known.kind });
-    center.ok_or_else(|| {
+    recorder.stands_in_for(agency).ok_or_else(|| {
         Refused::new(Reason::ReadingNotRecorded)
             .caused_by("neither a key of the reader's agency nor one of a governance center is held here")
     })
@@ -337,8 +328,6 @@ fn joined(rules: &[String]) -> String {
 /// The request that records an act on the access chain of an agency.
 fn submitted(origin: &str, signer: &Caller, agency: &str, act: registry_act::Act, now_ms: i64) -> Submitted {
     let occurred_at = now_ms.div_euclid(1_000);
-    let day = Day::of(occurred_at).to_string();
-    let month = day.get(..MONTH_BYTES).unwrap_or(&day);
     let header = ActHeader {
         signer: Some(format!("{}/SYS-1", signer.agency)),
         signer_role: Some(Role::Sys.into()),
@@ -346,7 +335,7 @@ fn submitted(origin: &str, signer: &Caller, agency: &str, act: registry_act::Act
     };
     let family = Family::Registry(RegistryAct { act: Some(act) });
     let request = Request {
-        chain: ChainId::accesses(origin, agency, month),
+        chain: ChainId::accesses(origin, agency, &Day::of(occurred_at).month()),
         event_id: EventId(uuid::Uuid::now_v7().into_bytes()),
         expected_revision: None,
         occurred_at,
@@ -354,6 +343,3 @@ fn submitted(origin: &str, signer: &Caller, agency: &str, act: registry_act::Act
     };
     Submitted { caller: signer.clone(), request }
 }
-
-/// `2024-03`.
-const MONTH_BYTES: usize = 7;

@@ -66,10 +66,11 @@ where
             match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
                 Ok(answer) => {
                     let Ok(answer) = answer;
-                    if refused(&answer).is_some_and(|status| status_denies_the_chain(&status)) {
+                    let refused = refused(&answer);
+                    if refused.as_ref().is_some_and(status_denies_the_chain) {
                         beat(arrived).await;
                     }
-                    Ok(told(answer))
+                    Ok(told(answer, refused))
                 }
                 Err(_) => Ok(Refused::new(late).into_status(&request_id()).into_http()),
             }
@@ -82,8 +83,8 @@ fn refused(answer: &http::Response<Body>) -> Option<Status> {
     Status::from_header_map(answer.headers()).filter(|status| status.code() != Code::Ok)
 }
 
-fn told(answer: http::Response<Body>) -> http::Response<Body> {
-    match refused(&answer).map(of_transport) {
+fn told(answer: http::Response<Body>, refused: Option<Status>) -> http::Response<Body> {
+    match refused.map(of_transport) {
         Some(Ok(refused)) => refused.into_status(&request_id()).into_http(),
         Some(Err(_)) | None => answer,
     }

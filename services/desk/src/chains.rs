@@ -17,7 +17,7 @@ use mediation_domain::{
     history::{EventId, Recorded},
     judge::{Judgement as Judged, Moment, judge},
     rules::RuleSet,
-    visibility::{Viewed, told},
+    visibility::told,
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -127,18 +127,14 @@ impl<L: Log, V: Vault> Chains<L, V> {
             }
             Audience::Reader(reads) => reads,
         };
-        let (views, seen, judged, all_findings) = {
-            let now = now(self.node.ledger().clock().now_ms(), &history);
-            let viewed = Viewed::new(&history, registry.directory(), now);
-            let reader = reads.reader();
-            let sight = viewed.by(&reader);
-            self.node.may_know(reads, (fold, registry), &sight)?;
-            let views: Vec<View> = entries.iter().map(|entry| view(&sight, entry)).collect();
+        let (views, seen, judged, all_findings) = self.node.look(&history, registry, &reads.reader(), |sight| {
+            self.node.may_know(reads, (fold, registry), sight)?;
+            let views: Vec<View> = entries.iter().map(|entry| view(sight, entry)).collect();
             let counting = entries.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
             let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
-            let judged = judge()?.map(|judged| told(judged, &sight));
-            (views, seen, judged, sight.sees_all_findings())
-        };
+            let judged = judge()?.map(|judged| told(judged, sight));
+            Ok((views, seen, judged, sight.sees_all_findings()))
+        })?;
         self.node.accesses().record(reads, fold.chain(), seen).await?;
         Ok(Shown { views, judged, all_findings })
     }
@@ -213,13 +209,6 @@ impl<L: Log, V: Vault> Chains<L, V> {
         watcher.catch_up().await?;
         Ok(Box::pin(futures_util::stream::unfold(watcher, Watcher::next)))
     }
-}
-
-/// The moment as of which it is decided who sees what: the end of today, or later where acts are dated ahead.
-pub(crate) fn now(now_ms: i64, history: &[Recorded]) -> Moment {
-    let today = Moment::end_of(Day::of(now_ms.div_euclid(1_000)));
-    let last = history.iter().map(|recorded| recorded.occurred_at).max();
-    Moment { as_of: last.map_or(today.as_of, |last| today.as_of.max(last)), ..today }
 }
 
 /// A reader who watches a chain.

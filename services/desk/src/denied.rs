@@ -67,7 +67,8 @@ impl Denials {
         chain: ChainId,
         to: &Denied,
     ) -> Result<bool, LedgerError> {
-        let kept = self.chains.of(chain);
+        // Of a chain that was denied to nobody nothing is kept, and nothing is to be.
+        let Some(kept) = self.chains.kept(chain) else { return Ok(false) };
         let mut known = kept.lock().await;
         if !known.denied.contains(to) {
             return Ok(false);

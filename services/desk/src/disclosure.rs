@@ -11,22 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mediation_domain::{
     catalogue,
-    erasure::{Order, Place},
+    erasure::{Order, part_of},
     history::{EventId, Recorded},
     visibility::{Decision, Grade, Row, Shown, Sight, mask_identity},
 };
 use mediation_ledger::{
+    erasure::place,
     ledger::CheckedEntry,
     part::{Commitment, OpenedPart},
 };
-use mediation_proto::{
-    fields::{Shape, Value},
-    mediation::{
-        ledger::v1::{Act, ClosedPart, DisclosedPart, Existence, PartKind},
-        types::v1::{Identity, Part, VisibilityGrade},
-    },
+use mediation_proto::mediation::{
+    ledger::v1::{ClosedPart, DisclosedPart, Existence, PartKind},
+    types::v1::{Identity, Part, VisibilityGrade},
 };
-use prost::Message as _;
 
 use crate::accesses::Seen;
 
@@ -56,12 +53,12 @@ pub(crate) fn open(agency: &str, entry: &CheckedEntry) -> View {
     if row == Some(Row::FINDINGS) && !own {
         return View::default();
     }
-    shown(agency, entry)
+    shown(agency, entry, entry.parts.iter())
 }
 
-fn shown(agency: &str, entry: &CheckedEntry) -> View {
+fn shown<'e>(agency: &str, entry: &CheckedEntry, parts: impl Iterator<Item = &'e OpenedPart>) -> View {
     let own = is_own(agency, entry);
-    let parts = entry.parts.iter().filter(|part| own || part.commitment.kind == PartKind::Act).map(sent).collect();
+    let parts = parts.filter(|part| own || part.commitment.kind == PartKind::Act).map(sent).collect();
     View { entry: true, parts, fault: fault(entry), ..View::default() }
 }
 
@@ -75,9 +72,8 @@ pub(crate) fn view(sight: &Sight<'_, '_>, entry: &CheckedEntry) -> View {
         (Ok(_) | Err(_), _) => {
             let own = is_own(sight.reader().agency, entry);
             if own || sight.is_audit() {
-                let mut view = shown(sight.reader().agency, entry);
-                view.parts.retain(|part| !is_closed(sight, entry, part));
-                return view;
+                let open = entry.parts.iter().filter(|part| closing(sight, entry, part, &part.identities()).is_none());
+                return shown(sight.reader().agency, entry, open);
             }
             let code = entry.outcome.as_ref().err().map(|fault| fault.code().to_owned());
             View { fault: code.unwrap_or_default(), ..View::default() }
@@ -90,10 +86,8 @@ fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> 
     let mut view = View { entry: true, grade, rule, fault: fault(entry), ..View::default() };
     for part in &entry.parts {
         let kind = part.commitment.kind;
-        let subjects = if kind == PartKind::Identities { identities(&part.plaintext) } else { Vec::new() };
-        let subject = subjects.first().map(Identity::subject);
-        let place = Place { revision: entry.revision.0, event_id: event_id(entry), kind, subject };
-        if let Some(order) = sight.erasures().is_frozen(&place) {
+        let subjects = part.identities();
+        if let Some(order) = closing(sight, entry, part, &subjects) {
             view.closed.extend(sight.is_audit().then(|| closed(&part.commitment, order, false)));
             continue;
         }
@@ -121,16 +115,14 @@ fn decided(sight: &Sight<'_, '_>, entry: &CheckedEntry, decision: &Decision) -> 
     view
 }
 
-/// Whether an order closes a part that is about to be shown.
-fn is_closed(sight: &Sight<'_, '_>, entry: &CheckedEntry, part: &DisclosedPart) -> bool {
-    let subjects = if part.kind() == PartKind::Identities { identities(&part.plaintext) } else { Vec::new() };
-    let subject = subjects.first().map(Identity::subject);
-    let place = Place { revision: entry.revision.0, event_id: event_id(entry), kind: part.kind(), subject };
-    sight.erasures().is_frozen(&place).is_some()
-}
-
-fn event_id(entry: &CheckedEntry) -> EventId {
-    entry.statement.as_ref().map_or(EventId([0; 16]), |statement| statement.event_id)
+/// The order that closes a part to everybody.
+fn closing<'s>(
+    sight: &'s Sight<'_, '_>,
+    entry: &CheckedEntry,
+    part: &OpenedPart,
+    identities: &[Identity],
+) -> Option<&'s Order> {
+    sight.erasures().is_frozen(&place(entry, part, identities)?)
 }
 
 fn closed(part: &Commitment, order: &Order, erased: bool) -> ClosedPart {
@@ -163,7 +155,7 @@ pub(crate) fn seen<'e>(views: impl Iterator<Item = (&'e Recorded, &'e View)>) ->
             group.parts.extend(parts);
             group.rules.insert(view.rule.clone());
         };
-        let plain: Vec<Part> = view.parts.iter().filter_map(|part| sent_kind(part.kind())).collect();
+        let plain: Vec<Part> = view.parts.iter().map(|part| part_of(part.kind())).collect();
         let (sealed, others): (Vec<Part>, Vec<Part>) = plain.into_iter().partition(|part| *part == Part::Sealed);
         // Of what is seen by its existence alone, that is of its facts.
         add(grade, false, None, if others.is_empty() { &[Part::Act] } else { &others });
@@ -214,46 +206,4 @@ fn sent_grade(grade: Grade) -> VisibilityGrade {
         Grade::Existence => VisibilityGrade::E,
         Grade::None => VisibilityGrade::N,
     }
-}
-
-fn sent_kind(kind: PartKind) -> Option<Part> {
-    match kind {
-        PartKind::Act => Some(Part::Act),
-        PartKind::Identities => Some(Part::Identities),
-        PartKind::Narrative => Some(Part::Narrative),
-        PartKind::Sealed => Some(Part::Sealed),
-        PartKind::Unspecified => None,
-    }
-}
-
-/// The identities that an identities part holds.
-fn identities(plaintext: &[u8]) -> Vec<Identity> {
-    let Ok(act) = Act::decode(plaintext) else { return Vec::new() };
-    let Some((_, fields)) = act.event() else { return Vec::new() };
-    let messages = fields.info().fields.iter().filter(|field| matches!(field.shape, Shape::Message(_)));
-    let values =
-        messages.flat_map(|field| (0..fields.count(field.number)).filter_map(|at| fields.value(field.number, at)));
-    values.filter_map(identity).collect()
-}
-
-fn identity(value: Value<'_>) -> Option<Identity> {
-    let Value::Message(message) = value else { return None };
-    if message.info().name != "Identity" {
-        return None;
-    }
-    let text = |name: &str| message.text(name).map(str::to_owned);
-    let id_kind = match message.named("id_kind") {
-        Some(Value::Enum(number)) => Some(number),
-        Some(Value::Bool(_) | Value::Int(_) | Value::Text(_) | Value::Message(_)) | None => None,
-    };
-    Some(Identity {
-        subject: text("subject"),
-        name: text("name"),
-        id_kind,
-        id_masked: text("id_masked"),
-        phone: text("phone"),
-        address: text("address"),
-        birth_date: text("birth_date"),
-        credit_code: text("credit_code"),
-    })
 }

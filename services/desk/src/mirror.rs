@@ -14,7 +14,7 @@ use std::{
 };
 
 use futures_util::Stream;
-use mediation_domain::{admit::Caller, history::Recorded, visibility::Viewed};
+use mediation_domain::{admit::Caller, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::Fold,
@@ -26,7 +26,6 @@ use mediation_proto::mediation::ledger::v1::{MirrorLeavesResponse, MirroredLeaf}
 use tonic::Status;
 
 use crate::{
-    chains::now,
     disclosure::{open, view},
     node::{Node, request_id},
     reading::system,
@@ -133,9 +132,8 @@ async fn shown<L: Log, V: Vault>(node: &Node<L, V>, caller: &Caller, chain: Chai
     }
     let registry = ledger.refresh_registry().await?;
     let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
-    let viewed = Viewed::new(&history, registry.directory(), now(ledger.clock().now_ms(), &history));
-    let reader = system(caller);
-    let sight = viewed.by(&reader);
-    let may_know = sight.is_known() && !fold.is_blind();
-    Ok(entries.iter().map(|entry| may_know && view(&sight, entry).entry).collect())
+    node.look(&history, &registry, &system(caller), |sight| {
+        let may_know = sight.is_known() && !fold.is_blind();
+        Ok(entries.iter().map(|entry| may_know && view(sight, entry).entry).collect())
+    })
 }

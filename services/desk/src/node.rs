@@ -6,7 +6,14 @@ use std::{
     time::Duration,
 };
 
-use mediation_domain::{admit::Caller, directory::Directory, visibility::Sight};
+use mediation_domain::{
+    admit::Caller,
+    calendar::Day,
+    directory::Directory,
+    history::Recorded,
+    judge::Moment,
+    visibility::{Reader, Sight, Viewed},
+};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::{Fold, Ledger},
@@ -221,6 +228,21 @@ impl<L: Log, V: Vault> Node<L, V> {
         Reads::parse(caller, reading, registry.directory(), now_s).map(Audience::Reader)
     }
 
+    /// Looks at a chain with the eyes of a reader: the one place that says as of when it is decided who sees what.
+    ///
+    /// # Errors
+    /// As `see`.
+    pub(crate) fn look<T>(
+        &self,
+        history: &[Recorded],
+        registry: &Registry,
+        reader: &Reader<'_>,
+        see: impl FnOnce(&Sight<'_, '_>) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        let moment = moment(self.ledger().clock().now_ms(), history);
+        see(&Viewed::new(history, registry.directory(), moment).by(reader))
+    }
+
     /// Refuses who was told before that there is no such chain, when that still holds.
     pub(crate) async fn not_denied(&self, audience: &Audience, chain: ChainId) -> Result<(), Refused> {
         let Audience::Reader(reads) = audience else { return Ok(()) };
@@ -314,6 +336,13 @@ impl Registries {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = all;
         holds
     }
+}
+
+/// The moment as of which it is decided who sees what: the end of today, or later where acts are dated ahead.
+fn moment(now_ms: i64, history: &[Recorded]) -> Moment {
+    let today = Moment::end_of(Day::of(now_ms.div_euclid(1_000)));
+    let last = history.iter().map(|recorded| recorded.occurred_at).max();
+    Moment { as_of: last.map_or(today.as_of, |last| today.as_of.max(last)), ..today }
 }
 
 /// The system of an agency, which asks for receipts.

@@ -7,7 +7,7 @@ use mediation_proto::mediation::ledger::v1::{
     WatchChainRequest, access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
     log_service_client::LogServiceClient,
 };
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
     chains::Entries,
@@ -36,14 +36,12 @@ impl Relay {
         node: &Node<L, V>,
         request: Request<GetChainRequest>,
     ) -> Result<Response<GetChainResponse>, Status> {
-        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
-        let request = request.into_inner();
-        let answer = self.vault.again(|channel| {
-            let request = request.clone();
+        let chain = request.get_ref().chain_id.clone();
+        let answer = self.ask(node, request, chain.as_deref(), |channel, request| async move {
             let mut chains = ChainServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-            async move { chains.get_chain(request).await }
+            chains.get_chain(request).await
         });
-        answer.await.map(Response::new).map_err(told)
+        answer.await.map(Response::new)
     }
 
     pub(crate) async fn watch_chain<L: Log, V: Vault>(
@@ -51,14 +49,12 @@ impl Relay {
         node: &Node<L, V>,
         request: Request<WatchChainRequest>,
     ) -> Result<Response<Entries>, Status> {
-        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
-        let request = request.into_inner();
-        let answer = self.vault.again(|channel| {
-            let request = request.clone();
+        let chain = request.get_ref().chain_id.clone();
+        let answer = self.ask(node, request, chain.as_deref(), |channel, request| async move {
             let mut chains = ChainServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-            async move { chains.watch_chain(request).await }
+            chains.watch_chain(request).await
         });
-        let entries = answer.await.map_err(told)?;
+        let entries = answer.await?;
         Ok(Response::new(Box::pin(entries)))
     }
 
@@ -67,13 +63,11 @@ impl Relay {
         node: &Node<L, V>,
         request: Request<MirrorLeavesRequest>,
     ) -> Result<Response<Leaves>, Status> {
-        self.check(node, &request, None)?;
-        let request = request.into_inner();
-        let answer = self.vault.again(|channel| {
+        let answer = self.ask(node, request, None, |channel, request| async move {
             let mut log = LogServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-            async move { log.mirror_leaves(request).await }
+            log.mirror_leaves(request).await
         });
-        let leaves = answer.await.map_err(told)?;
+        let leaves = answer.await?;
         Ok(Response::new(Box::pin(leaves)))
     }
 
@@ -82,14 +76,28 @@ impl Relay {
         node: &Node<L, V>,
         request: Request<ListAccessesRequest>,
     ) -> Result<Response<ListAccessesResponse>, Status> {
-        self.check(node, &request, request.get_ref().chain_id.as_deref())?;
-        let request = request.into_inner();
-        let answer = self.vault.again(|channel| {
-            let request = request.clone();
+        let chain = request.get_ref().chain_id.clone();
+        let answer = self.ask(node, request, chain.as_deref(), |channel, request| async move {
             let mut accesses = AccessServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
-            async move { accesses.list_accesses(request).await }
+            accesses.list_accesses(request).await
         });
-        answer.await.map(Response::new).map_err(told)
+        answer.await.map(Response::new)
+    }
+
+    /// Asks the other process in the caller's stead, if this one may.
+    async fn ask<L: Log, V: Vault, T: Clone, A, F>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<T>,
+        chain: Option<&str>,
+        call: impl Fn(Channel, T) -> F,
+    ) -> Result<A, Status>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        self.check(node, &request, chain)?;
+        let request = request.into_inner();
+        self.vault.again(|channel| call(channel, request.clone())).await.map_err(told)
     }
 
     /// Whether this process can ask for the caller: for its own agency, and for everybody where a chain is open.

@@ -16,7 +16,11 @@ use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, record
 use mediation_log_embedded::Options;
 use mediation_projections::{eraser::Eraser, keeper::Keeper, sealer::Seals, witnesses::Witnesses};
 use mediation_proto::mediation::types::v1::AgencyKind;
-use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::{JoinError, JoinHandle},
+};
 
 pub(crate) use self::erasing::{Erasure, erase};
 use self::opened::Opened;
@@ -155,25 +159,13 @@ impl Process {
 
     /// Waits until the process fails by itself: a server, sealer or keeper that ends without being told to.
     pub(crate) async fn failed(&mut self) -> Result<()> {
-        let keeper = async {
-            match self.keeper.as_mut() {
-                Some(keeper) => keeper.await,
-                None => std::future::pending().await,
-            }
-        };
-        let eraser = async {
-            match self.eraser.as_mut() {
-                Some(eraser) => eraser.await,
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
-            ended = eraser => ended?.context("the eraser stopped"),
+            ended = ended(self.eraser.as_mut()) => ended?.context("the eraser stopped"),
             ended = &mut self.server => ended?.context("the server stopped"),
             ended = &mut self.sealer => ended?.context("the sealer stopped"),
             ended = &mut self.witnessing => ended?.context("the witnessing stopped"),
             ended = self.probes.failed() => ended.context("the listener for probes stopped"),
-            ended = keeper => ended?.context("the clock keeper stopped"),
+            ended = ended(self.keeper.as_mut()) => ended?.context("the clock keeper stopped"),
         }
     }
 
@@ -252,6 +244,14 @@ async fn witness(
         }
     };
     tokio::try_join!(collected, served).map(|((), ())| ())
+}
+
+/// How a task ended; one that was not started never does.
+async fn ended(task: Option<&mut JoinHandle<Result<()>>>) -> Result<Result<()>, JoinError> {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn stopped(mut stop: watch::Receiver<bool>) {

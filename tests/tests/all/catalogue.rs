@@ -24,7 +24,7 @@ use crate::{
     workspace,
 };
 
-mod canaries;
+pub(crate) mod canaries;
 
 /// Acts that count on the registry chain alone, where root keys enter them.
 const ROOTED: &[&str] = &[

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::Path,
-    process::{Command, Output},
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     bundle::{script_verdict, verdict},
+    catalogue::canaries::{needles, standing},
     served::{Served, chain_id, copy, event_id, mediation, reading, registration, request},
 };
 
@@ -41,14 +42,9 @@ const CANARY: &str = "排水渠堵塞canary4f1e";
 /// Time within which an order is carried out.
 const WITHIN: Duration = Duration::from_secs(60);
 
-fn run(served: &Served, arguments: &[&str]) -> Output {
-    let ledger = ["--ledger", &served.address];
-    Command::new(mediation()).args(arguments).args(ledger).arg("--dir").arg(served.path()).output().unwrap()
-}
-
 /// The entries of a chain as an agency sees them.
 fn entries(served: &Served, chain: &str, agency: &str) -> Vec<Value> {
-    let shown = run(served, &["chain", chain, "--json", "--agency", agency]);
+    let shown = served.run(&["chain", chain, "--json", "--agency", agency]);
     let said: Value =
         serde_json::from_slice(&shown.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&shown.stderr)));
     said["entries"].as_array().unwrap().clone()
@@ -146,7 +142,7 @@ async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifie
     wait_for_execution(&served, &chain).await;
     let digests = destroyed(&served, &chain);
     assert_eq!(digests.len(), 2, "the free text and the identity");
-    let shown = run(&served, &["chain", &chain, "--agency", BUREAU]);
+    let shown = served.run(&["chain", &chain, "--agency", BUREAU]);
     let told = String::from_utf8(shown.stdout).unwrap();
     assert!(told.contains("依第删字1号决定删除 · erased by order no. 删字1"), "{told}");
     assert!(!told.contains("canary4f1e"));
@@ -380,22 +376,8 @@ async fn no_file_of_the_directory_holds_what_was_erased() {
     wait_for_execution(&served, &chain).await;
     drop(two);
     served.stop();
-    let needles = ["canary4f1e".to_owned(), "苗岫".to_owned(), hex::encode("canary4f1e")];
-    assert_eq!(sightings(&served.path(), &needles), Vec::<String>::new());
+    let name = "苗岫";
+    let needles = [needles("canary4f1e"), vec![name.to_owned(), hex::encode(name)]].concat();
+    assert_eq!(standing(&served.path(), &needles), Vec::<String>::new());
     assert!(std::fs::read_to_string(served.path().join("erased")).unwrap().lines().count() == 2);
-}
-
-fn sightings(directory: &Path, needles: &[String]) -> Vec<String> {
-    let mut seen = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            seen.extend(sightings(&path, needles));
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        let found = needles.iter().any(|needle| bytes.windows(needle.len()).any(|window| window == needle.as_bytes()));
-        seen.extend(found.then(|| path.display().to_string()));
-    }
-    seen
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::Output,
     sync::Arc,
 };
 
@@ -19,15 +19,9 @@ use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt as _;
 
 use crate::{
-    served::{Served, chain_id, event_id, mediation, reading, registration, request},
+    served::{Served, accusation, chain_id, event_id, reading, registration},
     workspace,
 };
-
-/// Runs the binary against a served ledger.
-fn run(served: &Served, arguments: &[&str]) -> Output {
-    let ledger = ["--ledger", &served.address];
-    Command::new(mediation()).args(arguments).args(ledger).arg("--dir").arg(served.path()).output().unwrap()
-}
 
 fn said(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
@@ -35,7 +29,7 @@ fn said(output: &Output) -> Value {
 
 /// A case on a served ledger, and the chain that it made.
 fn replayed(served: &Served, case: &str) -> String {
-    let replayed = run(served, &["replay", case_file(case).to_str().unwrap()]);
+    let replayed = served.run(&["replay", case_file(case).to_str().unwrap()]);
     assert!(replayed.status.success(), "{}", String::from_utf8_lossy(&replayed.stderr));
     let text = String::from_utf8(replayed.stdout).unwrap();
     text.lines().find_map(|line| line.trim().strip_prefix("链 chain ")).unwrap().to_owned()
@@ -139,8 +133,7 @@ fn told(status: &Status, chain: &str) -> String {
 async fn a_restricted_chain_is_refused_to_the_accused_as_one_that_does_not_exist() {
     let served = Served::new();
     let (restricted, absent) = (chain_id(), chain_id());
-    let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
-    let accusation = request(&restricted, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data);
+    let accusation = accusation(&restricted);
     let mut desk = PetitionDeskClient::new(served.connection(Some("XF-FL")).await.channel);
     desk.record(PetitionRecordRequest::try_from(accusation).unwrap()).await.unwrap();
     let accused = served.client("CT-FL", AgencyKind::Court).await;
@@ -181,7 +174,7 @@ async fn a_restricted_chain_is_refused_to_the_accused_as_one_that_does_not_exist
 
 /// Runs `mediation mirror` for an agency.
 fn mirrored(served: &Served, agency: &str, out: &Path) -> Output {
-    run(served, &["mirror", "--agency", agency, "--json", "--out", out.to_str().unwrap()])
+    served.run(&["mirror", "--agency", agency, "--json", "--out", out.to_str().unwrap()])
 }
 
 /// The mirrored entries by leaf index.
@@ -202,8 +195,7 @@ async fn a_mirror_shows_neither_restricted_chains_nor_counselling_to_who_may_not
     let mut served = Served::new();
     let counselled = replayed(&served, "G09");
     let restricted = chain_id();
-    let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
-    let accusation = request(&restricted, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data);
+    let accusation = accusation(&restricted);
     let mut desk = PetitionDeskClient::new(served.connection(Some("XF-FL")).await.channel);
     desk.record(PetitionRecordRequest::try_from(accusation).unwrap()).await.unwrap();
     let center = seen(&served, "XL-ZS", Role::Reg, &counselled).await.unwrap();
@@ -266,9 +258,9 @@ async fn who_reads_and_why_must_be_said_and_is_listed_to_the_agencies_of_the_cha
     bureau.chain(&chain, None).await.unwrap();
     let read =
         ["chain", &chain, "--agency", "AUD-JDZ", "--reader", "AUD-JDZ/AUD-7", "--legal-basis", "审计法第三十四条"];
-    assert!(run(&served, &read).status.success());
+    assert!(served.run(&read).status.success());
     let list =
-        |agency: &str| said(&run(&served, &["access-log", &chain, "--json", "--agency", agency]))["accesses"].clone();
+        |agency: &str| said(&served.run(&["access-log", &chain, "--json", "--agency", agency]))["accesses"].clone();
     let rows = list("AUD-JDZ");
     let row = &rows[0];
     assert_eq!((&row["agency"], &row["reader"]), (&json!("AUD-JDZ"), &json!("AUD-JDZ/AUD-7")));
@@ -280,7 +272,7 @@ async fn who_reads_and_why_must_be_said_and_is_listed_to_the_agencies_of_the_cha
     assert_eq!(own.as_array().unwrap().len(), rows.as_array().unwrap().len());
     let readers: BTreeSet<&str> = own.as_array().unwrap().iter().map(|row| row["reader"].as_str().unwrap()).collect();
     assert_eq!(readers, BTreeSet::from(["", "XF-FL/TEST-1"]), "the auditor's own name is not for the bureau");
-    let stranger = run(&served, &["access-log", &chain, "--agency", "CT-ZS"]);
+    let stranger = served.run(&["access-log", &chain, "--agency", "CT-ZS"]);
     assert_eq!(stranger.status.code(), Some(3), "{}", String::from_utf8_lossy(&stranger.stderr));
 }
 

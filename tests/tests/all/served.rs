@@ -4,7 +4,7 @@ use std::{
     ffi::OsStr,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{Arc, OnceLock},
 };
 
@@ -198,6 +198,12 @@ impl Served {
         assert!(child.wait().unwrap().success());
     }
 
+    /// Runs the binary against the ledger that is served.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        let ledger = ["--ledger", &self.address];
+        Command::new(mediation()).args(arguments).args(ledger).arg("--dir").arg(self.path()).output().unwrap()
+    }
+
     /// `mediation verify` of the directory, as JSON, and whether it found nothing.
     pub(crate) fn verify(&self) -> (Value, bool) {
         let verified = Command::new(mediation()).args(["verify", "--json"]).arg(self.path()).output().unwrap();
@@ -292,6 +298,12 @@ pub(crate) fn request(chain: &str, event_id: &str, event: &str, signer: &str, ro
         wait: None,
         act: act.unwrap(),
     }
+}
+
+/// A petition bureau takes an accusation, which restricts the chain.
+pub(crate) fn accusation(chain: &str) -> ActRequest {
+    let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
+    request(chain, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data)
 }
 
 /// A petition bureau registers a dispute.

@@ -24,7 +24,7 @@ use tonic_reflection::pb::v1::{
 };
 use tonic_types::StatusExt as _;
 
-use crate::served::{Served, chain_id, event_id, reading, registration, request};
+use crate::served::{Served, accusation, chain_id, event_id, reading, registration, request};
 
 const BUREAU: Option<&str> = Some("XF-FL");
 const AUDIT: Option<&str> = Some("AUD-JDZ");
@@ -36,11 +36,6 @@ const STOP_MAX: Duration = Duration::from_secs(8);
 fn follow_up(chain: &str) -> ActRequest {
     let data = json!({"satisfaction": "SATISFIED", "relapse_signs": false});
     request(chain, &event_id(), "FollowUpVisited", "XF-FL/REG-1", "REG", data)
-}
-
-fn accusation(chain: &str) -> ActRequest {
-    let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
-    request(chain, &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data)
 }
 
 async fn bureau(served: &Served) -> PetitionDeskClient<tonic::transport::Channel> {

@@ -9,10 +9,9 @@ use mediation_proto::mediation::{
     desk::v1::{PetitionRecordRequest, petition_desk_client::PetitionDeskClient},
     ledger::v1::{GetChainRequest, chain_service_client::ChainServiceClient},
 };
-use serde_json::json;
 use tonic::{Code, transport::Channel};
 
-use crate::served::{Served, chain_id, event_id, reading, request};
+use crate::served::{Served, accusation, chain_id, reading};
 
 /// Calls that are under way at once, on as many connections as there are [`CONNECTIONS`].
 const LANES: usize = 64;
@@ -92,8 +91,7 @@ async fn a_restricted_chain_takes_the_time_of_one_that_does_not_exist() {
     let chains: [Arc<str>; 2] = [chain_id().into(), chain_id().into()];
     let mut desk = PetitionDeskClient::new(served.connection(Some("XF-FL")).await.channel);
     for _ in 0..ACTS {
-        let data = json!({"form": "VISIT", "kind": "ACCUSATION", "headcount": 1, "direct": true, "origin": "DIRECT"});
-        let accusation = request(&chains[0], &event_id(), "PetitionReceived", "XF-FL/PETO-1", "PETO", data);
+        let accusation = accusation(&chains[0]);
         desk.record(PetitionRecordRequest::try_from(accusation).unwrap()).await.unwrap();
     }
     let mut connections = Vec::new();

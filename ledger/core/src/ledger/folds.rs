@@ -29,6 +29,12 @@ impl<T: From<ChainId>> Folds<T> {
         Self { max, folds: Mutex::new(BTreeMap::new()) }
     }
 
+    /// The fold of a chain, if one is kept.
+    #[must_use]
+    pub fn kept(&self, chain: ChainId) -> Option<Arc<tokio::sync::Mutex<T>>> {
+        self.folds.lock().unwrap_or_else(PoisonError::into_inner).get(&chain).map(Arc::clone)
+    }
+
     /// The fold of a chain, an empty one when none is kept. When too many are kept, those nobody uses are forgotten.
     #[must_use]
     pub fn of(&self, chain: ChainId) -> Arc<tokio::sync::Mutex<T>> {

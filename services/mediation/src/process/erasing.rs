@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use mediation_ledger::{
     chain::ChainId, clock::SystemClock, ledger::Fold, log::Stored, merkle::LeafIndex, recorder::Recorder,
 };
-use mediation_projections::eraser::{Erasing, Planned};
+use mediation_projections::eraser::{Erasing, HELD, Planned};
 use mediation_proto::mediation::{
     ledger::v1::act::Family,
     registry::v1::{RecordAccessed, registry_act},
@@ -70,20 +70,25 @@ async fn look(
     recorder: &Recorder<AnyLog, AnyVault>,
     erasing: &mut Erasing<AnyLog, AnyVault>,
 ) -> Result<BTreeSet<ChainId>> {
-    let (mut accesses, mut next) = (BTreeSet::new(), 0);
+    let (mut accesses, mut held, mut next) = (BTreeSet::new(), BTreeSet::new(), 0);
     loop {
         let page: Vec<Stored> = recorder.ledger().log().leaves(LeafIndex(next), PAGE).await?;
         if page.is_empty() {
-            return Ok(accesses);
+            break;
         }
         next += page.len() as u64;
-        erasing.look_at(&page).await?;
         for record in &page {
-            if recorder.ledger().event(record).await? == Some("RecordAccessed") {
-                accesses.insert(record.chain);
+            match recorder.ledger().event(record).await? {
+                Some(HELD) => drop(held.insert(record.chain)),
+                Some("RecordAccessed") => drop(accesses.insert(record.chain)),
+                Some(_) | None => {}
             }
         }
     }
+    for chain in held {
+        erasing.look(chain).await?;
+    }
+    Ok(accesses)
 }
 
 async fn exports(
