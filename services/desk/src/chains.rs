@@ -91,11 +91,13 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let (Some(chain), Some(as_of)) = (chain, as_of) else { return Err(Refused::malformed(violations)) };
         let audience = self.node.audience(&caller, chain, request.reading)?;
         self.node.not_denied(&audience, chain).await?;
+        let in_work = self.node.quotas().begin(&caller.agency).await;
         let mut fold = Fold::new(chain);
         let entries = self.node.ledger().catch_up(&mut fold).await?;
         // An appointment may have been recorded since, perhaps by another process.
         let registry = self.node.ledger().refresh_registry().await?;
         let shown = self.shown(&audience, &fold, &entries, &registry, (Revision::FIRST, Some(as_of))).await?;
+        drop(in_work);
         // Everything that was read is durable; its seal is at most a moment away.
         if let Some(last) = entries.last() {
             self.node.seals().wait(chain, last.revision, SEAL_TIMEOUT).await;

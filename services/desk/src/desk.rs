@@ -63,16 +63,20 @@ impl<L: Log, V: Vault> Desk<L, V> {
         if let Some(turn) = &mut turn {
             turn.come().await;
         }
+        let in_work = self.node.quotas().begin(&caller.agency).await;
         let placed = self.node.recorder().record(caller, &request).await?;
-        // The next act of the chain need not wait for this one's seal.
-        drop(turn);
+        // Neither the next act of the chain nor the next one of the agency need wait for this one's seal.
+        drop((turn, in_work));
         Ok(self.node.receipt(placed, wait).await)
     }
 
     /// Prepares one act for the caller to sign: caller ← certificate; request ← parse, once; statement and parts.
     async fn prepare(&self, caller: &Caller, request: PrepareRequest) -> Result<PrepareResponse, Refused> {
         let (request, wait, key_id) = signing::parse_prepare(request, self.node.ledger().clock().now_ms())?;
-        let result = match self.node.recorder().prepare(caller, &request, key_id).await? {
+        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let preparation = self.node.recorder().prepare(caller, &request, key_id).await?;
+        drop(in_work);
+        let result = match preparation {
             Preparation::Prepared(prepared) => prepare_response::Result::Prepared(signing::prepared(prepared)?),
             Preparation::Recorded(placed) => prepare_response::Result::Recorded(self.node.receipt(placed, wait).await),
         };
@@ -82,7 +86,9 @@ impl<L: Log, V: Vault> Desk<L, V> {
     /// Records one act that the caller signed: caller ← certificate; statement and parts ← parse, once; recorded; receipt.
     async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Receipt, Refused> {
         let (signed, wait) = signing::parse_submit(request, self.node.ledger().clock().now_ms())?;
+        let in_work = self.node.quotas().begin(&caller.agency).await;
         let placed = self.node.recorder().submit(caller, &signed).await?;
+        drop(in_work);
         Ok(self.node.receipt(placed, wait).await)
     }
 

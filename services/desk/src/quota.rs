@@ -2,16 +2,30 @@
 //!
 //! A request that is more than that is refused at once, before its content is looked at, and told when to come again. An act of
 //! an open stream waits instead: the stream slows down, and its sender is held up by the flow control of HTTP/2.
+//!
+//! Of what its quota allows, an agency has only so much in work at once: a burst waits in its agency's own line, and whoever else
+//! comes is served between two of it, not after all of it.
 
-use std::{fmt, num::NonZeroU32, time::Duration};
-
-use governor::{
-    DefaultKeyedRateLimiter, RateLimiter,
-    clock::{Clock as _, DefaultClock},
+use std::{
+    collections::BTreeMap,
+    fmt,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
+
+use governor::{DefaultKeyedRateLimiter, RateLimiter, clock::Clock as _};
 use mediation_proto::mediation::ledger::v1::Reason;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::status::Refused;
+
+/// Time in which an agency that uses its whole quota is served without waiting in line, when each request takes as long as
+/// that: some times what a durable append takes.
+const IN_WORK: Duration = Duration::from_millis(40);
+
+/// Requests that an agency may always have in work at once.
+const IN_WORK_MIN: usize = 8;
 
 /// What each agency may ask of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +36,14 @@ pub struct Quota {
     pub burst: NonZeroU32,
 }
 
+impl Quota {
+    /// Requests that an agency may have in work at once.
+    fn in_work(self) -> usize {
+        let requests = u128::from(self.per_second.get()) * IN_WORK.as_millis() / 1_000;
+        usize::try_from(requests).unwrap_or(Semaphore::MAX_PERMITS).clamp(IN_WORK_MIN, Semaphore::MAX_PERMITS)
+    }
+}
+
 /// What of their quotas the agencies have left.
 pub(crate) struct Quotas {
     quota: Option<Quota>,
@@ -29,15 +51,16 @@ pub(crate) struct Quotas {
     requests: Option<DefaultKeyedRateLimiter<String>>,
     /// Acts of streams: of their own, so that a bulk import leaves its agency's clerks their requests.
     acts: Option<DefaultKeyedRateLimiter<String>>,
-    clock: DefaultClock,
+    /// What the agencies may still begin, by agency id.
+    in_work: Mutex<BTreeMap<String, Arc<Semaphore>>>,
 }
 
 impl Quotas {
     /// The same quota for each agency; none at all without it.
     pub(crate) fn new(quota: Option<Quota>) -> Self {
         let limits = quota.map(|quota| governor::Quota::per_second(quota.per_second).allow_burst(quota.burst));
-        let clock = DefaultClock::default();
-        Self { quota, requests: limits.map(RateLimiter::keyed), acts: limits.map(RateLimiter::keyed), clock }
+        let (requests, acts) = (limits.map(RateLimiter::keyed), limits.map(RateLimiter::keyed));
+        Self { quota, requests, acts, in_work: Mutex::default() }
     }
 
     /// Takes one request from an agency's quota.
@@ -45,7 +68,7 @@ impl Quotas {
     /// # Errors
     /// Nothing is left. The refusal says when the next one may come.
     pub(crate) fn take(&self, agency: &str) -> Result<(), Refused> {
-        let Err(wait) = self.try_take(self.requests.as_ref(), agency) else { return Ok(()) };
+        let Err(wait) = try_take(self.requests.as_ref(), agency) else { return Ok(()) };
         let per_second = self.quota.map_or(0, |quota| quota.per_second.get());
         Err(Refused::new(Reason::QuotaExceeded)
             .detail(format!("{per_second} requests a second"), format!("每秒 {per_second} 次"))
@@ -54,18 +77,34 @@ impl Quotas {
             .after(wait))
     }
 
+    /// Waits in the agency's line until one more of its requests may be worked on, which it is while what this returns is kept.
+    pub(crate) async fn begin(&self, agency: &str) -> Option<OwnedSemaphorePermit> {
+        let in_work = self.quota?.in_work();
+        let line = {
+            let mut lines = self.in_work.lock().unwrap_or_else(PoisonError::into_inner);
+            let line = lines.entry(agency.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(in_work)));
+            Arc::clone(line)
+        };
+        // An error says that the line is closed, which none ever is.
+        line.acquire_owned().await.ok()
+    }
+
     /// Takes one act of a stream from an agency's quota, as soon as there is one.
     pub(crate) async fn wait(&self, agency: &str) {
-        while let Err(wait) = self.try_take(self.acts.as_ref(), agency) {
+        while let Err(wait) = try_take(self.acts.as_ref(), agency) {
             tokio::time::sleep(wait).await;
         }
     }
+}
 
-    /// Takes one, or says how long until there is one.
-    fn try_take(&self, left: Option<&DefaultKeyedRateLimiter<String>>, agency: &str) -> Result<(), Duration> {
-        let Some(left) = left else { return Ok(()) };
-        left.check_key(&agency.to_owned()).map_err(|until| until.wait_time_from(self.clock.now()))
-    }
+/// Takes one, where there is a limit, or says how long until there is one.
+fn try_take(left: Option<&DefaultKeyedRateLimiter<String>>, agency: &str) -> Result<(), Duration> {
+    left.map_or(Ok(()), |left| wait_of(left, agency))
+}
+
+/// Takes one from what an agency has left, or says how long until there is one.
+pub(crate) fn wait_of(left: &DefaultKeyedRateLimiter<String>, agency: &str) -> Result<(), Duration> {
+    left.check_key(&agency.to_owned()).map_err(|until| until.wait_time_from(left.clock().now()))
 }
 
 impl fmt::Debug for Quotas {
@@ -100,6 +139,23 @@ mod tests {
         for _request in 0..10_000 {
             quotas.take("CT-LP").unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_burst_waits_in_the_line_of_its_own_agency() {
+        use futures_util::FutureExt as _;
+
+        let quotas = of(1_000, 2_000);
+        let mut in_work = Vec::new();
+        while let Some(begun) = quotas.begin("CT-LP").now_or_never() {
+            in_work.push(begun.unwrap());
+        }
+        assert_eq!(in_work.len(), 40, "a twenty-fifth of the requests of a second");
+        assert!(quotas.begin("XF-LP").now_or_never().is_some(), "others are not behind it");
+        assert!(quotas.begin("CT-LP").now_or_never().is_none());
+        in_work.pop();
+        assert!(quotas.begin("CT-LP").now_or_never().is_some(), "one is done, the next begins");
+        assert_eq!(of(1, 1).quota.unwrap().in_work(), IN_WORK_MIN);
     }
 
     #[tokio::test]

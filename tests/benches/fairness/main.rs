@@ -147,11 +147,19 @@ async fn measured(served: &Served, length: Duration, with_flood: bool) -> Measur
     Measured { answers, let_through, refused }
 }
 
-/// Floods from a process of its own, as another agency would, so that what is measured is not the client's own work.
+/// Floods from a process of its own, which has the processors only when nobody else wants them: it stands for a machine elsewhere,
+/// and its own work is not what is measured.
 fn flood(served: &Served) -> Child {
     let own = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
-    let mut flood = Command::new(own);
-    flood.arg(FLOOD).arg(served.path()).arg(&served.address).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut flood = Command::new("nice");
+    flood
+        .args(["-n", "19"])
+        .arg(own)
+        .arg(FLOOD)
+        .arg(served.path())
+        .arg(&served.address)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     flood.spawn().unwrap_or_else(|error| panic!("{error}"))
 }
 
