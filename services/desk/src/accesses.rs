@@ -114,10 +114,10 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         let acts = seen.into_iter().flat_map(|seen| accessed(reads, chain, seen));
         let acts = acts.map(|act| submitted(self.ledger().origin(), &signer, &reads.agency, act, now_ms)).collect();
         let (answer, answered) = oneshot::channel();
-        let not_recorded = |cause: &str| Refused::new(Reason::ReadingNotRecorded).caused_by(cause);
         let asked = self.queue().try_send(Ask::Record { acts, answer });
-        asked.map_err(|_full| not_recorded("the queue of access records is full"))?;
-        answered.await.unwrap_or_else(|_gone| Err(not_recorded("the task that records readings is gone")))
+        asked.map_err(|_full| not_recorded(Reason::Overloaded, "the queue of access records is full"))?;
+        let gone = || not_recorded(Reason::Internal, "the task that records readings is gone");
+        answered.await.unwrap_or_else(|_gone| Err(gone()))
     }
 
     /// Notes that a chain was not shown, whether it exists or not. It is recorded within some seconds.
@@ -213,9 +213,10 @@ impl<L: Log, V: Vault> Task<L, V> {
                 Err(BatchError::Failed(RecordError::Append(AppendError::Conflict { .. })))
                     if attempts < APPEND_ATTEMPTS_MAX => {}
                 Err(error) => {
-                    let cause = error.to_string();
-                    let refused = || Refused::new(Reason::ReadingNotRecorded).caused_by(&cause);
-                    let Some(to_blame) = error.index().and_then(|index| place(&waiting, index)) else {
+                    let (to_blame, cause) = (error.index(), error.to_string());
+                    let reason = Refused::from(error).reason();
+                    let refused = || not_recorded(reason, &cause);
+                    let Some(to_blame) = to_blame.and_then(|index| place(&waiting, index)) else {
                         return waiting.into_iter().for_each(|(_, answer)| drop(answer.send(Err(refused()))));
                     };
                     let (_, answer) = waiting.remove(to_blame);
@@ -261,9 +262,15 @@ fn place(waiting: &[Waiting], index: usize) -> Option<usize> {
 /// Who signs the record of a reading.
 fn signer<L: Log, V: Vault>(recorder: &Recorder<L, V>, agency: &str) -> Result<Caller, Refused> {
     recorder.stands_in_for(agency).ok_or_else(|| {
-        Refused::new(Reason::ReadingNotRecorded)
-            .caused_by("neither a key of the reader's agency nor one of a governance center is held here")
+        let cause = "neither a key of the reader's agency nor one of a governance center is held here";
+        not_recorded(Reason::KeyNotHeld, cause)
     })
+}
+
+/// The refusal to show what could not be recorded; it names why the record was refused.
+fn not_recorded(why: Reason, cause: &str) -> Refused {
+    let why = why.info();
+    Refused::new(Reason::ReadingNotRecorded).detail(why.en, why.zh).with("because", why.name).caused_by(cause)
 }
 
 /// The records of one grade; more than one when the acts are too many for a list.

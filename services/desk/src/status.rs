@@ -11,7 +11,7 @@ use mediation_ledger::{
     ledger::LedgerError,
     log::{AppendError, ReadError},
     part::SplitError,
-    recorder::{RecordError, SignedError},
+    recorder::{BatchError, RecordError, SignedError},
     registry::KeyFault,
     vault::VaultError,
 };
@@ -280,6 +280,19 @@ impl From<RecordError> for Refused {
                 Self::new(Reason::ChainNotOpenToYou).detail(chain.to_string(), chain.to_string())
             }
             RecordError::Lost { revision } => Self::new(Reason::DataLoss).with("revision", revision),
+            error => Self::internal(&error),
+        }
+    }
+}
+
+impl From<BatchError> for Refused {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "what the enum may grow is a bug until it is given a reason here"
+    )]
+    fn from(error: BatchError) -> Self {
+        match error {
+            BatchError::Refused { source, .. } | BatchError::Failed(source) => source.into(),
             error => Self::internal(&error),
         }
     }

@@ -292,6 +292,7 @@ async fn a_process_that_can_sign_no_record_shows_nothing() {
     served.start();
     let refused = seen(&served, "XF-FL", Role::Reg, &chain).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused)), (Code::Unavailable, "READING_NOT_RECORDED".to_owned()));
+    assert!(refused.message().contains("does not hold the signing key"), "{}", refused.message());
     served.client("XF-FL", AgencyKind::Petition).await.registry(None).await.unwrap();
 }
 
