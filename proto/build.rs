@@ -16,6 +16,7 @@ const FILES: &[&str] = &[
     "mediation/ledger/v1/act.proto",
     "mediation/ledger/v1/chain.proto",
     "mediation/ledger/v1/errors.proto",
+    "mediation/ledger/v1/identity.proto",
     "mediation/ledger/v1/log.proto",
     "mediation/ledger/v1/reading.proto",
     "mediation/ledger/v1/receipt.proto",

@@ -35,6 +35,7 @@ pub mod recorder;
 pub mod registry;
 pub mod statement;
 pub mod store;
+pub mod subject;
 pub mod tile;
 pub mod vault;
 pub mod verify;

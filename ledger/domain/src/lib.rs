@@ -13,6 +13,7 @@ pub mod directory;
 pub mod erasure;
 pub mod figures;
 pub mod history;
+pub mod identity;
 pub mod judge;
 pub mod limits;
 pub mod rules;

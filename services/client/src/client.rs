@@ -15,11 +15,11 @@ use mediation_proto::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
             GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
             GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest, MirrorLeavesResponse,
-            MirroredLeaf, PrepareResponse, Reading, Receipt, ReceiptLevel, SubmitRequest,
+            MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading, Receipt, ReceiptLevel, SubmitRequest,
             access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
-            log_service_client::LogServiceClient, prepare_response,
+            identity_service_client::IdentityServiceClient, log_service_client::LogServiceClient, prepare_response,
         },
-        types::v1::AgencyKind,
+        types::v1::{AgencyKind, IdKind},
     },
 };
 use tonic::{Status, Streaming};
@@ -180,6 +180,16 @@ impl Client {
         let mut service =
             AccessServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(service.list_accesses(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// The pseudonym under which the ledger knows whoever has this identity document.
+    ///
+    /// # Errors
+    /// The number is none of its kind, or the ledger refuses or is away.
+    pub async fn subject(&self, kind: IdKind, number: &str) -> Result<String, ClientError> {
+        let request = NameSubjectRequest { id_kind: Some(kind.into()), number: Some(number.to_owned()) };
+        let mut service = IdentityServiceClient::new(self.connection.channel.clone());
+        Ok(service.name_subject(request).await.map_err(Box::new)?.into_inner().subject)
     }
 
     /// The receipt of an act that was recorded before.

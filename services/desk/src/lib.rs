@@ -25,5 +25,6 @@ pub mod request;
 pub mod server;
 pub mod signing;
 pub mod status;
+pub mod subjects;
 mod turns;
 pub mod vault;

@@ -1,10 +1,11 @@
-//! Chains from the process that holds the vault, for one that holds none. That process decides what the reader sees, and records
+//! Chains, and pseudonyms, from the process that holds the vault, for one that holds none. That process decides what the reader sees, and records
 //! that he reads; this one vouches with its certificate for the agency that it is of, and passes on what it is told.
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest, Reason,
-    WatchChainRequest, access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest,
+    NameSubjectRequest, NameSubjectResponse, Reason, WatchChainRequest, access_service_client::AccessServiceClient,
+    chain_service_client::ChainServiceClient, identity_service_client::IdentityServiceClient,
     log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status, transport::Channel};
@@ -80,6 +81,17 @@ impl Relay {
         let answer = self.ask(node, request, chain.as_deref(), |channel, request| async move {
             let mut accesses = AccessServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
             accesses.list_accesses(request).await
+        });
+        answer.await.map(Response::new)
+    }
+
+    pub(crate) async fn name_subject<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<NameSubjectRequest>,
+    ) -> Result<Response<NameSubjectResponse>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            IdentityServiceClient::new(channel).name_subject(request).await
         });
         answer.await.map(Response::new)
     }

@@ -8,7 +8,8 @@ use mediation_proto::{
     derived::DESKS,
     mediation::ledger::v1::{
         Reason, access_service_server::AccessServiceServer, chain_service_server::ChainServiceServer,
-        log_service_server::LogServiceServer, vault_service_server::VaultServiceServer,
+        identity_service_server::IdentityServiceServer, log_service_server::LogServiceServer,
+        vault_service_server::VaultServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ use crate::{
     listener::connections,
     node::Node,
     proofs::Proofs,
+    subjects::{Pseudonyms, Subjects},
     vault::Custodian,
 };
 
@@ -46,6 +48,8 @@ pub struct Served<L, V> {
     pub node: Option<Arc<Node<L, V>>>,
     /// The vault, for other processes.
     pub vault: Option<Arc<Custodian<L, V>>>,
+    /// Makes pseudonyms, where there is a key for them.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
 }
 
 /// Serves until told to stop, then finishes what is under way. The health of the process says that requests are taken
@@ -63,7 +67,7 @@ pub async fn serve<L: Log, V: Vault>(
     let mut routes = RoutesBuilder::default();
     let mut services = Vec::new();
     if let Some(node) = &served.node {
-        services.extend(mount(&mut routes, node));
+        services.extend(mount(&mut routes, node, served.pseudonyms));
     }
     if let Some(vault) = served.vault {
         let bytes_max = MESSAGE_BYTES_MAX + VAULT_MESSAGE_EXTRA_BYTES;
@@ -96,8 +100,12 @@ pub async fn serve<L: Log, V: Vault>(
     Ok(())
 }
 
-/// Mounts desks, chains and proofs; gives their names.
-fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, node: &Arc<Node<L, V>>) -> Vec<&'static str> {
+/// Mounts desks, chains, proofs and pseudonyms; gives their names.
+fn mount<L: Log, V: Vault>(
+    routes: &mut RoutesBuilder,
+    node: &Arc<Node<L, V>>,
+    pseudonyms: Option<Arc<Pseudonyms>>,
+) -> Vec<&'static str> {
     desk::mount(routes, &Desk::new(Arc::clone(node)), MESSAGE_BYTES_MAX);
     let chains = ChainServiceServer::new(Chains::new(Arc::clone(node)));
     let proofs = LogServiceServer::new(Proofs::new(Arc::clone(node)));
@@ -111,6 +119,9 @@ fn mount<L: Log, V: Vault>(routes: &mut RoutesBuilder, node: &Arc<Node<L, V>>) -
         let accesses = AccessServiceServer::new(AccessLog::new(Arc::clone(node)));
         services.push(name_of(&accesses));
         routes.add_service(Answered::new(accesses, Reason::LogUnavailable));
+        let subjects = IdentityServiceServer::new(Subjects::new(Arc::clone(node), pseudonyms));
+        services.push(name_of(&subjects));
+        routes.add_service(Answered::new(subjects, Reason::LogUnavailable));
     }
     services
 }

@@ -11,11 +11,11 @@ use clap::Args;
 use mediation_client::{Client, Connection, Identity, Trust};
 use mediation_ledger::{chain::ChainId, merkle::Hash, part::OpenedPart, registry::Registry};
 use mediation_proto::{
-    derived::{TYPES_ACCESS_PURPOSE, TYPES_ROLE},
+    derived::{TYPES_ACCESS_PURPOSE, TYPES_ID_KIND, TYPES_ROLE},
     fields::EnumInfo,
     mediation::{
         ledger::v1::Reading,
-        types::v1::{AccessPurpose, AgencyKind, Role},
+        types::v1::{AccessPurpose, AgencyKind, IdKind, Role},
     },
 };
 
@@ -91,7 +91,7 @@ fn system_user() -> String {
 const SYSTEM_USER_MAX: usize = 24;
 
 /// A code of one of the ledger's lists, as a value of an argument.
-fn code<T: Coded>(text: &str) -> Result<T, String> {
+pub(crate) fn code<T: Coded>(text: &str) -> Result<T, String> {
     let known = T::LIST.number(text).and_then(|number| T::try_from(number).ok());
     known.ok_or_else(|| {
         let codes: Vec<&str> = T::LIST.values.iter().map(|value| value.1).collect();
@@ -100,13 +100,17 @@ fn code<T: Coded>(text: &str) -> Result<T, String> {
 }
 
 /// A code list as a type.
-trait Coded: TryFrom<i32> {
+pub(crate) trait Coded: TryFrom<i32> {
     /// The list.
     const LIST: &'static EnumInfo;
 }
 
 impl Coded for Role {
     const LIST: &'static EnumInfo = &TYPES_ROLE;
+}
+
+impl Coded for IdKind {
+    const LIST: &'static EnumInfo = &TYPES_ID_KIND;
 }
 
 impl Coded for AccessPurpose {

@@ -27,6 +27,7 @@ pub(crate) mod reincarnate;
 pub(crate) mod replay;
 pub(crate) mod rules;
 pub(crate) mod serve;
+pub(crate) mod subject_ref;
 pub(crate) mod vault;
 pub(crate) mod verify;
 pub(crate) mod witness;

@@ -180,6 +180,8 @@ pub(crate) struct QuotasConfig {
     pub(crate) requests_per_second: u32,
     /// Requests at once, by an agency that has been silent for a while.
     pub(crate) burst: u32,
+    /// Pseudonyms in a minute, and as many at once after a silence.
+    pub(crate) subjects_per_minute: u32,
 }
 
 impl QuotasConfig {
@@ -300,12 +302,20 @@ impl Default for Config {
 
 impl Default for QuotasConfig {
     fn default() -> Self {
-        Self { requests_per_second: REQUESTS_PER_SECOND, burst: 2 * REQUESTS_PER_SECOND }
+        Self {
+            requests_per_second: REQUESTS_PER_SECOND,
+            burst: 2 * REQUESTS_PER_SECOND,
+            subjects_per_minute: SUBJECTS_PER_MINUTE,
+        }
     }
 }
 
 /// Some times what the busiest agency of a city sends when it enters old files, and a fraction of what a process can do.
 const REQUESTS_PER_SECOND: u32 = 4_000;
+
+/// What the counters of a busy agency take in. Who tries numbers to find the one behind a pseudonym gets no further in a day than
+/// the births of a few months in one county.
+const SUBJECTS_PER_MINUTE: u32 = 60;
 
 impl Default for LogConfig {
     fn default() -> Self {

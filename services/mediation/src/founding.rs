@@ -19,6 +19,7 @@ use mediation_ledger::{
     merkle::Hash,
     note::{KeyName, VerifierKey},
     recorder::{Placed, Recorder, Request},
+    subject::SubjectKey,
 };
 use mediation_log_embedded::{
     Embedded, FatalHandler,
@@ -147,6 +148,8 @@ pub(crate) struct Previous {
     pub(crate) genesis: Hash,
     /// The last checkpoint of it that others hold; the note, verbatim.
     pub(crate) checkpoint: String,
+    /// What made its pseudonyms, where it is left: the new ledger knows everybody by the same ones.
+    pub(crate) subjects: Option<SubjectKey>,
 }
 
 /// Founds a ledger that carries on another one.
@@ -194,6 +197,9 @@ async fn build_after(
     let options = process::log_options(origin, founding.segment_bytes, config, None);
     Embedded::create(&disk, layout.root(), &options)?;
     FileVault::create_from(disk.as_ref(), &layout.vault(), origin, entropy.as_ref())?;
+    let fresh = || SubjectKey::generate(entropy.as_ref(), origin, founding.suites.subject_hash());
+    let subjects = previous.and_then(|previous| previous.subjects.clone()).map_or_else(fresh, Ok)?;
+    keys::write_subject_key(&layout.subject_key(), &subjects)?;
     let log = Arc::new(Embedded::open(Arc::clone(&disk), layout.root(), &options)?);
     let vault =
         FileVault::open_from(disk.as_ref(), &layout.vault(), origin, FatalHandler::default(), Arc::clone(&entropy))?;
@@ -307,7 +313,7 @@ impl Register<'_> {
             })
             .collect();
         let founded_on = day(founding.clock.now_ms());
-        let Some(Previous { origin, genesis, checkpoint }) = previous else {
+        let Some(Previous { origin, genesis, checkpoint, .. }) = previous else {
             let data = json!({"log_key": vkey, "founded_on": founded_on, "members": members});
             return self.enter(founder, "LedgerFounded", data).await;
         };

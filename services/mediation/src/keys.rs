@@ -17,6 +17,7 @@ use ed25519_dalek::{
 use mediation_ledger::{
     entropy::{Entropy, EntropyError},
     key::{Algorithm, Ed25519Signer, PublicKey, Signer, Sm2Signer},
+    subject::SubjectKey,
 };
 use sm2::SecretKey;
 use zeroize::Zeroizing;
@@ -108,6 +109,17 @@ pub(crate) fn parse(text: &str) -> Result<SigningKey> {
     let form = key.to_pkcs8_pem(LineEnding::LF).context("the key cannot be encoded")?;
     ensure!(*form == *text, "not in the one form a key has");
     Ok(key)
+}
+
+/// Writes the key of the pseudonyms.
+pub(crate) fn write_subject_key(path: &Path, key: &SubjectKey) -> Result<()> {
+    write_private(path, key.to_text().as_bytes())
+}
+
+/// Reads the key of the pseudonyms.
+pub(crate) fn read_subject_key(path: &Path) -> Result<SubjectKey> {
+    let text = text(path)?;
+    SubjectKey::parse(&text).with_context(|| format!("the key `{}` is damaged", path.display()))
 }
 
 /// Writes a new file that only its owner can read; it must not exist.

@@ -12,7 +12,8 @@
 //!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
 //!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key; log.next.key while one log key
-//!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other
+//!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other; subject.key,
+//!                      which makes pseudonyms
 //!   pki/               development certificates               transport only, not evidence
 //! ```
 //!
@@ -68,6 +69,11 @@ impl Layout {
 
     pub(crate) fn vault(&self) -> PathBuf {
         self.state.join("vault")
+    }
+
+    /// The key of the pseudonyms.
+    pub(crate) fn subject_key(&self) -> PathBuf {
+        self.keys().join("subject.key")
     }
 
     /// What was destroyed in the vault.

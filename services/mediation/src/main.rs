@@ -81,6 +81,8 @@ enum Command {
     Chain(command::chain::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
     AccessLog(command::access_log::Arguments),
+    /// 由证件号生成当事人假名：从标准输入读取，不留存 · Pseudonym of a person, from the number of an identity document on standard input, which is kept nowhere
+    SubjectRef(command::subject_ref::Arguments),
     /// 日志镜像：本机构留存全部哈希与可知条目，日志不得抵赖 · Mirror the log: every hash, and the entries that the agency may know of
     Mirror(command::mirror::Arguments),
     /// 经真实窗口重放案例并比对 · Replay case files through the real desks and compare
@@ -141,6 +143,7 @@ fn main() -> ExitCode {
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
+            Command::SubjectRef(arguments) => command::subject_ref::run(arguments).await,
             Command::Mirror(arguments) => command::mirror::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
             Command::Findings(arguments) => command::findings::run(&arguments),

@@ -1,7 +1,7 @@
 //! A running ledger: log, vault, sealer, clock keeper and services of one process, opened in order and closed in the
 //! reverse order.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fs, net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use mediation_desk::{
@@ -9,6 +9,7 @@ use mediation_desk::{
     listener::{TlsFiles, tls_config},
     node::{Node, Readings, Scope},
     server::{self, Served},
+    subjects::Pseudonyms,
     vault::Custodian,
 };
 use mediation_gateway::courier::HttpCourier;
@@ -28,7 +29,7 @@ use crate::{
     backend::{AnyLog, AnyVault},
     command::{key::finish, rules::known},
     config::{Config, Role, Signing},
-    keys::PrivateKey,
+    keys::{self, PrivateKey},
     layout::Layout,
     log_http,
     manifest::Manifest,
@@ -117,7 +118,9 @@ impl Process {
         let (listener, address, identity) = listen(config.listen, &layout).await?;
         let (tls, health) = (tls_config(&identity)?, Health::default());
         let probes = Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone()).await?;
-        let (served, until) = (Served { node: Some(Arc::clone(&node)), vault: custodian }, stop.subscribe());
+        let pseudonyms = pseudonyms(&layout, config, &node)?;
+        let served = Served { node: Some(Arc::clone(&node)), vault: custodian, pseudonyms };
+        let until = stop.subscribe();
         let serving = server::serve(served, listener, tls, health, stopped(until));
         let server = tokio::spawn(async move { Ok(serving.await?) });
         // Last: nothing is noted by a process that could not start.
@@ -299,6 +302,20 @@ fn readings(
             Arc::new(Recorder::new(Arc::clone(ledger), signers))
         }
     }))
+}
+
+/// What makes pseudonyms, in the process that holds the vault.
+fn pseudonyms(layout: &Layout, config: &Config, node: &Node<AnyLog, AnyVault>) -> Result<Option<Arc<Pseudonyms>>> {
+    let path = layout.subject_key();
+    let is_here = node.ledger().vault().elsewhere().is_none();
+    if is_here && !path.exists() {
+        tracing::warn!(path = %path.display(), "no key for pseudonyms");
+    }
+    let Some(per_minute) = NonZeroU32::new(config.quotas.subjects_per_minute).filter(|_| is_here && path.exists())
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(Pseudonyms::new(keys::read_subject_key(&path)?, per_minute))))
 }
 
 /// The signing keys that lie in a ledger's directory, by agency.

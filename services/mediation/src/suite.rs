@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use mediation_ledger::key::Algorithm;
+use mediation_ledger::{key::Algorithm, subject::SubjectHash};
 
 use crate::member::Member;
 
@@ -36,6 +36,14 @@ impl Suites {
         match self.suite {
             Suite::Ed25519 if !self.sm2_agencies.iter().any(|named| named == agency) => Algorithm::Ed25519,
             Suite::Ed25519 | Suite::Sm2 => Algorithm::Sm2Sm3,
+        }
+    }
+
+    /// What makes pseudonyms.
+    pub(crate) fn subject_hash(&self) -> SubjectHash {
+        match self.suite {
+            Suite::Ed25519 => SubjectHash::HmacSha256,
+            Suite::Sm2 => SubjectHash::HmacSm3,
         }
     }
 

@@ -48,6 +48,8 @@ mod served;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod subjects;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod timestamps;

@@ -5,6 +5,7 @@ use std::fmt;
 use mediation_domain::{
     calendar::{Calendar, Day},
     history::{EventId, Recorded},
+    identity::mod_11_2,
     rules::RuleSet,
 };
 use mediation_proto::{fields::kind_of_event, json::act_from_json};
@@ -295,11 +296,8 @@ pub(crate) fn rules() -> &'static RuleSet {
 /// A chain number with its check character, ISO 7064 MOD 11-2 over the 18 digits.
 pub(crate) fn chain_number(division: &str, day: Day, serial: u64) -> String {
     let digits = format!("{:0<6.6}{}{:04}", division, day.to_string().replace('-', ""), serial % 10_000);
-    let sum = digits.bytes().fold(0_u32, |sum, digit| (sum + u32::from(digit.saturating_sub(b'0'))) * 2 % 11);
-    match (12 - sum) % 11 {
-        10 => format!("JF{digits}X"),
-        value => format!("JF{digits}{value}"),
-    }
+    let check = mod_11_2(&digits);
+    format!("JF{digits}{check}")
 }
 
 /// The steps that a value names, each once.

@@ -3,7 +3,10 @@
 
 use mediation_proto::{
     fields::{Fields, Value},
-    mediation::{ledger::v1::Act, types::v1::ActHeader},
+    mediation::{
+        ledger::v1::{Act, PartKind},
+        types::v1::ActHeader,
+    },
 };
 
 use super::{Violation, text};
@@ -126,7 +129,8 @@ impl<'a> Form<'a> {
             Value::Enum(number) => self.code(field, number),
             Value::Text(value) => {
                 let agencies = (!self.introduces_agencies).then_some(self.directory);
-                if let Err(problem) = text::check(field, value, agencies) {
+                let checked = text::check(field, value, agencies).and_then(|()| text::impersonal(self.part(), value));
+                if let Err(problem) = checked {
                     self.violate(&problem.en, &problem.zh);
                 }
             }
@@ -135,6 +139,11 @@ impl<'a> Form<'a> {
                 None => self.reference(field, message),
             },
         }
+    }
+
+    /// Part of the act in which the walk is.
+    fn part(&self) -> PartKind {
+        self.place.first().map_or(PartKind::Act, |step| step.field.part)
     }
 
     fn code(&mut self, field: &FieldRow, number: i32) {

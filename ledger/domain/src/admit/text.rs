@@ -1,9 +1,12 @@
 //! Forms of the fields that hold text.
 
+use mediation_proto::mediation::ledger::v1::PartKind;
+
 use crate::{
     catalogue::{FieldRow, FieldType},
     civil,
     directory::Directory,
+    identity::{holds_mobile_phone, holds_resident_id, mod_11_2},
     limits::{DIGEST_HEX_LENGTH, KEY_HEX_LENGTH_MAX, REFERENCE_BYTES_MAX, STRING_BYTES_MAX, TEXT_BYTES_MAX},
 };
 
@@ -43,6 +46,22 @@ pub(super) fn check(field: &FieldRow, text: &str, agencies: Option<&Directory>) 
         | FieldType::Enum(_)
         | FieldType::Record(_) => Ok(()),
     }
+}
+
+/// Checks that a text of a part holds no number that leads to a person where none may stand: the number of an identity card
+/// nowhere, that of a mobile phone in none of the facts, which more may see than the identities.
+pub(super) fn impersonal(part: PartKind, text: &str) -> Result<(), Problem> {
+    must(
+        !holds_resident_id(text),
+        "holds the whole number of an identity card; write it masked, as 3602**********123X, or write the pseudonym",
+        "含有完整的居民身份证号，应填写掩码（如 3602**********123X）或假名",
+    )?;
+    let in_facts = matches!(part, PartKind::Act | PartKind::Unspecified);
+    must(
+        !in_facts || !holds_mobile_phone(text),
+        "holds the number of a mobile phone, which belongs into the identities",
+        "含有手机号码，应填入身份资料",
+    )
 }
 
 fn string(name: &str, text: &str) -> Result<(), Problem> {
@@ -123,12 +142,7 @@ fn is_chain_number(text: &str) -> bool {
     if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return false;
     }
-    let sum = digits.bytes().fold(0_u32, |sum, digit| (sum + u32::from(digit - b'0')) * 2 % 11);
-    let expected = match (12 - sum) % 11 {
-        10 => 'X',
-        value => char::from_digit(value, 10).unwrap_or('X'),
-    };
-    check.chars().eq([expected])
+    check.chars().eq([mod_11_2(digits)])
 }
 
 #[cfg(test)]

@@ -150,6 +150,9 @@ fn write(arguments: &Arguments, roles: &BTreeSet<Role>, from: &Layout, to: &Layo
     );
     if roles.contains(&Role::Vault) {
         copy_tree(&from.vault(), &to.vault())?;
+        if from.subject_key().exists() {
+            copy_private(&from.subject_key(), &to.subject_key())?;
+        }
     }
     let cluster = [&arguments.cluster.kurrentdb_authorities, &arguments.cluster.kurrentdb_credentials];
     if cluster.iter().any(|file| file.is_some()) {

@@ -17,6 +17,8 @@ use mediation_ledger::{
 use crate::{
     config::Config,
     founding::{Founding, Previous, reincarnate},
+    keys::read_subject_key,
+    layout::Layout,
     manifest::Manifest,
     member::Member,
     output::line,
@@ -53,7 +55,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let old = &survey.manifest;
     let bytes =
         fs::read(&arguments.checkpoint).with_context(|| format!("cannot read `{}`", arguments.checkpoint.display()))?;
-    let keys = old.stored_keys(&crate::layout::Layout::new(&arguments.dir));
+    let layout = Layout::new(&arguments.dir);
+    let keys = old.stored_keys(&layout);
     let signed = Checkpoint::open(&bytes, &old.origin, &keys).with_context(|| {
         format!("`{}` is no checkpoint of this ledger · 不是该账本的检查点", arguments.checkpoint.display())
     })?;
@@ -81,7 +84,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         clock: Arc::new(SystemClock),
     };
     let checkpoint = String::from_utf8(bytes).context("the checkpoint is not UTF-8")?;
-    let previous = Previous { origin: old.origin.clone(), genesis: old.genesis, checkpoint };
+    let subjects = layout.subject_key();
+    let subjects = subjects.exists().then(|| read_subject_key(&subjects)).transpose()?;
+    let previous = Previous { origin: old.origin.clone(), genesis: old.genesis, checkpoint, subjects };
     let manifest = reincarnate(&arguments.out, &founding, &previous, &Config::default()).await?;
     line(format!("账本已重立 · ledger carried on: {}", arguments.out.display()));
     line(format!("  新标识 origin     {}", manifest.origin));

@@ -479,6 +479,10 @@ fn check_keys(layout: &Layout, manifest: &Manifest, registry: &Registry, report:
     {
         report.fault(layout.sm2_log_key().display(), "the key is not the one that the manifest names");
     }
+    if layout.subject_key().exists() {
+        // Whether it is the one that made the pseudonyms nothing tells.
+        drop(read_key(&layout.subject_key(), keys::read_subject_key, report));
+    }
     for (agency, _) in registry.directory().iter() {
         if layout.root_key(agency).exists()
             && let Some(key) = read_key(&layout.root_key(agency), PrivateKey::read, report)

@@ -125,8 +125,11 @@ impl Config {
         if self.log.queue_capacity == 0 {
             objections.push(Objection::Zero { key: "log.queue_capacity" });
         }
-        let quotas =
-            [("quotas.requests_per_second", self.quotas.requests_per_second), ("quotas.burst", self.quotas.burst)];
+        let quotas = [
+            ("quotas.requests_per_second", self.quotas.requests_per_second),
+            ("quotas.burst", self.quotas.burst),
+            ("quotas.subjects_per_minute", self.quotas.subjects_per_minute),
+        ];
         objections.extend(quotas.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Objection::Zero { key }));
         if self.timestamps.as_ref().is_some_and(|timestamps| timestamps.every_s == 0) {
             objections.push(Objection::Zero { key: "timestamps.every_s" });

@@ -113,7 +113,7 @@ impl Bench {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = Served { node: None, vault: Some(custodian) };
+        let served = Served { node: None, vault: Some(custodian), pseudonyms: None };
         let serving = tokio::spawn(async move {
             serve(served, listener, tls, Health::default(), async { drop(stopped.await) }).await.unwrap();
         });

@@ -63,7 +63,7 @@ fn evidence(ledger: &Path) -> Vec<PathBuf> {
         "vault/kek".into(),
         "vault/wraps".into(),
     ];
-    files.push("keys/log.key".into());
+    files.extend(["keys/log.key".into(), "keys/subject.key".into()]);
     for agency in ["ZC-ZS", "CT-ZS"] {
         files.extend([format!("keys/{agency}/root.key").into(), format!("keys/{agency}/signing.key").into()]);
     }
@@ -118,7 +118,7 @@ fn unnoticed(ledger: &Path, file: &Path, part: usize, parts: usize) -> Vec<Strin
 
 #[tokio::test]
 async fn a_healthy_ledger_has_no_faults_and_says_what_was_checked() {
-    for (suites, keys) in [(Suites::default(), 5), (both_suites(), 6)] {
+    for (suites, keys) in [(Suites::default(), 6), (both_suites(), 7)] {
         let directory = small_ledger(suites).await;
         let report = verify(&directory.path().join("ledger"), &|_| {}).unwrap();
         assert_eq!(report.faults(), &[] as &[String]);

@@ -93,6 +93,7 @@ fn whoever_is_waited_for_is_waited_for_a_while() {
     names(&["[log]\nqueue_capacity = 0\n"], "`log.queue_capacity` is 0");
     names(&["[quotas]\nrequests_per_second = 0\n"], "`quotas.requests_per_second` is 0");
     names(&["[quotas]\nburst = 0\n"], "`quotas.burst` is 0");
+    names(&["[quotas]\nsubjects_per_minute = 0\n"], "`quotas.subjects_per_minute` is 0");
     names(&["roles = []\n", CLUSTER, &VAULT.replace("vault:7443", "https://vault:7443")], "`vault.address`");
 }
 
