@@ -36,7 +36,7 @@ use crate::{
     entry::Entry,
     log::{Log, Order, Stored},
     merkle::{Hash, hash_leaf},
-    part::{Commitment, OpenedPart},
+    part::{Cipher, Commitment, OpenedPart},
     record::{Record, is_foreign_leaf, leaf_bytes},
     registry::{Entered, Registry, RegistryError, Revocation, SignedAt},
     statement::{Statement, pre_authentication},
@@ -51,6 +51,7 @@ const PAGE: usize = 256;
 pub struct Ledger<L, V> {
     origin: String,
     rule_set: String,
+    cipher: Cipher,
     log: Arc<L>,
     vault: Arc<V>,
     clock: Arc<dyn Clock>,
@@ -200,12 +201,19 @@ pub fn rule_set_of(entries: &[CheckedEntry]) -> Option<&str> {
 }
 
 impl<L: Log, V: Vault> Ledger<L, V> {
-    /// A ledger over a log and a vault. Nothing is read yet.
+    /// A ledger over a log and a vault, whose new parts are sealed under AES-256-GCM. Nothing is read yet.
     #[must_use]
     pub fn new(origin: &str, rule_set: &str, log: Arc<L>, vault: Arc<V>, clock: Arc<dyn Clock>) -> Self {
         let registry = RwLock::new(Arc::new(Registry::default()));
         let registry_fold = tokio::sync::Mutex::new(Fold::new(ChainId::registry(origin)));
-        Self { origin: origin.to_owned(), rule_set: rule_set.to_owned(), log, vault, clock, registry, registry_fold }
+        let (origin, rule_set, cipher) = (origin.to_owned(), rule_set.to_owned(), Cipher::Aes256Gcm);
+        Self { origin, rule_set, cipher, log, vault, clock, registry, registry_fold }
+    }
+
+    /// Whose new parts are sealed under this cipher. What stands opens under the one that it names.
+    #[must_use]
+    pub fn with_cipher(self, cipher: Cipher) -> Self {
+        Self { cipher, ..self }
     }
 
     /// Identity of the ledger.
@@ -218,6 +226,12 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     #[must_use]
     pub fn rule_set(&self) -> &str {
         &self.rule_set
+    }
+
+    /// Cipher that new parts are sealed under.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        self.cipher
     }
 
     /// The log.

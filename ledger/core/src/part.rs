@@ -3,18 +3,15 @@
 //! ```text
 //! part digest = SHA-256( "mediation-ledger/part/v1" 0x00 | u8 algorithm | u8 len, origin | event_id[16]
 //!                        | u8 part kind | u8 part number | salt[32] | u64be len | plaintext )
-//! stored part = AES-256-GCM( data key, nonce[12], salt | plaintext, AAD = origin | event_id | part kind | part number )
+//! stored part = cipher( data key, nonce[12], salt | plaintext, AAD = origin | event_id | part kind | part number )
 //! ```
 //!
 //! The salt exists nowhere but inside the ciphertext: when the data key is destroyed nobody can guess a name against
 //! the commitment.
 
+mod cipher;
 mod identities;
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit as _, Nonce,
-    aead::{Aead as _, Payload},
-};
 use bytes::Bytes;
 use mediation_domain::{
     catalogue::{self, FieldType},
@@ -28,6 +25,7 @@ use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
+pub use self::cipher::{Cipher, NONCE_BYTES};
 use crate::{
     chain::ChainId,
     entropy::{Entropy, EntropyError, Purpose},
@@ -42,8 +40,6 @@ pub const SALT_BYTES: usize = 32;
 
 const DIGEST_DOMAIN: &[u8] = b"mediation-ledger/part/v1\0";
 const SHA_256: u8 = 1;
-const AES_256_GCM: u32 = 1;
-const NONCE_BYTES: usize = 12;
 
 /// Commitment to one part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,13 +249,14 @@ pub struct SealedPart {
 /// There is no randomness.
 pub fn seal(
     entropy: &dyn Entropy,
+    cipher: Cipher,
     origin: &str,
     chain: ChainId,
     event_id: EventId,
     part: &Part,
 ) -> Result<SealedPart, SealError> {
     let salt = salt(entropy, origin, chain, event_id, part)?;
-    seal_salted(entropy, origin, chain, event_id, part, &salt)
+    seal_salted(entropy, cipher, origin, chain, event_id, part, &salt)
 }
 
 /// A fresh salt for a part.
@@ -286,6 +283,7 @@ pub fn salt(
 /// There is no randomness.
 pub fn seal_salted(
     entropy: &dyn Entropy,
+    cipher: Cipher,
     origin: &str,
     chain: ChainId,
     event_id: EventId,
@@ -303,14 +301,12 @@ pub fn seal_salted(
     message.extend_from_slice(salt);
     message.extend_from_slice(&part.plaintext);
     let aad = associated_data(origin, event_id, part.kind, part.number);
-    let ciphertext = cipher(&key)
-        .encrypt(&Nonce::from(nonce), Payload { msg: &message, aad: &aad })
-        .map_err(|_| SealError::Cipher)?;
+    let ciphertext = cipher.encrypt(&key.0, nonce, &aad, &message).ok_or(SealError::Cipher)?;
     Ok(SealedPart {
         commitment: Commitment { kind: part.kind, number: part.number, digest },
         stored: proto::StoredPart {
             digest: Bytes::copy_from_slice(&digest.0),
-            cipher: AES_256_GCM,
+            cipher: u32::from(cipher.number()),
             nonce: Bytes::copy_from_slice(&nonce),
             ciphertext: ciphertext.into(),
         },
@@ -346,10 +342,10 @@ pub fn disclosed(shown: &proto::DisclosedPart) -> Option<OpenedPart> {
     Some(OpenedPart { commitment, salt, plaintext: shown.plaintext.clone() })
 }
 
-/// Decrypts a stored part and checks it against its commitment.
+/// Decrypts a stored part under the cipher that it names, and checks it against its commitment.
 ///
 /// # Errors
-/// The part is another one, does not decrypt, or does not agree with the commitment.
+/// The part is another one, names a cipher that is not known here, does not decrypt, or does not agree with the commitment.
 pub fn open(
     origin: &str,
     event_id: EventId,
@@ -358,26 +354,22 @@ pub fn open(
     key: &DataKey,
 ) -> Result<OpenedPart, OpenError> {
     let Commitment { kind, number, digest: expected } = commitment;
-    if stored.digest != expected.0.as_slice() || stored.cipher != AES_256_GCM {
+    if stored.digest != expected.0.as_slice() {
         return Err(OpenError::OtherPart { kind, number });
     }
+    let unknown = OpenError::UnknownCipher { kind, number, cipher: stored.cipher };
+    let cipher = Cipher::of_number(stored.cipher).ok_or(unknown)?;
     let nonce: [u8; NONCE_BYTES] =
         stored.nonce.as_ref().try_into().map_err(|_| OpenError::OtherPart { kind, number })?;
     let aad = associated_data(origin, event_id, kind, number);
-    let message = cipher(key)
-        .decrypt(&Nonce::from(nonce), Payload { msg: &stored.ciphertext, aad: &aad })
-        .map(Bytes::from)
-        .map_err(|_| OpenError::Undecryptable { kind, number })?;
+    let message = cipher.decrypt(&key.0, nonce, &aad, &stored.ciphertext).map(Bytes::from);
+    let message = message.ok_or(OpenError::Undecryptable { kind, number })?;
     let (salt, _) = message.split_first_chunk::<SALT_BYTES>().ok_or(OpenError::Undecryptable { kind, number })?;
     let (salt, plaintext) = (*salt, message.slice(SALT_BYTES..));
     if digest(origin, event_id, kind, number, &salt, &plaintext) != expected {
         return Err(OpenError::CommitmentBroken { kind, number });
     }
     Ok(OpenedPart { commitment, salt, plaintext })
-}
-
-fn cipher(key: &DataKey) -> Aes256Gcm {
-    Aes256Gcm::new((&key.0).into())
 }
 
 fn associated_data(origin: &str, event_id: EventId, kind: PartKind, number: u8) -> Vec<u8> {
@@ -473,7 +465,17 @@ pub enum OpenError {
         /// Number of the part.
         number: u8,
     },
-    /// Wrong key, or damaged ciphertext.
+    /// The cipher is one that this program does not know.
+    #[error("part {number} of kind {kind:?} is encrypted under cipher {cipher}, which is not known here")]
+    UnknownCipher {
+        /// Kind of the part.
+        kind: PartKind,
+        /// Number of the part.
+        number: u8,
+        /// Number of the cipher.
+        cipher: u32,
+    },
+    /// Wrong key, wrong cipher, or damaged ciphertext.
     #[error("part {number} of kind {kind:?} does not decrypt")]
     Undecryptable {
         /// Kind of the part.

@@ -239,10 +239,10 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     ) -> Result<Attempt, RecordError> {
         let Submission { request, parts, .. } = submission;
         let Request { chain, event_id, .. } = **request;
-        let (entropy, origin) = (self.entropy.as_ref(), self.ledger.origin());
+        let (entropy, cipher, origin) = (self.entropy.as_ref(), self.ledger.cipher(), self.ledger.origin());
         let (sealed, entry): (Vec<SealedPart>, Bytes) = match signing {
             Signing::Here(signer) => {
-                let seal = |part| part::seal(entropy, origin, chain, event_id, part);
+                let seal = |part| part::seal(entropy, cipher, origin, chain, event_id, part);
                 let sealed = parts.iter().map(seal).collect::<Result<Vec<_>, _>>()?;
                 let commitments = sealed.iter().map(|part| part.commitment).collect();
                 let entry = sign(&self.statement(submission, fold, commitments), signer, recorded_at)?;
@@ -250,7 +250,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             }
             Signing::Caller(signed) => {
                 let salted = parts.iter().zip(signed.salts());
-                let seal = |(part, salt)| part::seal_salted(entropy, origin, chain, event_id, part, salt);
+                let seal = |(part, salt)| part::seal_salted(entropy, cipher, origin, chain, event_id, part, salt);
                 (salted.map(seal).collect::<Result<_, _>>()?, signed.entry(recorded_at))
             }
         };

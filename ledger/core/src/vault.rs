@@ -20,7 +20,7 @@ use crate::{
     merkle::Hash,
 };
 
-/// Fresh key of one part (AES-256).
+/// Fresh key of one part. How a cipher takes it says [`Cipher`](crate::part::Cipher).
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct DataKey(pub [u8; 32]);
 

@@ -20,8 +20,9 @@
 //!
 //! # Bytes
 //!
-//! Numbers are big-endian. A wrapped key is `nonce[12] | ciphertext[32] | tag[16]` of AES-256-GCM, with associated data
-//! that names its purpose, origin, chain, holder and, for a data key, the part's digest.
+//! Numbers are big-endian. A wrapped key is `nonce[12] | ciphertext[32] | tag[16]` under the [`Cipher`] of the vault, with
+//! associated data that names its purpose, origin, chain, holder and, for a data key, the part's digest. The cipher is
+//! fixed when the vault is made: of a head of version 1 it is AES-256-GCM, and one of version 2 names another.
 //!
 //! While the key-encryption key is replaced ([`rotate`]), `kek.next` and `wraps.next` stand beside these.
 //!
@@ -38,7 +39,7 @@
 //! | 2 | 2 | rows of the group that was written at once |
 //! | 4 | 2 | place of this row in it, from 0 |
 //! | 6 | 2 | zeros |
-//! | 8 | 115 | head: magic `mediation-vault` 0x0a, version in 4 bytes, SHA-256(origin), name of the key in 16 bytes |
+//! | 8 | 115 | head: magic `mediation-vault` 0x0a, version in 4 bytes, SHA-256(origin), name of the key in 16 bytes, in version 2 the cipher in 1 byte: 2 SM4-GCM |
 //! | | | chain key: chain in 16 bytes, wrapped key |
 //! | | | subject key: chain in 16 bytes, SHA-256(domain, chain, pseudonym), wrapped key |
 //! | | | wrap: slot of the holder's key in 8 bytes, part digest, wrapped key |
@@ -90,6 +91,7 @@ use mediation_ledger::{
     entropy::{Entropy, SystemEntropy},
     limits::ORIGIN_BYTES_MAX,
     merkle::Hash,
+    part::Cipher,
     vault::{DataKey, Deposit, Keys, Vault, VaultError},
 };
 use tokio::sync::{mpsc, oneshot, watch};
@@ -114,7 +116,7 @@ mod wraps;
 mod tests;
 
 use self::{
-    cipher::{WrappingKey, origin_digest},
+    cipher::{Scheme, WrappingKey, origin_digest},
     committer::{Ask, Committer, Request, Unsettled},
     slot::{Group, Row},
     wraps::Wraps,
@@ -155,16 +157,16 @@ pub struct FileVault {
 }
 
 impl FileVault {
-    /// Makes an empty vault with a fresh key-encryption key. A crash before the end leaves files that somebody has to
-    /// remove.
+    /// Makes an empty vault under AES-256-GCM with a fresh key-encryption key. A crash before the end leaves files that
+    /// somebody has to remove.
     ///
     /// # Errors
     /// There is one already, or the disk does not take it.
     pub fn create(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<(), OpenError> {
-        Self::create_from(disk, directory, origin, &SystemEntropy)
+        Self::create_from(disk, directory, origin, Cipher::Aes256Gcm, &SystemEntropy)
     }
 
-    /// As [`Self::create`], with a key made of given entropy.
+    /// As [`Self::create`], under a given cipher and with a key made of given entropy.
     ///
     /// # Errors
     /// As [`Self::create`].
@@ -172,6 +174,7 @@ impl FileVault {
         disk: &dyn Disk,
         directory: &Path,
         origin: &str,
+        cipher: Cipher,
         entropy: &dyn Entropy,
     ) -> Result<(), OpenError> {
         check(origin)?;
@@ -185,7 +188,7 @@ impl FileVault {
         }
         let key = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
         let key = key.and_then(|key| kek::create(disk, &kek_path, key)).map_err(at(&kek_path))?;
-        let head = Row::Head { origin: origin_digest(origin), kek: kek::id(&key) };
+        let head = Row::Head { origin: origin_digest(origin), kek: kek::id(&key), cipher };
         disk.create(&wraps_path)
             .and_then(|file| {
                 file.write_all_at(&slot::encode(0, &head, Group::SINGLE), 0)?;
@@ -225,8 +228,8 @@ impl FileVault {
         let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Write).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
-        let recovery::Recovered { index, end: slots, torn, sealed, unfinished } = recovered;
-        let wraps = Arc::new(Wraps::new(file, key, origin, index));
+        let recovery::Recovered { cipher, index, end: slots, torn, sealed, unfinished } = recovered;
+        let wraps = Arc::new(Wraps::new(file, key, Scheme { cipher, origin }, index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = watch::channel(false);
         let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal);

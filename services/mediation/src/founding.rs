@@ -196,7 +196,8 @@ async fn build_after(
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let options = process::log_options(origin, founding.segment_bytes, config, None);
     Embedded::create(&disk, layout.root(), &options)?;
-    FileVault::create_from(disk.as_ref(), &layout.vault(), origin, entropy.as_ref())?;
+    let cipher = founding.suites.cipher();
+    FileVault::create_from(disk.as_ref(), &layout.vault(), origin, cipher, entropy.as_ref())?;
     let fresh = || SubjectKey::generate(entropy.as_ref(), origin, founding.suites.subject_hash());
     let subjects = previous.and_then(|previous| previous.subjects.clone()).map_or_else(fresh, Ok)?;
     keys::write_subject_key(&layout.subject_key(), &subjects)?;
@@ -204,13 +205,9 @@ async fn build_after(
     let vault =
         FileVault::open_from(disk.as_ref(), &layout.vault(), origin, FatalHandler::default(), Arc::clone(&entropy))?;
     let vault = Arc::new(vault);
-    let ledger = Arc::new(Ledger::new(
-        origin,
-        &founding.rule_set,
-        Arc::clone(&log),
-        Arc::clone(&vault),
-        Arc::clone(&founding.clock),
-    ));
+    let clock = Arc::clone(&founding.clock);
+    let ledger = Ledger::new(origin, &founding.rule_set, Arc::clone(&log), Arc::clone(&vault), clock);
+    let ledger = Arc::new(ledger.with_cipher(cipher));
     let recorder = Recorder::new(ledger, roots.clone()).with_entropy(Arc::clone(&entropy));
     let register = Register { recorder: &recorder, entropy: entropy.as_ref() };
     let genesis = register.enter_founding(founding, previous, &verifier.to_string(), &roots).await?;
@@ -232,6 +229,7 @@ async fn build_after(
         genesis: genesis.leaf,
         log_key: verifier,
         twin_key: sm2_log_key.map(|key| VerifierKey::of_log(founding.origin.twin(), key.public_key())),
+        cipher,
     };
     fs::write(layout.config(), config.initial()?)?;
     fs::write(layout.policy(), manifest.policy(&recorder.ledger().registry()))?;

@@ -8,6 +8,7 @@ use mediation_client::Trust;
 use mediation_ledger::{
     merkle::Hash,
     note::{KeyName, Note, SignatureType, VerifierKey},
+    part::Cipher,
     registry::Registry,
 };
 use mediation_proto::mediation::types::v1::KeyRevocationReason;
@@ -32,6 +33,8 @@ pub(crate) struct Manifest {
     /// SM2 key that signs checkpoints of the twin tree over SM3, and those of the log beside its own key; none without a
     /// twin.
     pub(crate) twin_key: Option<VerifierKey>,
+    /// Cipher that parts are sealed under; a vault is made with the same.
+    pub(crate) cipher: Cipher,
 }
 
 impl Manifest {
@@ -42,7 +45,11 @@ impl Manifest {
             self.origin, self.rule_set, self.segment_bytes, self.genesis, self.log_key
         );
         if let Some(twin) = &self.twin_key {
-            text.push_str(&format!("sm3-log-key {twin}\n"));
+            text.push_str(&format!("{TWIN_KEY}{twin}\n"));
+        }
+        // A ledger without the line is older than it, or of the cipher that there was before.
+        if self.cipher != Cipher::default() {
+            text.push_str(&format!("{CIPHER}{}\n", self.cipher));
         }
         let mut note = Note::new(text)?;
         note.sign(&self.origin, key)?;
@@ -71,7 +78,7 @@ impl Manifest {
     /// Reads a manifest. Its signature must be that of the log key that it names.
     pub(crate) fn open(bytes: &[u8]) -> Result<Self> {
         let note = Note::parse(bytes)?;
-        let mut lines = note.text().lines();
+        let mut lines = note.text().lines().peekable();
         if lines.next() != Some(TITLE) {
             bail!("not a `{TITLE}`; a newer ledger needs a newer `mediation`");
         }
@@ -86,7 +93,8 @@ impl Manifest {
             segment_bytes: value("segment-bytes")?.parse()?,
             genesis: value("genesis")?.parse()?,
             log_key: value("log-key")?.parse()?,
-            twin_key: lines.next().map(read_twin_key).transpose()?,
+            twin_key: lines.next_if(|line| line.starts_with(TWIN_KEY)).map(read_twin_key).transpose()?,
+            cipher: lines.next().map_or(Ok(Cipher::default()), read_cipher)?,
         };
         ensure!(lines.next().is_none(), "lines follow the manifest's last one");
         let twin = manifest.origin.twin();
@@ -160,7 +168,70 @@ const TWIN: &str = "# sm3-log ";
 /// What the line of a trust file begins with that names a retired key.
 const RETIRED: &str = "# retired-log ";
 
+/// What the line of a manifest begins with that names the key of the twin.
+const TWIN_KEY: &str = "sm3-log-key ";
+
+/// What the line of a manifest begins with that names another cipher of parts than AES-256-GCM.
+const CIPHER: &str = "part-cipher ";
+
 fn read_twin_key(line: &str) -> Result<VerifierKey> {
-    let key = line.strip_prefix("sm3-log-key ").context("a line follows that is no `sm3-log-key`")?;
-    Ok(key.parse()?)
+    Ok(line.strip_prefix(TWIN_KEY).unwrap_or(line).parse()?)
+}
+
+fn read_cipher(line: &str) -> Result<Cipher> {
+    let name = line.strip_prefix(CIPHER).context("a line follows that is neither `sm3-log-key` nor `part-cipher`")?;
+    ensure!(name == Cipher::Sm4Gcm.to_string(), "parts are sealed under `{name}`, which this program does not know");
+    Ok(Cipher::Sm4Gcm)
+}
+
+#[cfg(test)]
+mod tests {
+    use mediation_ledger::key::{Signer as _, Sm2Signer};
+
+    use super::*;
+
+    fn manifest(has_twin: bool, cipher: Cipher) -> (Manifest, SigningKey) {
+        let (origin, key): (KeyName, _) = ("ledger.example/main".parse().unwrap(), SigningKey::from_bytes(&[1; 32]));
+        let sm2 = Sm2Signer::new(sm2::SecretKey::from_slice(&[2; 32]).unwrap()).unwrap();
+        let manifest = Manifest {
+            log_key: Manifest::verifier(&origin, &key).unwrap(),
+            twin_key: has_twin.then(|| VerifierKey::of_log(origin.twin(), sm2.public_key())),
+            origin,
+            rule_set: "cn-2024-fixture".to_owned(),
+            segment_bytes: 1_048_576,
+            genesis: Hash([3; 32]),
+            cipher,
+        };
+        (manifest, key)
+    }
+
+    #[test]
+    fn a_manifest_reads_as_it_was_written_and_names_only_another_cipher_than_the_first() {
+        for has_twin in [false, true] {
+            for (cipher, line) in [(Cipher::Aes256Gcm, None), (Cipher::Sm4Gcm, Some("part-cipher SM4-GCM"))] {
+                let (manifest, key) = manifest(has_twin, cipher);
+                let text = manifest.sign(&key).unwrap();
+                assert_eq!(Manifest::open(text.as_bytes()).unwrap(), manifest);
+                assert_eq!(text.lines().find(|line| line.starts_with("part-cipher")), line);
+            }
+        }
+    }
+
+    #[test]
+    fn a_manifest_that_names_another_cipher_or_more_is_refused() {
+        let (manifest, key) = manifest(true, Cipher::Sm4Gcm);
+        let text = manifest.sign(&key).unwrap();
+        for (line, told) in [
+            ("part-cipher AES-256-GCM\n", "`AES-256-GCM`, which this program does not know"),
+            ("part-cipher ZUC-GXM\n", "`ZUC-GXM`, which this program does not know"),
+            ("cipher SM4-GCM\n", "neither `sm3-log-key` nor `part-cipher`"),
+            ("part-cipher SM4-GCM\npart-cipher SM4-GCM\n", "lines follow"),
+        ] {
+            let other = Note::parse(text.as_bytes()).unwrap().text().replace("part-cipher SM4-GCM\n", line);
+            let mut note = Note::new(other).unwrap();
+            note.sign(&manifest.origin, &key).unwrap();
+            let refused = Manifest::open(note.to_string().as_bytes()).unwrap_err().to_string();
+            assert!(refused.contains(told), "{refused}");
+        }
+    }
 }

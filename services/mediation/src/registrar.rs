@@ -56,7 +56,8 @@ impl Registrar {
         let log = open_log(&layout, &config, &manifest).await?;
         let vault = AnyVault::open(&layout, &config, &RealDisk, origin)?;
         let ledger = Ledger::new(origin, &manifest.rule_set, Arc::new(log), Arc::new(vault), Arc::new(SystemClock));
-        let registrar = Self { layout, manifest, ledger: Arc::new(ledger) };
+        let ledger = Arc::new(ledger.with_cipher(manifest.cipher));
+        let registrar = Self { layout, manifest, ledger };
         let registry = registrar.ledger.refresh_registry().await?;
         ensure!(
             registry.genesis() == Some(registrar.manifest.genesis),

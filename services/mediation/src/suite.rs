@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
-use mediation_ledger::{key::Algorithm, subject::SubjectHash};
+use mediation_ledger::{key::Algorithm, part::Cipher, subject::SubjectHash};
 
 use crate::member::Member;
 
@@ -18,6 +18,9 @@ pub(crate) struct Suites {
     /// 另以 SM3 生成孪生树，检查点以 SM2 签名（--suite sm2 时总是如此） · Grow a twin tree over SM3 as well, its checkpoints signed with SM2; always with --suite sm2
     #[arg(long)]
     pub(crate) sm3_twin: bool,
+    /// 内容与保管库密钥以 SM4-GCM 加密（--suite sm2 时总是如此） · Encrypt parts and the vault's keys under SM4-GCM; always with --suite sm2
+    #[arg(long)]
+    pub(crate) sm4: bool,
 }
 
 /// A signature suite.
@@ -26,7 +29,7 @@ pub(crate) enum Suite {
     /// Ed25519
     #[default]
     Ed25519,
-    /// SM2 配 SM3（国密） · SM2 with SM3
+    /// SM2 配 SM3，并以 SM4 加密（国密） · SM2 with SM3, and SM4
     Sm2,
 }
 
@@ -50,6 +53,11 @@ impl Suites {
     /// Whether a twin tree over SM3 is grown.
     pub(crate) fn has_twin(&self) -> bool {
         self.sm3_twin || self.suite == Suite::Sm2
+    }
+
+    /// Cipher of parts and of the vault.
+    pub(crate) fn cipher(&self) -> Cipher {
+        if self.sm4 || self.suite == Suite::Sm2 { Cipher::Sm4Gcm } else { Cipher::Aes256Gcm }
     }
 
     /// Every agency that is named takes part.

@@ -123,7 +123,7 @@ impl Bench {
         let parts = part::split(act).unwrap();
         let sealed: Vec<_> = parts
             .iter()
-            .map(|part| part::seal(&SystemEntropy, ORIGIN, chain, event_id(number), part).unwrap())
+            .map(|part| part::seal(&SystemEntropy, Cipher::Aes256Gcm, ORIGIN, chain, event_id(number), part).unwrap())
             .collect();
         let statement = Statement {
             origin: ORIGIN.to_owned(),
@@ -381,7 +381,7 @@ async fn parts_that_tell_of_different_acts_are_no_act() {
         let narrative = part::Part { kind: PartKind::Narrative, plaintext, ..honest.clone() };
         let (mut statement, mut record) = bench.drafted(CHAIN, number, &follow_up(number).act).await;
         let parts: Vec<_> = [&honest, &narrative]
-            .map(|part| part::seal(&SystemEntropy, ORIGIN, CHAIN, event_id(number), part).unwrap())
+            .map(|part| part::seal(&SystemEntropy, Cipher::Aes256Gcm, ORIGIN, CHAIN, event_id(number), part).unwrap())
             .into_iter()
             .collect();
         statement.commitments = parts.iter().map(|part| part.commitment).collect();

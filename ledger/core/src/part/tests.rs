@@ -9,6 +9,7 @@ use crate::entropy::{SeededEntropy, SystemEntropy};
 const ORIGIN: &str = "test.example/log";
 const CHAIN: ChainId = ChainId([5; 16]);
 const EVENT: EventId = EventId([7; 16]);
+const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::Sm4Gcm];
 
 fn registration() -> Act {
     let header = json!({"signer": "ZC-ZS/REG-1", "signer_role": "REG"});
@@ -58,8 +59,13 @@ fn the_parts_joined_are_the_act() {
 
 #[test]
 fn a_sealed_part_opens_under_its_key_and_commitment_only() {
+    BOTH.into_iter().for_each(opens_under_its_key_and_commitment_only);
+}
+
+fn opens_under_its_key_and_commitment_only(cipher: Cipher) {
     let part = split(&registration()).unwrap().pop().unwrap();
-    let sealed = seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap();
+    let sealed = seal(&SystemEntropy, cipher, ORIGIN, CHAIN, EVENT, &part).unwrap();
+    assert_eq!(sealed.stored.cipher, u32::from(cipher.number()));
     let opened = open(ORIGIN, EVENT, sealed.commitment, &sealed.stored, &sealed.key).unwrap();
     assert_eq!(opened.plaintext, part.plaintext);
     let place = (part.kind, part.number);
@@ -83,12 +89,32 @@ fn a_sealed_part_opens_under_its_key_and_commitment_only() {
 #[test]
 fn every_flipped_bit_of_a_stored_part_is_noticed() {
     let part = split(&registration()).unwrap().pop().unwrap();
-    let sealed = seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap();
-    for at in 0..sealed.stored.ciphertext.len() {
-        let mut bytes = sealed.stored.ciphertext.to_vec();
-        *bytes.get_mut(at).unwrap() ^= 1;
-        let changed = proto::StoredPart { ciphertext: bytes.into(), ..sealed.stored.clone() };
-        assert!(open(ORIGIN, EVENT, sealed.commitment, &changed, &sealed.key).is_err(), "byte {at}");
+    for cipher in BOTH {
+        let sealed = seal(&SystemEntropy, cipher, ORIGIN, CHAIN, EVENT, &part).unwrap();
+        for at in 0..sealed.stored.ciphertext.len() {
+            let mut bytes = sealed.stored.ciphertext.to_vec();
+            *bytes.get_mut(at).unwrap() ^= 1;
+            let changed = proto::StoredPart { ciphertext: bytes.into(), ..sealed.stored.clone() };
+            assert!(open(ORIGIN, EVENT, sealed.commitment, &changed, &sealed.key).is_err(), "{cipher}, byte {at}");
+        }
+    }
+}
+
+#[test]
+fn a_part_that_names_another_cipher_does_not_open() {
+    let part = split(&registration()).unwrap().pop().unwrap();
+    let (kind, number) = (part.kind, part.number);
+    for cipher in BOTH {
+        let sealed = seal(&SystemEntropy, cipher, ORIGIN, CHAIN, EVENT, &part).unwrap();
+        for named in (0..=300).filter(|named| *named != u32::from(cipher.number())) {
+            let relabelled = proto::StoredPart { cipher: named, ..sealed.stored.clone() };
+            let refused = match named {
+                1 | 2 => OpenError::Undecryptable { kind, number },
+                _ => OpenError::UnknownCipher { kind, number, cipher: named },
+            };
+            let opened = open(ORIGIN, EVENT, sealed.commitment, &relabelled, &sealed.key);
+            assert_eq!(opened, Err(refused), "{cipher} as {named}");
+        }
     }
 }
 
@@ -96,8 +122,8 @@ fn every_flipped_bit_of_a_stored_part_is_noticed() {
 fn equal_contents_are_committed_to_differently() {
     let part = split(&registration()).unwrap().pop().unwrap();
     let (one, two) = (
-        seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap(),
-        seal(&SystemEntropy, ORIGIN, CHAIN, EVENT, &part).unwrap(),
+        seal(&SystemEntropy, Cipher::Aes256Gcm, ORIGIN, CHAIN, EVENT, &part).unwrap(),
+        seal(&SystemEntropy, Cipher::Aes256Gcm, ORIGIN, CHAIN, EVENT, &part).unwrap(),
     );
     assert_ne!(one.commitment.digest, two.commitment.digest);
     assert_ne!(one.key, two.key);
@@ -133,8 +159,8 @@ fn seeded_parts_come_out_the_same_and_share_nothing_with_any_other() {
     let mut seen = std::collections::BTreeSet::new();
     for (chain, event) in [(CHAIN, EVENT), (ChainId([6; 16]), EVENT), (CHAIN, EventId([8; 16]))] {
         for part in &parts {
-            let sealed = seal(&entropy, ORIGIN, chain, event, part).unwrap();
-            let once_more = seal(&again, ORIGIN, chain, event, part).unwrap();
+            let sealed = seal(&entropy, Cipher::Aes256Gcm, ORIGIN, chain, event, part).unwrap();
+            let once_more = seal(&again, Cipher::Aes256Gcm, ORIGIN, chain, event, part).unwrap();
             assert_eq!((sealed.commitment, &sealed.stored), (once_more.commitment, &once_more.stored));
             let opened = open(ORIGIN, event, sealed.commitment, &sealed.stored, &sealed.key).unwrap();
             for secret in [opened.salt.to_vec(), sealed.key.0.to_vec(), sealed.stored.nonce.to_vec()] {
@@ -145,6 +171,6 @@ fn seeded_parts_come_out_the_same_and_share_nothing_with_any_other() {
     assert_eq!(seen.len(), 3 * 3 * parts.len());
     let mut changed = parts.first().unwrap().clone();
     changed.plaintext = parts.last().unwrap().plaintext.clone();
-    let sealed = seal(&entropy, ORIGIN, CHAIN, EVENT, &changed).unwrap();
+    let sealed = seal(&entropy, Cipher::Aes256Gcm, ORIGIN, CHAIN, EVENT, &changed).unwrap();
     assert!(!seen.contains(sealed.stored.nonce.as_ref()), "other content under the same nonce");
 }

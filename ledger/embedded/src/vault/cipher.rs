@@ -1,18 +1,15 @@
-//! Wrapping one key by another: AES-256-GCM, a random nonce, and associated data that says what the key is for.
+//! Wrapping one key by another: the vault's cipher, a random nonce, and associated data that says what the key is for.
 //!
 //! ```text
 //! wrapped         = nonce[12] | ciphertext[32] | tag[16]
 //! associated data = purpose 0x00 | u8 len, origin | chain[16] | u8 0, or u8 1, subject[32] | digest[32] of a data key
 //! ```
 
-use aes_gcm::{
-    Aes256Gcm, KeyInit as _, Nonce,
-    aead::{Aead as _, Payload},
-};
 use mediation_ledger::{
     chain::ChainId,
     entropy::{Entropy, EntropyError, Purpose},
     merkle::Hash,
+    part::{Cipher, NONCE_BYTES},
     vault::DataKey,
 };
 use sha2::{Digest as _, Sha256};
@@ -20,7 +17,6 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::slot::HolderId;
 
-const NONCE_BYTES: usize = 12;
 const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + 16;
 
 const HOLDER_KEY: &[u8] = b"mediation-ledger/vault/holder-key/v1\0";
@@ -30,6 +26,15 @@ const SUBJECT: &[u8] = b"mediation-ledger/vault/subject/v1\0";
 /// A key that wraps others: the key-encryption key, or a holder's. Wiped when dropped.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub(super) struct WrappingKey([u8; 32]);
+
+/// What all keys of a vault are wrapped under, and for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scheme<'a> {
+    /// The cipher.
+    pub(super) cipher: Cipher,
+    /// Identity of the ledger.
+    pub(super) origin: &'a str,
+}
 
 /// A key wrapped by another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,46 +70,46 @@ impl WrappingKey {
     pub(super) fn wrap_holder_key(
         &self,
         entropy: &dyn Entropy,
-        origin: &str,
+        scheme: Scheme<'_>,
         holder: HolderId,
         key: &Self,
     ) -> Result<Wrapped, EntropyError> {
-        self.wrap(entropy, &associated_data(HOLDER_KEY, origin, holder, None), &key.0)
+        self.wrap(entropy, scheme.cipher, &associated_data(HOLDER_KEY, scheme.origin, holder, None), &key.0)
     }
 
     /// Opens a holder's key; `None` when it is not that holder's, or damaged.
-    pub(super) fn open_holder_key(&self, origin: &str, holder: HolderId, wrapped: &Wrapped) -> Option<Self> {
-        self.open(&associated_data(HOLDER_KEY, origin, holder, None), wrapped).map(Self)
+    pub(super) fn open_holder_key(&self, scheme: Scheme<'_>, holder: HolderId, wrapped: &Wrapped) -> Option<Self> {
+        self.open(scheme.cipher, &associated_data(HOLDER_KEY, scheme.origin, holder, None), wrapped).map(Self)
     }
 
     /// Wraps a data key; this one is its holder's.
     pub(super) fn wrap_data_key(
         &self,
         entropy: &dyn Entropy,
-        origin: &str,
+        scheme: Scheme<'_>,
         holder: HolderId,
         digest: Hash,
         key: &DataKey,
     ) -> Result<Wrapped, EntropyError> {
-        self.wrap(entropy, &associated_data(DATA_KEY, origin, holder, Some(digest)), &key.0)
+        self.wrap(entropy, scheme.cipher, &associated_data(DATA_KEY, scheme.origin, holder, Some(digest)), &key.0)
     }
 
     /// Opens a data key; `None` when it is not that part's, or damaged.
     pub(super) fn open_data_key(
         &self,
-        origin: &str,
+        scheme: Scheme<'_>,
         holder: HolderId,
         digest: Hash,
         wrapped: &Wrapped,
     ) -> Option<DataKey> {
-        self.open(&associated_data(DATA_KEY, origin, holder, Some(digest)), wrapped).map(DataKey)
+        self.open(scheme.cipher, &associated_data(DATA_KEY, scheme.origin, holder, Some(digest)), wrapped).map(DataKey)
     }
 
-    #[expect(clippy::expect_used, reason = "AES-GCM refuses only plaintexts of gigabytes")]
-    fn wrap(&self, entropy: &dyn Entropy, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, EntropyError> {
+    #[expect(clippy::expect_used, reason = "GCM refuses only plaintexts of gigabytes")]
+    fn wrap(&self, entropy: &dyn Entropy, cipher: Cipher, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, EntropyError> {
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&Purpose { what: "vault/nonce", of: &[&self.0, aad, key] }, &mut nonce)?;
-        let sealed = self.cipher().encrypt(&Nonce::from(nonce), Payload { msg: key, aad }).expect("32 bytes fit");
+        let sealed = cipher.encrypt(&self.0, nonce, aad, key).expect("32 bytes fit");
         let mut wrapped = [0; WRAPPED_BYTES];
         for (to, from) in wrapped.iter_mut().zip(nonce.into_iter().chain(sealed)) {
             *to = from;
@@ -112,14 +117,10 @@ impl WrappingKey {
         Ok(Wrapped(wrapped))
     }
 
-    fn open(&self, aad: &[u8], wrapped: &Wrapped) -> Option<[u8; 32]> {
+    fn open(&self, cipher: Cipher, aad: &[u8], wrapped: &Wrapped) -> Option<[u8; 32]> {
         let (nonce, sealed) = wrapped.0.split_first_chunk::<NONCE_BYTES>()?;
-        let opened = self.cipher().decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad }).ok()?;
+        let opened = cipher.decrypt(&self.0, *nonce, aad, sealed)?;
         Zeroizing::new(opened).as_slice().try_into().ok()
-    }
-
-    fn cipher(&self) -> Aes256Gcm {
-        Aes256Gcm::new((&self.0).into())
     }
 }
 
@@ -160,6 +161,10 @@ mod tests {
 
     use super::*;
 
+    fn under(cipher: Cipher, origin: &str) -> Scheme<'_> {
+        Scheme { cipher, origin }
+    }
+
     fn random() -> WrappingKey {
         WrappingKey::new_kek(&SystemEntropy, "a.example").unwrap()
     }
@@ -172,32 +177,37 @@ mod tests {
         let other_chain = HolderId { chain: ChainId([2; 16]), subject: None };
         let digest = Hash([3; 32]);
         let data_key = DataKey([4; 32]);
-        let wrapped = key.wrap_data_key(&SystemEntropy, "a.example", chain_key, digest, &data_key).unwrap();
-        assert_eq!(key.open_data_key("a.example", chain_key, digest, &wrapped), Some(data_key));
-        for (origin, holder, digest) in [
-            ("b.example", chain_key, digest),
-            ("a.example", subject_key, digest),
-            ("a.example", other_chain, digest),
-            ("a.example", chain_key, Hash([9; 32])),
-        ] {
-            assert_eq!(key.open_data_key(origin, holder, digest, &wrapped), None, "{origin} {holder:?} {digest}");
+        let (aes, sm4) = (under(Cipher::Aes256Gcm, "a.example"), under(Cipher::Sm4Gcm, "a.example"));
+        for (scheme, other_cipher) in [(aes, sm4), (sm4, aes)] {
+            let wrapped = key.wrap_data_key(&SystemEntropy, scheme, chain_key, digest, &data_key).unwrap();
+            assert_eq!(key.open_data_key(scheme, chain_key, digest, &wrapped).as_ref(), Some(&data_key));
+            for (scheme, holder, digest) in [
+                (under(scheme.cipher, "b.example"), chain_key, digest),
+                (other_cipher, chain_key, digest),
+                (scheme, subject_key, digest),
+                (scheme, other_chain, digest),
+                (scheme, chain_key, Hash([9; 32])),
+            ] {
+                let opened = key.open_data_key(scheme, holder, digest, &wrapped);
+                assert_eq!(opened, None, "{scheme:?} {holder:?} {digest}");
+            }
+            assert_eq!(random().open_data_key(scheme, chain_key, digest, &wrapped), None);
+            assert_eq!(key.open_holder_key(scheme, chain_key, &wrapped), None, "another purpose");
         }
-        let other = random();
-        assert_eq!(other.open_data_key("a.example", chain_key, digest, &wrapped), None);
-        assert_eq!(key.open_holder_key("a.example", chain_key, &wrapped), None, "another purpose");
     }
 
     #[test]
     fn the_same_key_is_never_wrapped_twice_alike() {
         let key = random();
         let holder = HolderId { chain: ChainId([1; 16]), subject: None };
-        let wrap = || key.wrap_holder_key(&SystemEntropy, "a.example", holder, &key).unwrap();
+        let scheme = under(Cipher::Aes256Gcm, "a.example");
+        let wrap = || key.wrap_holder_key(&SystemEntropy, scheme, holder, &key).unwrap();
         assert_ne!(wrap(), wrap());
     }
 
     #[test]
     fn seeded_wraps_come_out_the_same_and_no_nonce_serves_two_of_them() {
-        let entropy = SeededEntropy::new([1; 32]);
+        let (entropy, scheme) = (SeededEntropy::new([1; 32]), under(Cipher::Aes256Gcm, "a.example"));
         let kek = WrappingKey::new_kek(&entropy, "a.example").unwrap();
         let mut seen = std::collections::BTreeSet::from([kek.bytes().to_vec()]);
         for chain in 0..20 {
@@ -206,12 +216,12 @@ mod tests {
                 let holder = HolderId { chain, subject: subject.map(|subject| subject_digest(chain, subject)) };
                 let key = WrappingKey::new_holder_key(&entropy, "a.example", holder).unwrap();
                 assert!(seen.insert(key.bytes().to_vec()), "a holder's key came twice");
-                let wrapped = kek.wrap_holder_key(&entropy, "a.example", holder, &key).unwrap();
-                assert_eq!(kek.wrap_holder_key(&entropy, "a.example", holder, &key).unwrap(), wrapped);
+                let wrapped = kek.wrap_holder_key(&entropy, scheme, holder, &key).unwrap();
+                assert_eq!(kek.wrap_holder_key(&entropy, scheme, holder, &key).unwrap(), wrapped);
                 assert!(seen.insert(wrapped.0[..NONCE_BYTES].to_vec()), "a nonce came twice");
                 for data_key in [[1; 32], [2; 32]] {
                     let wrapped =
-                        key.wrap_data_key(&entropy, "a.example", holder, Hash([3; 32]), &DataKey(data_key)).unwrap();
+                        key.wrap_data_key(&entropy, scheme, holder, Hash([3; 32]), &DataKey(data_key)).unwrap();
                     assert!(seen.insert(wrapped.0[..NONCE_BYTES].to_vec()), "other content under the same nonce");
                 }
             }

@@ -313,8 +313,8 @@ impl Batch {
         };
         let holder = HolderId { chain, subject };
         let (holder_slot, holder_key) = self.holder(holder, digest)?;
-        let (entropy, origin) = (self.entropy.as_ref(), self.wraps.origin());
-        let wrapped = holder_key.wrap_data_key(entropy, origin, holder, digest, &key).map_err(no_randomness)?;
+        let (entropy, scheme) = (self.entropy.as_ref(), self.wraps.scheme());
+        let wrapped = holder_key.wrap_data_key(entropy, scheme, holder, digest, &key).map_err(no_randomness)?;
         let at = self.push(Row::Wrap { holder: holder_slot, digest, wrapped });
         self.keys.insert((chain, digest), (at, key));
         Ok(())
@@ -332,9 +332,9 @@ impl Batch {
                 (at, opened.ok_or(VaultError::Damaged { digest })?.1)
             }
             None => {
-                let (entropy, origin) = (self.entropy.as_ref(), self.wraps.origin());
-                let key = WrappingKey::new_holder_key(entropy, origin, holder).map_err(no_randomness)?;
-                let wrapped = self.wraps.kek().wrap_holder_key(entropy, origin, holder, &key);
+                let (entropy, scheme) = (self.entropy.as_ref(), self.wraps.scheme());
+                let key = WrappingKey::new_holder_key(entropy, scheme.origin, holder).map_err(no_randomness)?;
+                let wrapped = self.wraps.kek().wrap_holder_key(entropy, scheme, holder, &key);
                 (self.push(Row::HolderKey { holder, wrapped: wrapped.map_err(no_randomness)? }), key)
             }
         };

@@ -9,7 +9,9 @@ use mediation_ledger::{
 };
 
 use super::{
-    KEK, OpenError, WRAPS, check, failure, kek,
+    KEK, OpenError, WRAPS, check,
+    cipher::Scheme,
+    failure, kek,
     problem::{Fault, Problem},
     recovery, rotation,
     wraps::Wraps,
@@ -34,7 +36,8 @@ impl VaultReader {
         let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Read).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
-        Ok(Self { wraps: Wraps::new(file, key, origin, recovered.index) })
+        let scheme = Scheme { cipher: recovered.cipher, origin };
+        Ok(Self { wraps: Wraps::new(file, key, scheme, recovered.index) })
     }
 
     /// The data key of a part; none when it was destroyed or never kept.

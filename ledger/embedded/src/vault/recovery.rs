@@ -14,7 +14,7 @@ use std::{
     path::Path,
 };
 
-use mediation_ledger::merkle::Hash;
+use mediation_ledger::{merkle::Hash, part::Cipher};
 
 use super::{
     OpenError,
@@ -30,6 +30,8 @@ use crate::disk::DiskFile;
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Recovered {
+    /// What keys are wrapped under.
+    pub(super) cipher: Cipher,
     /// Where the keys stand.
     pub(super) index: Index,
     /// Slots of all whole groups.
@@ -56,10 +58,11 @@ pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId
         recovery.take(slot, found).map_err(|fault| fault.of(path))?;
     }
     let head = recovery.head.ok_or(SlotFault(0, Problem::Head)).map_err(|fault| fault.of(path))?;
-    if head.0 != origin_digest(origin) {
+    let (head_origin, head_kek, cipher) = head;
+    if head_origin != origin_digest(origin) {
         return Err(SlotFault(0, Problem::Origin).of(path).into());
     }
-    if head.1 != kek {
+    if head_kek != kek {
         return Err(SlotFault(0, Problem::WrongKek).of(path).into());
     }
     if let Some(slot) = recovery.excused.first() {
@@ -70,7 +73,7 @@ pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId
         return Err(SlotFault(*slot, Problem::Unannounced).of(path).into());
     }
     let Recovery { index, end, written, sealed, unfinished, .. } = recovery;
-    Ok(Recovered { index, end, torn: written > end, sealed, unfinished })
+    Ok(Recovered { cipher, index, end, torn: written > end, sealed, unfinished })
 }
 
 #[derive(Debug)]
@@ -85,7 +88,7 @@ impl SlotFault {
 #[derive(Debug, Default)]
 struct Recovery {
     index: Index,
-    head: Option<(Hash, KekId)>,
+    head: Option<(Hash, KekId, Cipher)>,
     /// Holders by the slots of their keys.
     holders: BTreeMap<u64, HolderId>,
     /// What is to stand in the places of wraps, by the announcements of the whole file.
@@ -163,7 +166,7 @@ impl Recovery {
 
     fn apply(&mut self, slot: u64, row: Row) -> Result<(), Problem> {
         match row {
-            Row::Head { origin, kek } if slot == 0 => self.head = Some((origin, kek)),
+            Row::Head { origin, kek, cipher } if slot == 0 => self.head = Some((origin, kek, cipher)),
             Row::Head { .. } => return Err(Problem::Head),
             Row::HolderKey { holder, .. } => {
                 if self.index.holders.insert(holder, slot).is_some() {

@@ -20,7 +20,7 @@ use mediation_ledger::entropy::{Entropy, SystemEntropy};
 
 use super::{
     KEK, LOCK, OpenError, WRAPS, check,
-    cipher::WrappingKey,
+    cipher::{Scheme, WrappingKey},
     failure,
     kek::{self, KekId},
     problem::{Fault, Problem},
@@ -104,7 +104,7 @@ pub fn rotate_from(
     let old = old.ok_or_else(|| Fault { file: paths.kek.clone(), offset: 0, problem: Problem::Kek })?;
     let file = disk.open(&paths.wraps, Access::Write).map_err(failure(paths.wraps.clone()))?;
     let recovered = recovery::recover(file.as_ref(), &paths.wraps, origin, kek::id(&old))?;
-    let end = recovered.end;
+    let (end, scheme) = (recovered.end, Scheme { cipher: recovered.cipher, origin });
     // A destruction that a crash interrupted is done in the old file too: its blocks are not the new file's.
     if !recovered.unfinished.is_empty() {
         overwrite(file.as_ref(), &recovered.unfinished).map_err(failure(paths.wraps.clone()))?;
@@ -112,7 +112,7 @@ pub fn rotate_from(
     let new = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
     let new = new.and_then(|key| kek::create(disk, &paths.kek_next, key)).map_err(failure(paths.kek_next.clone()))?;
     let to = disk.create(&paths.wraps_next).map_err(failure(paths.wraps_next.clone()))?;
-    let anew = Anew { old: &old, new: &new, origin, entropy, path: &paths.wraps };
+    let anew = Anew { old: &old, new: &new, scheme, entropy, path: &paths.wraps };
     let holders = anew.copy(file.as_ref(), to.as_ref(), end)?;
     // What was written is read before it counts.
     let written = recovery::recover(to.as_ref(), &paths.wraps_next, origin, kek::id(&new))?;
@@ -227,7 +227,7 @@ impl Paths {
 struct Anew<'a> {
     old: &'a WrappingKey,
     new: &'a WrappingKey,
-    origin: &'a str,
+    scheme: Scheme<'a>,
     entropy: &'a dyn Entropy,
     /// The file that is read, for what is wrong with it.
     path: &'a Path,
@@ -258,11 +258,11 @@ impl Anew<'_> {
 
     fn encoded(&self, at: u64, row: Row, group: Group) -> Result<[u8; SLOT_BYTES], OpenError> {
         let row = match row {
-            Row::Head { origin, .. } => Row::Head { origin, kek: kek::id(self.new) },
+            Row::Head { origin, cipher, .. } => Row::Head { origin, kek: kek::id(self.new), cipher },
             Row::HolderKey { holder, wrapped } => {
-                let key = self.old.open_holder_key(self.origin, holder, &wrapped);
+                let key = self.old.open_holder_key(self.scheme, holder, &wrapped);
                 let key = key.ok_or_else(|| self.fault(at, Problem::Unopenable))?;
-                let wrapped = self.new.wrap_holder_key(self.entropy, self.origin, holder, &key);
+                let wrapped = self.new.wrap_holder_key(self.entropy, self.scheme, holder, &key);
                 let wrapped = wrapped.map_err(io::Error::other).map_err(failure(self.path.to_owned()))?;
                 Row::HolderKey { holder, wrapped }
             }

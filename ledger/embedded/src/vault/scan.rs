@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     KEK, LOCK, WRAPS,
-    cipher::{WrappingKey, origin_digest},
+    cipher::{Scheme, WrappingKey, origin_digest},
     kek,
     problem::{Fault, Problem},
     rotation,
@@ -75,6 +75,7 @@ fn scan_wraps(disk: &dyn Disk, path: PathBuf, origin: &str, kek: Option<Wrapping
         path,
         origin,
         kek,
+        scheme: None,
         scan,
         holders: BTreeSet::new(),
         keys: BTreeMap::new(),
@@ -100,6 +101,8 @@ struct Table<'a> {
     path: PathBuf,
     origin: &'a str,
     kek: Option<WrappingKey>,
+    /// As the head says; none before it was read, and where it is broken: then no wrap is opened.
+    scheme: Option<Scheme<'a>>,
     scan: &'a mut VaultScan,
     holders: BTreeSet<HolderId>,
     /// Holders and their keys by slot; no key where it does not open.
@@ -159,11 +162,13 @@ impl Table<'_> {
 
     fn look_at_row(&mut self, slot: u64, row: Row) {
         match row {
-            Row::Head { origin, kek } => {
+            Row::Head { origin, kek, cipher } => {
                 let other_kek = self.kek.as_ref().is_some_and(|key| kek::id(key) != kek);
                 if slot != 0 {
-                    self.fault(slot, Problem::Head);
-                } else if origin != origin_digest(self.origin) {
+                    return self.fault(slot, Problem::Head);
+                }
+                self.scheme = Some(Scheme { cipher, origin: self.origin });
+                if origin != origin_digest(self.origin) {
                     self.fault(slot, Problem::Origin);
                 } else if other_kek {
                     self.fault(slot, Problem::WrongKek);
@@ -176,7 +181,8 @@ impl Table<'_> {
             }
             Row::HolderKey { holder, wrapped } => {
                 self.scan.holders += 1;
-                let key = self.kek.as_ref().map(|kek| kek.open_holder_key(self.origin, holder, &wrapped));
+                let opening = self.kek.as_ref().zip(self.scheme);
+                let key = opening.map(|(kek, scheme)| kek.open_holder_key(scheme, holder, &wrapped));
                 if key == Some(None) {
                     self.fault(slot, Problem::Unopenable);
                 }
@@ -190,10 +196,12 @@ impl Table<'_> {
                 match self.keys.get(&holder) {
                     None if self.broken.contains(&holder) => {}
                     None => self.fault(slot, Problem::UnknownHolder),
-                    // The holder's key, or the key-encryption key, was found broken before.
+                    // The head, the holder's key, or the key-encryption key, was found broken before.
                     Some((_holder, None)) => {}
                     Some((holder, Some(key))) => {
-                        if key.open_data_key(self.origin, *holder, digest, &wrapped).is_none() {
+                        let opened =
+                            self.scheme.and_then(|scheme| key.open_data_key(scheme, *holder, digest, &wrapped));
+                        if opened.is_none() {
                             self.fault(slot, Problem::Unopenable);
                         }
                     }

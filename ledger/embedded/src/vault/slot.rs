@@ -1,6 +1,6 @@
 //! A slot of the wraps file: one row, its place in its group, and a checksum. The byte tables are in [`super`].
 
-use mediation_ledger::{chain::ChainId, merkle::Hash};
+use mediation_ledger::{chain::ChainId, merkle::Hash, part::Cipher};
 
 use super::{cipher::Wrapped, kek::KekId};
 
@@ -11,7 +11,13 @@ pub(super) const SLOT_BYTES: usize = 128;
 pub(super) const SLOT_BYTES_U64: u64 = SLOT_BYTES as u64;
 
 const MAGIC: [u8; 16] = *b"mediation-vault\n";
-const VERSION: u32 = 1;
+
+/// Version of a vault under AES-256-GCM.
+const VERSION_AES: u32 = 1;
+
+/// Version of a vault whose head names its cipher.
+const VERSION_NAMED: u32 = 2;
+
 const CHECKED_BYTES: usize = 123;
 const CRC_END: usize = 127;
 
@@ -35,6 +41,8 @@ pub(super) enum Row {
         origin: Hash,
         /// Key-encryption key that the vault was made with.
         kek: KekId,
+        /// What all keys of the vault are wrapped under.
+        cipher: Cipher,
     },
     /// A holder's key, wrapped by the key-encryption key.
     HolderKey {
@@ -128,11 +136,16 @@ pub(super) fn encode(slot: u64, row: &Row, group: Group) -> [u8; SLOT_BYTES] {
     bytes.extend_from_slice(&group.place.to_be_bytes());
     bytes.extend_from_slice(&[0, 0]);
     match row {
-        Row::Head { origin, kek } => {
+        Row::Head { origin, kek, cipher } => {
+            let (version, named) = match cipher {
+                Cipher::Aes256Gcm => (VERSION_AES, None),
+                Cipher::Sm4Gcm => (VERSION_NAMED, Some(cipher.number())),
+            };
             bytes.extend_from_slice(&MAGIC);
-            bytes.extend_from_slice(&VERSION.to_be_bytes());
+            bytes.extend_from_slice(&version.to_be_bytes());
             bytes.extend_from_slice(&origin.0);
             bytes.extend_from_slice(&kek.0);
+            bytes.extend(named);
         }
         Row::HolderKey { holder, wrapped } => {
             bytes.extend_from_slice(&holder.chain.0);
@@ -195,10 +208,19 @@ fn parse(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<(Row, Group)> {
     let row = match kind {
         HEAD => {
             let (magic, version): ([u8; 16], u32) = (take(&mut rest)?, u32::from_be_bytes(take(&mut rest)?));
-            if magic != MAGIC || version != VERSION {
+            if magic != MAGIC {
                 return None;
             }
-            Row::Head { origin: Hash(take(&mut rest)?), kek: KekId(take(&mut rest)?) }
+            let (origin, kek) = (Hash(take(&mut rest)?), KekId(take(&mut rest)?));
+            let cipher = match version {
+                VERSION_AES => Cipher::Aes256Gcm,
+                VERSION_NAMED => {
+                    let [named] = take(&mut rest)?;
+                    Cipher::of_number(u32::from(named))?
+                }
+                _ => return None,
+            };
+            Row::Head { origin, kek, cipher }
         }
         CHAIN_KEY => {
             let holder = HolderId { chain: ChainId(take(&mut rest)?), subject: None };
@@ -256,7 +278,8 @@ mod tests {
     fn rows() -> Vec<Row> {
         let holder = |subject| HolderId { chain: ChainId([1; 16]), subject };
         vec![
-            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]) },
+            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Aes256Gcm },
+            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Sm4Gcm },
             Row::HolderKey { holder: holder(None), wrapped: Wrapped([4; 60]) },
             Row::HolderKey { holder: holder(Some(Hash([5; 32]))), wrapped: Wrapped([4; 60]) },
             Row::Wrap { holder: 7, digest: Hash([6; 32]), wrapped: Wrapped([4; 60]) },
@@ -301,6 +324,19 @@ mod tests {
             }
         }
         assert_eq!(decode(1, &[0; SLOT_BYTES]), Found::Empty);
+    }
+
+    #[test]
+    fn a_head_names_a_cipher_that_is_known_and_only_where_it_is_not_the_first_one() {
+        let head = Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Sm4Gcm };
+        let written = encode(0, &head, Group::SINGLE);
+        for (named, found) in [(2, Found::Row(head, Group::SINGLE)), (1, Found::Damaged), (3, Found::Damaged)] {
+            let mut bytes = written;
+            *bytes.get_mut(76).unwrap() = named;
+            let crc = checksum(0, bytes.get(..CHECKED_BYTES).unwrap()).to_be_bytes();
+            bytes.get_mut(CHECKED_BYTES..CRC_END).unwrap().copy_from_slice(&crc);
+            assert_eq!(decode(0, &bytes), found, "cipher {named}");
+        }
     }
 
     #[test]

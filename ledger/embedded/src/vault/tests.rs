@@ -13,6 +13,7 @@ mod destruction;
 mod rotation;
 
 const ORIGIN: &str = "ledger.example/city";
+const BOTH: [Cipher; 2] = [Cipher::Aes256Gcm, Cipher::Sm4Gcm];
 
 fn directory() -> &'static Path {
     Path::new("data/vault")
@@ -33,8 +34,12 @@ fn deposit(at: u8) -> Deposit {
 }
 
 fn created() -> SimulatedDisk {
+    created_under(Cipher::Aes256Gcm)
+}
+
+fn created_under(cipher: Cipher) -> SimulatedDisk {
     let disk = SimulatedDisk::new();
-    FileVault::create(&disk, directory(), ORIGIN).unwrap();
+    FileVault::create_from(&disk, directory(), ORIGIN, cipher, &SystemEntropy).unwrap();
     disk
 }
 
@@ -49,7 +54,11 @@ fn opened(disk: &SimulatedDisk) -> FileVault {
 
 /// A closed vault with keys 1 to 6 of chain 1 and key 7 of chain 2.
 async fn filled() -> SimulatedDisk {
-    let disk = created();
+    filled_under(Cipher::Aes256Gcm).await
+}
+
+async fn filled_under(cipher: Cipher) -> SimulatedDisk {
+    let disk = created_under(cipher);
     let vault = opened(&disk);
     vault.deposit(chain(1), (1..=3).map(deposit).collect()).await.unwrap();
     vault.deposit(chain(1), (4..=6).map(deposit).collect()).await.unwrap();
@@ -66,18 +75,22 @@ async fn assert_keys(vault: &FileVault, chain: ChainId, keys: impl IntoIterator<
 
 #[tokio::test]
 async fn keys_come_back_at_once_and_after_reopening() {
-    let disk = created();
-    let vault = opened(&disk);
-    vault.deposit(chain(1), (0..6).map(deposit).collect()).await.unwrap();
-    assert_keys(&vault, chain(1), 0..6).await;
-    vault.close().await;
-    let vault = opened(&disk);
-    assert_keys(&vault, chain(1), 0..6).await;
-    vault.deposit(chain(1), vec![deposit(6)]).await.unwrap();
-    assert_keys(&vault, chain(1), 0..7).await;
-    vault.close().await;
-    let scan = scan(&disk, directory(), ORIGIN);
-    assert_eq!((scan.wraps, scan.holders, scan.faults), (7, 3, vec![]));
+    for cipher in BOTH {
+        let disk = created_under(cipher);
+        let vault = opened(&disk);
+        vault.deposit(chain(1), (0..6).map(deposit).collect()).await.unwrap();
+        assert_keys(&vault, chain(1), 0..6).await;
+        vault.close().await;
+        let vault = opened(&disk);
+        assert_keys(&vault, chain(1), 0..6).await;
+        vault.deposit(chain(1), vec![deposit(6)]).await.unwrap();
+        assert_keys(&vault, chain(1), 0..7).await;
+        vault.close().await;
+        let scan = scan(&disk, directory(), ORIGIN);
+        assert_eq!((scan.wraps, scan.holders, scan.faults), (7, 3, vec![]), "{cipher}");
+        let reader = VaultReader::open(&disk, directory(), ORIGIN).unwrap();
+        assert_eq!(reader.key(chain(1), digest(6)).unwrap(), Some(DataKey([6; 32])), "{cipher}");
+    }
 }
 
 #[tokio::test]
@@ -135,7 +148,7 @@ async fn deposits_of_many_chains_cost_one_write_and_one_sync() {
 async fn a_seeded_vault_comes_out_the_same_byte_for_byte() {
     async fn content() -> [Vec<u8>; 2] {
         let (disk, entropy) = (SimulatedDisk::new(), Arc::new(SeededEntropy::new([5; 32])));
-        FileVault::create_from(&disk, directory(), ORIGIN, entropy.as_ref()).unwrap();
+        FileVault::create_from(&disk, directory(), ORIGIN, Cipher::Aes256Gcm, entropy.as_ref()).unwrap();
         let vault = FileVault::open_from(&disk, directory(), ORIGIN, quiet(), entropy).unwrap();
         for name in 0..5 {
             vault.deposit_all(vec![(chain(name), (0..40).map(deposit).collect()); 2]).await.unwrap();

@@ -9,11 +9,12 @@ use std::{
 use mediation_ledger::{
     chain::ChainId,
     merkle::Hash,
+    part::Cipher,
     vault::{DataKey, VaultError},
 };
 
 use super::{
-    cipher::WrappingKey,
+    cipher::{Scheme, WrappingKey},
     slot::{self, Found, Group, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
 };
 use crate::disk::DiskFile;
@@ -33,13 +34,15 @@ pub(super) struct Index {
 pub(super) struct Wraps {
     file: Box<dyn DiskFile>,
     kek: WrappingKey,
+    cipher: Cipher,
     origin: String,
     index: RwLock<Index>,
 }
 
 impl Wraps {
-    pub(super) fn new(file: Box<dyn DiskFile>, kek: WrappingKey, origin: &str, index: Index) -> Self {
-        Self { file, kek, origin: origin.to_owned(), index: RwLock::new(index) }
+    pub(super) fn new(file: Box<dyn DiskFile>, kek: WrappingKey, scheme: Scheme<'_>, index: Index) -> Self {
+        let Scheme { cipher, origin } = scheme;
+        Self { file, kek, cipher, origin: origin.to_owned(), index: RwLock::new(index) }
     }
 
     pub(super) fn file(&self) -> &dyn DiskFile {
@@ -50,8 +53,8 @@ impl Wraps {
         &self.kek
     }
 
-    pub(super) fn origin(&self) -> &str {
-        &self.origin
+    pub(super) fn scheme(&self) -> Scheme<'_> {
+        Scheme { cipher: self.cipher, origin: &self.origin }
     }
 
     /// Nobody panics while changing the index, so a poisoned lock still guards a whole one.
@@ -81,13 +84,13 @@ impl Wraps {
         if holder.chain != chain || standing != digest {
             return damaged();
         }
-        key.open_data_key(&self.origin, holder, digest, &wrapped).map_or_else(damaged, |key| Ok(Some(key)))
+        key.open_data_key(self.scheme(), holder, digest, &wrapped).map_or_else(damaged, |key| Ok(Some(key)))
     }
 
     /// The holder's key in a slot, opened; `None` when there is none that opens.
     pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
         let Some((Row::HolderKey { holder, wrapped }, _)) = self.read(at)? else { return Ok(None) };
-        Ok(self.kek.open_holder_key(&self.origin, holder, &wrapped).map(|key| (holder, key)))
+        Ok(self.kek.open_holder_key(self.scheme(), holder, &wrapped).map(|key| (holder, key)))
     }
 
     /// The row in a slot, and its place in its group; `None` when it is damaged.
@@ -107,7 +110,7 @@ impl Wraps {
 
 impl fmt::Debug for Wraps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wraps").field("kek", &self.kek).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Wraps").field("kek", &self.kek).field("scheme", &self.scheme()).finish_non_exhaustive()
     }
 }
 

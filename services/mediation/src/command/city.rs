@@ -197,7 +197,8 @@ impl Open {
         let vault = FileVault::open_from(disk.as_ref(), &layout.vault(), origin, fatal, Arc::clone(&entropy))?;
         let vault = Arc::new(vault);
         let clock = Arc::clone(clock) as Arc<dyn Clock>;
-        let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), Arc::clone(&vault), clock));
+        let ledger = Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), Arc::clone(&vault), clock);
+        let ledger = Arc::new(ledger.with_cipher(manifest.cipher));
         let registry = ledger.refresh_registry().await?;
         let signers = signers(layout, registry.directory().iter().map(|agency| agency.0))?;
         let recorder = Recorder::new(ledger, signers).with_entropy(entropy).with_folds_max(FOLDS_MAX);

@@ -75,7 +75,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         output::json(&json!({
             "directory": arguments.dir, "origin": manifest.origin.as_str(), "genesis": manifest.genesis.to_string(),
             "log_key": manifest.log_key.to_string(),
-            "sm3_log_key": manifest.twin_key.as_ref().map(ToString::to_string), "agencies": founding.members.len(),
+            "sm3_log_key": manifest.twin_key.as_ref().map(ToString::to_string),
+            "part_cipher": manifest.cipher.to_string(), "agencies": founding.members.len(),
         }))?;
     } else {
         let directory = arguments.dir.display();
@@ -86,6 +87,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         if let Some(key) = &manifest.twin_key {
             line(format!("  国密公钥 SM2 key  {key}"));
         }
+        line(format!("  加密 cipher       {}", manifest.cipher));
         line(format!("  机构 agencies     {}", founding.members.len()));
         line(format!("下一步 · next: mediation serve --dir {directory}"));
         line(

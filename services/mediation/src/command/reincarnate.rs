@@ -11,6 +11,7 @@ use mediation_ledger::{
     clock::{Clock as _, SystemClock},
     key::Algorithm,
     note::KeyName,
+    part::Cipher,
     registry::Registry,
 };
 
@@ -116,7 +117,7 @@ fn members(registry: &Registry) -> Vec<Member> {
     founder.into_iter().chain(others).collect()
 }
 
-/// Each agency keeps the suite of its root key.
+/// Each agency keeps the suite of its root key, and the ledger its cipher.
 fn suites(old: &Manifest, registry: &Registry) -> Suites {
     let is_sm2 = |id: &&str| registry.root(id).is_some_and(|root| root.algorithm() == Algorithm::Sm2Sm3);
     let agencies = registry.directory().iter().map(|(id, _)| id);
@@ -124,6 +125,7 @@ fn suites(old: &Manifest, registry: &Registry) -> Suites {
         suite: Suite::Ed25519,
         sm2_agencies: agencies.filter(is_sm2).map(str::to_owned).collect(),
         sm3_twin: old.twin_key.is_some(),
+        sm4: old.cipher == Cipher::Sm4Gcm,
     }
 }
 

@@ -90,7 +90,7 @@ impl Opened {
         let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
         let erased = erased(layout, &vault).await?;
         let ledger = Ledger::new(origin, &manifest.rule_set, Arc::clone(&log), Arc::new(vault), clock);
-        let ledger = Arc::new(ledger);
+        let ledger = Arc::new(ledger.with_cipher(manifest.cipher));
         let registry = ledger.refresh_registry().await?;
         check_genesis(&registry, manifest)?;
         let (mut sealer, seals) = sealing.signing(&registry)?.start(log.as_ref()).await?;

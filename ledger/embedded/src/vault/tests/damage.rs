@@ -49,21 +49,26 @@ fn open_problem(disk: &SimulatedDisk) -> Fault {
 
 #[tokio::test]
 async fn any_changed_bit_is_found_by_scanning_and_in_a_row_refused_by_opening() {
-    let disk = filled().await;
-    let used = used(&disk);
-    let mut content = read(&disk, WRAPS);
+    for cipher in BOTH {
+        any_changed_bit_is_found(&filled_under(cipher).await);
+    }
+}
+
+fn any_changed_bit_is_found(disk: &SimulatedDisk) {
+    let used = used(disk);
+    let mut content = read(disk, WRAPS);
     content.truncate(used + 2 * SLOT_BYTES);
     for at in 0..content.len() {
         for bit in [0, 7] {
             let mut changed = content.clone();
             *changed.get_mut(at).unwrap() ^= 1 << bit;
-            replace(&disk, WRAPS, changed);
-            let faults = scan(&disk, directory(), ORIGIN).faults;
+            replace(disk, WRAPS, changed);
+            let faults = scan(disk, directory(), ORIGIN).faults;
             let place = (at / SLOT_BYTES * SLOT_BYTES) as u64;
             let named = |fault: &Fault| fault.file == directory().join(WRAPS) && fault.offset == place;
             assert!(faults.len() == 1 && faults.iter().all(named), "bit {bit} of byte {at}: {faults:?}");
             if at < used {
-                let fault = open_problem(&disk);
+                let fault = open_problem(disk);
                 assert!(named(&fault), "bit {bit} of byte {at}: {fault}");
             }
         }
@@ -107,6 +112,23 @@ async fn another_key_encryption_key_and_another_origin_are_refused() {
     replace(&disk, KEK, read(&created(), KEK));
     assert_eq!(open_problem(&disk).problem, Problem::WrongKek);
     assert_eq!(problems(&disk).first().unwrap(), &(0, Problem::WrongKek));
+}
+
+#[tokio::test]
+async fn a_vault_whose_head_names_another_cipher_opens_nothing() {
+    for (cipher, named) in BOTH.into_iter().zip(BOTH.into_iter().rev()) {
+        let disk = filled_under(cipher).await;
+        let (Row::Head { origin, kek, .. }, group) = row(&disk, 0) else { panic!("no head") };
+        put(&disk, 0, &Row::Head { origin, kek, cipher: named }, group);
+        let found = problems(&disk);
+        // The keys of two chains and two subjects.
+        assert_eq!(found.len(), 4, "{cipher}: {found:?}");
+        assert!(found.iter().all(|(_place, problem)| *problem == Problem::Unopenable), "{cipher}: {found:?}");
+        let vault = opened(&disk);
+        assert!(matches!(vault.key(chain(1), digest(1)).await, Err(VaultError::Damaged { .. })), "{cipher}");
+        vault.close().await;
+        assert!(matches!(rotate(&disk, directory(), ORIGIN), Err(OpenError::Damaged(_))), "{cipher}");
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,12 @@ fn kek(disk: &SimulatedDisk) -> Vec<u8> {
 
 #[tokio::test]
 async fn every_key_opens_under_the_new_key_and_none_under_the_old_one() {
-    let disk = filled().await;
+    for cipher in BOTH {
+        opens_under_the_new_key_only(filled_under(cipher).await).await;
+    }
+}
+
+async fn opens_under_the_new_key_only(disk: SimulatedDisk) {
     let old = kek(&disk);
     let first = rotate(&disk, directory(), ORIGIN).unwrap();
     // Two chains; keys 2 and 5 belong to two subjects of the first.

@@ -203,7 +203,8 @@ impl Bench {
         let mut fold = Fold::new(chain);
         self.single.ledger().catch_up(&mut fold).await.unwrap();
         let parts = part::split(&wanted.act).unwrap();
-        let seal = |part| part::seal(&SystemEntropy, ORIGIN, chain, wanted.event_id, part).unwrap();
+        let seal =
+            |part| part::seal(&SystemEntropy, part::Cipher::Aes256Gcm, ORIGIN, chain, wanted.event_id, part).unwrap();
         let sealed: Vec<_> = parts.iter().map(seal).collect();
         let statement = Statement {
             origin: ORIGIN.to_owned(),

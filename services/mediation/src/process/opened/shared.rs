@@ -63,7 +63,8 @@ pub(super) async fn open(
     let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
     let erased = erased(layout, &vault).await?;
     let shared = Arc::new(AnyLog::Kurrentdb(log.clone(), Some(reader)));
-    let ledger = Arc::new(Ledger::new(origin, &manifest.rule_set, shared, Arc::new(vault), clock));
+    let ledger = Ledger::new(origin, &manifest.rule_set, shared, Arc::new(vault), clock);
+    let ledger = Arc::new(ledger.with_cipher(manifest.cipher));
     patiently(|| check_founding(&log, manifest)).await?.context(NOT_FOUNDED)?;
     let opens_parts = ledger.vault().opens_parts();
     let registry = match opens_parts {
