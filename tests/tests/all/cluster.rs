@@ -119,11 +119,16 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
+        Self::founded_with(&[])
+    }
+
+    /// With further arguments of `mediation init`.
+    fn founded_with(arguments: &[&str]) -> Self {
         let root = tempfile::Builder::new().prefix("mediation-cluster-").tempdir().unwrap();
         let stand_in = StandIn::start(&root.path().join("engine"));
         let cluster = Self { root, stand_in, processes: BTreeMap::new() };
         let founded = cluster.founded();
-        run(&["init", "--segment-bytes", "1048576", "--dir", founded.to_str().unwrap()]);
+        run(&[&["init", "--segment-bytes", "1048576", "--dir", founded.to_str().unwrap()], arguments].concat());
         cluster.migrate();
         cluster
     }

@@ -132,7 +132,15 @@ fn kept(served: &Served, chain: &str, digests: &[Hash]) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_two_agencies_order_is_erased_for_ever_and_everything_still_verifies() {
-    let mut served = Served::new();
+    erases_for_ever(Served::new()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_is_in_a_ledger_of_the_sm_suite() {
+    erases_for_ever(Served::founded_with(&["--suite", "sm2"])).await;
+}
+
+async fn erases_for_ever(mut served: Served) {
     let two = Two::of(&served).await;
     let chain = two.dispute().await;
     assert_eq!(entries(&served, &chain, BUREAU)[0]["data"]["summary"], CANARY);

@@ -46,6 +46,8 @@ mod registry;
 #[cfg(test)]
 mod served;
 #[cfg(test)]
+mod sm4;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod subjects;

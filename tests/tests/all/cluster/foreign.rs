@@ -7,6 +7,8 @@ use bytes::Bytes;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     log::Log as _,
+    part::Cipher,
+    record::Record,
 };
 use mediation_log_kurrentdb::{KurrentLog, KurrentOptions};
 use mediation_proto::mediation::{
@@ -31,7 +33,8 @@ fn told(chain: &GetChainResponse) -> Vec<(String, Bytes, Option<u64>)> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_desk_writes_straight_into_the_engine_is_numbered_skipped_and_told_alike_by_every_reader() {
-    let mut cluster = Cluster::new();
+    // Under SM4, which every process learns from the manifest.
+    let mut cluster = Cluster::founded_with(&["--sm4"]);
     cluster.add("vault", &["--role", "vault", "--agency", "ZC-FL"]);
     let vault = cluster.process("vault").address.clone();
     cluster.add("sealer", &["--role", "sealer", "--agency", "ZC-FL", "--vault", &vault]);
@@ -47,6 +50,8 @@ async fn what_a_desk_writes_straight_into_the_engine_is_numbered_skipped_and_tol
     let (id, foreign) = (ChainId::parse(&chain).unwrap(), ChainId::parse(&other).unwrap());
     let stolen = engine.read(foreign, Revision::FIRST, 1).await.unwrap().remove(0).record;
     let own = engine.read(id, Revision::FIRST, 1).await.unwrap().remove(0).record;
+    let parts = Record::parse(&own).unwrap().parts;
+    assert!(parts.iter().all(|part| part.cipher == u32::from(Cipher::Sm4Gcm.number())), "{parts:?}");
     let mut forged = own.to_vec();
     let signature = forged.len() / 2;
     forged[signature] ^= 1;
