@@ -100,7 +100,10 @@ pub struct Place<'a> {
 pub struct Hold {
     /// Event id of the act that placed it.
     pub id: EventId,
-    agency: String,
+    /// Its place on the chain.
+    pub revision: u64,
+    /// Agency that placed it.
+    pub agency: String,
     /// Last day on which it holds; none for ever.
     pub until: Option<Day>,
     chains: BTreeSet<String>,
@@ -400,6 +403,7 @@ impl Erasures {
     fn hold(&mut self, recorded: &Recorded, event: &dyn Fields) {
         self.holds.push(Hold {
             id: recorded.event_id,
+            revision: recorded.revision,
             agency: recorded.agency.clone(),
             until: texts(event, "until_on").next().and_then(Day::parse),
             chains: texts(event, "chains").map(str::to_owned).collect(),
@@ -455,7 +459,9 @@ impl Order {
         self.executed.iter().flatten().map(String::as_str)
     }
 
-    fn is_countersigned(&self) -> bool {
+    /// Whether another agency has countersigned it.
+    #[must_use]
+    pub fn is_countersigned(&self) -> bool {
         !self.countersigned.is_empty()
     }
 }

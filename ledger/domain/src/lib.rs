@@ -16,6 +16,7 @@ pub mod history;
 pub mod identity;
 pub mod judge;
 pub mod limits;
+pub mod privacy;
 pub mod rules;
 pub mod standing;
 pub mod visibility;

@@ -20,6 +20,7 @@ pub(crate) mod log_key;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
 pub(crate) mod monitor;
+pub(crate) mod privacy_report;
 #[cfg(feature = "kurrentdb")]
 pub(crate) mod provision;
 pub(crate) mod record;

@@ -97,6 +97,8 @@ enum Command {
     City(command::city::Arguments),
     /// 统计年度指标，并与公布值比对 · Compute the figures of a year and compare with what was published
     Figures(command::figures::Arguments),
+    /// 个人信息保护报告：泄露、影响评估、权利请求、冻结删除、查阅 · What is to be told of the handling of personal data
+    PrivacyReport(command::privacy_report::Arguments),
     /// 执行一条链上的删除决定，或列出障碍 · Carry out the orders to erase of a chain, or say what hinders
     Erase(command::erase::Arguments),
     /// 导出一条链的证据包 · Export the evidence bundle of a chain
@@ -151,6 +153,7 @@ fn main() -> ExitCode {
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
             Command::Figures(arguments) => command::figures::run(&arguments),
+            Command::PrivacyReport(arguments) => command::privacy_report::run(&arguments),
             Command::Erase(arguments) => command::erase::run(arguments).await,
             Command::Export(arguments) => command::export::run(arguments).await,
             Command::Verify(arguments) => command::verify::run(&arguments).await,

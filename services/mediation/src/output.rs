@@ -57,6 +57,16 @@ fn is_wide(letter: char) -> bool {
     matches!(u32::from(letter), 0x1100..=0x115f | 0x2e80..=0xa4cf | 0xac00..=0xd7a3 | 0xf900..=0xfaff | 0xfe30..=0xfe6f | 0xff00..=0xff60 | 0xffe0..=0xffe6)
 }
 
+/// Pads the cells of these columns at their left, so that a [`table`] shows them at the right end of the column.
+pub(crate) fn to_the_right(rows: &mut [Vec<String>], columns: &[usize]) {
+    for column in columns {
+        let wide = rows.iter().filter_map(|row| row.get(*column)).map(|cell| width(cell)).max().unwrap_or_default();
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(*column)) {
+            cell.insert_str(0, &" ".repeat(wide - width(cell)));
+        }
+    }
+}
+
 /// A table with columns as wide as their widest cell.
 pub(crate) fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();

@@ -32,6 +32,8 @@ mod kurrentdb;
 #[cfg(test)]
 mod openssl;
 #[cfg(test)]
+mod privacy;
+#[cfg(test)]
 mod proto_lock;
 #[cfg(test)]
 mod python;

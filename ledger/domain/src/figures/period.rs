@@ -17,7 +17,9 @@ pub struct Period {
 }
 
 impl Period {
-    pub(super) fn holds(&self, day: Day) -> bool {
+    /// Whether a day lies in it.
+    #[must_use]
+    pub fn holds(&self, day: Day) -> bool {
         self.from.is_none_or(|from| from <= day) && day <= self.to
     }
 
