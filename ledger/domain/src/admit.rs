@@ -3,8 +3,8 @@
 //! Refused is only what cannot be a true, authorised, well-formed statement. Everything else is recorded, whatever rule
 //! it breaks, and found by the judge. The checks run in this order, and the first that fails is the answer:
 //!
-//! 1. well-formed: act and header present, every field of its form and within its bounds, everything required given;
-//!    all violations are reported at once
+//! 1. well-formed: act and header present, every field of its form and within its bounds, everything required given, the
+//!    days of a breach in an order that can be; all violations are reported at once
 //! 2. no content of class S9 (国家秘密)
 //! 3. the caller's kind of agency may record this act
 //! 4. the signer's role may sign it
@@ -14,7 +14,9 @@
 //! 8. a chain with an accusation takes only those it names, and auditors
 //! 9. every act referred to stands on the chain
 //! 10. an order to freeze, erase or lift, or its counter-signature, is one that this agency may make here
+//! 11. a report of a breach completes an earlier one of the same agency on the chain
 
+mod breach;
 mod erasing;
 mod form;
 mod text;
@@ -119,7 +121,9 @@ pub fn admit(
 ) -> Result<(), Refusal> {
     let mut form = Form::new(directory);
     form.occurred_at(occurred_at);
-    let (row, header) = match (form.event(act), form.header(act)) {
+    let told = (form.event(act), form.header(act));
+    form.violations.extend(breach::violations(occurred_at, act));
+    let (row, header) = match told {
         (Some(row), Some(header)) if form.violations.is_empty() => (row, header),
         _ => return Err(Refusal::of_fields(Reason::Malformed, form.violations)),
     };
@@ -131,11 +135,12 @@ pub fn admit(
     signers_belong(caller, header)?;
     chain_takes(row, caller, standing)?;
     references_stand(form.references, standing)?;
-    erasing::may_order(caller, standing, occurred_at, act)
+    erasing::may_order(caller, standing, occurred_at, act)?;
+    breach::may_complete(caller, standing, act)
 }
 
-/// What admission can say of an act some of whose parts are gone: checks 3 to 8 and 10 of those above, which look at nothing
-/// but the `act` part. Whoever appends an act and keeps the keys of its other parts from everybody must not pass them.
+/// What admission can say of an act some of whose parts are gone: checks 3 to 8, 10 and 11 of those above, which look at
+/// nothing but the `act` part. Whoever appends an act and keeps the keys of its other parts from everybody must not pass them.
 ///
 /// # Errors
 /// The first check that fails.
@@ -148,7 +153,8 @@ pub fn admit_told(caller: &Caller, standing: &Standing, occurred_at: i64, act: &
         signers_belong(caller, header)?;
     }
     chain_takes(row, caller, standing)?;
-    erasing::may_order(caller, standing, occurred_at, act)
+    erasing::may_order(caller, standing, occurred_at, act)?;
+    breach::may_complete(caller, standing, act)
 }
 
 fn kind_may_record(row: &Row, kind: AgencyKind) -> Result<(), Refusal> {

@@ -22,6 +22,8 @@ pub struct Standing {
     closings: Vec<(EventId, bool)>,
     restricted: bool,
     agencies: BTreeSet<String>,
+    /// Reports of breaches, with the agencies that made them.
+    breaches: BTreeMap<EventId, String>,
     erasures: Erasures,
 }
 
@@ -37,6 +39,7 @@ impl Standing {
             CLOSED => self.closings.push((recorded.event_id, true)),
             REOPENED => self.closings.push((recorded.event_id, false)),
             CORRECTED => self.withdraw(event),
+            BREACH => drop(self.breaches.insert(recorded.event_id, recorded.agency.clone())),
             _ => {}
         }
         self.name_agencies(kind, event);
@@ -83,6 +86,12 @@ impl Standing {
     #[must_use]
     pub fn is_restricted(&self) -> bool {
         self.restricted
+    }
+
+    /// The agency that made a report of a breach on the chain; none where the act is no such report.
+    #[must_use]
+    pub fn reported_breach(&self, id: EventId) -> Option<&str> {
+        self.breaches.get(&id).map(String::as_str)
     }
 
     /// What was ordered to be frozen or erased on the chain, and what is held.
@@ -145,6 +154,7 @@ const CLOSED: &str = "DisputeClosed";
 const REOPENED: &str = "DisputeReopened";
 const CORRECTED: &str = "RecordCorrected";
 const PETITION: &str = "PetitionReceived";
+const BREACH: &str = "BreachReported";
 
 /// Fields that name the agency that is complained of. Naming it does not call it to the chain: an accusation stays
 /// hidden from the accused (信访工作条例 30).

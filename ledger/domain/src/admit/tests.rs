@@ -484,3 +484,82 @@ fn recorded(number: u8, agency: &str, role: &str, event: &str, data: &Json) -> R
         act: act.unwrap(),
     }
 }
+
+/// A report of a breach that agrees with itself, with values set.
+fn breach(number: u8, agency: &str, sets: &[(&str, Json)]) -> Recorded {
+    let mut data = json!({"incident": ["LEAK"], "discovered_on": "2024-03-01", "data_kinds": ["CONTACT"],
+        "persons_affected": 3, "authority_notified_on": "2024-03-01", "cause": "x", "possible_harm": "x", "measures": "x"});
+    for (field, value) in sets {
+        data.as_object_mut().unwrap().insert((*field).to_owned(), value.clone());
+    }
+    recorded(number, agency, "HEAD", "BreachReported", &data)
+}
+
+#[test]
+fn days_of_a_breach_that_cannot_be_are_refused_by_their_fields() {
+    let refused = |sets: &[(&str, Json)]| {
+        let refusal = submit(&Standing::default(), &directory(), &breach(1, "ZC-ZS", sets)).err()?;
+        assert_eq!(refusal.reason, Reason::Malformed);
+        Some(paths(&refusal).join(" "))
+    };
+    // The act is of 2024-03-04.
+    assert_eq!(refused(&[]), None);
+    assert_eq!(refused(&[("persons_notified_on", json!("2024-03-04"))]), None, "the same day");
+    for (sets, expected) in [
+        (vec![("authority_notified_on", json!("2024-02-29"))], "BreachReported.authority_notified_on"),
+        (vec![("persons_notified_on", json!("2024-02-29"))], "BreachReported.persons_notified_on"),
+        (vec![("persons_notified_on", json!("2024-03-05"))], "BreachReported.persons_notified_on"),
+        (
+            vec![("discovered_on", json!("2024-03-05"))],
+            "BreachReported.discovered_on BreachReported.authority_notified_on",
+        ),
+        (vec![("harm_avoided", json!(true))], "BreachReported.no_notice_reason"),
+        (vec![("harm_avoided", json!(true)), ("no_notice_reason", json!(" "))], "BreachReported.no_notice_reason"),
+    ] {
+        assert_eq!(refused(&sets).as_deref(), Some(expected), "{sets:?}");
+    }
+    assert_eq!(refused(&[("harm_avoided", json!(true)), ("no_notice_reason", json!("已加密"))]), None);
+    assert_eq!(refused(&[("harm_avoided", json!(true)), ("persons_notified_on", json!("2024-03-02"))]), None);
+}
+
+#[test]
+fn what_is_wrong_with_a_breach_is_said_in_both_languages() {
+    let wrong = breach(1, "ZC-ZS", &[("authority_notified_on", json!("2024-02-29")), ("harm_avoided", json!(true))]);
+    let refusal = submit(&Standing::default(), &directory(), &wrong).unwrap_err();
+    let said: Vec<(&str, &str)> =
+        refusal.violations.iter().map(|violation| (violation.en.as_str(), violation.zh.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            (
+                "is 2024-02-29, before the discovery (2024-03-01)",
+                "“通知主管部门日期”为 2024-02-29，早于发现日期 2024-03-01"
+            ),
+            (
+                "is required when measures avoid the harm and persons are not told (PIPL 57, paragraph 2)",
+                "“不通知个人的理由”为必填项：措施能够有效避免危害而不通知个人的，须说明理由（个人信息保护法第五十七条第二款）"
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_report_of_a_breach_completes_one_of_the_same_agency_on_the_chain() {
+    let first = breach(1, "ZC-ZS", &[]);
+    let standing: Standing = [&first].into_iter().collect();
+    let later = |agency: &str, earlier: &EventId| {
+        let report = breach(2, agency, &[("earlier", json!({"event_id": earlier.to_string()}))]);
+        move |standing: &Standing| {
+            let refusal = submit(standing, &directory(), &report).err()?;
+            Some((refusal.reason, paths(&refusal).join(" ")))
+        }
+    };
+    let refused = Some((Reason::ReferenceUnknown, "BreachReported.earlier".to_owned()));
+    assert_eq!(later("ZC-ZS", &first.event_id)(&standing), None);
+    assert_eq!(later("CT-ZS", &first.event_id)(&standing), refused, "of another agency");
+    assert_eq!(later("ZC-ZS", &first.event_id)(&Standing::default()), refused, "on another chain");
+    let (others, _) = changed(&case("G01"), 3, &[]);
+    let dispute = StepNumber::from(1).event_id();
+    assert!(others.holds(dispute));
+    assert_eq!(later("ZC-ZS", &dispute)(&others), refused, "no report of a breach");
+}
