@@ -1,7 +1,7 @@
 //! The evidence bundle (证据包): one file that proves a chain offline, to somebody who trusts nobody but his trust file.
 //!
 //! ```text
-//! manifest.json                    what this is, and the SHA-256 of every other file
+//! manifest.json                    what this is, who exported it, and the SHA-256 of every other file
 //! README.txt  verify.py            how to check it with nothing but Python; neither is evidence
 //! report.html  findings.json       what it says, for people and for programs; follows from the rest
 //! policy                           the trust file as published
@@ -24,6 +24,7 @@
 mod container;
 mod enclosures;
 mod examination;
+mod exported;
 mod findings;
 mod manifest;
 mod reading;
@@ -40,6 +41,7 @@ use mediation_proto::mediation::ledger::v1::PartKind;
 
 pub use self::{
     container::{ContainerError, Files, read, write},
+    exported::{EXPORTED_IS_NO_PROOF, Exported, Exporter},
     trust::{TrustFile, TrustFileError},
     verdict::{CAUSES, Cause, Check, Outcome, Verdict},
 };
@@ -59,6 +61,8 @@ pub struct Evidence {
     pub as_of: Day,
     /// Kinds of parts that are not disclosed because whoever exports asked for it, in order. Never the act part.
     pub withhold: Vec<PartKind>,
+    /// Who exported it, as he says himself; none in bundles of programs that did not ask.
+    pub exported: Option<Exported>,
     /// The trust file, byte for byte.
     pub policy: String,
     /// Checkpoint that every proof leads to, with its signatures.

@@ -46,3 +46,6 @@ pub const BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// Files of an evidence bundle: the container counts them in two bytes.
 pub const BUNDLE_FILES_MAX: usize = 65_534;
+
+/// Bytes of each word by which a bundle says who exported it: as many as a string of an act.
+pub const EXPORTER_BYTES_MAX: usize = 256;

@@ -89,6 +89,12 @@ impl Client {
         Self { reading: Some(reading), ..self }
     }
 
+    /// For whom and for which purpose it reads.
+    #[must_use]
+    pub fn reads(&self) -> Option<&Reading> {
+        self.reading.as_ref()
+    }
+
     /// What the client trusts.
     #[must_use]
     pub fn trust(&self) -> &Trust {

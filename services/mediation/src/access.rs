@@ -144,6 +144,12 @@ impl Access {
 
     /// The same, for somebody who reads.
     pub(crate) async fn connect_reading(&self, reading: &ReadingArguments) -> Result<(Client, Registry)> {
+        let (door, registry, agency) = self.caller().await?;
+        Ok((door.client_reading(&agency, &registry, reading).await?, registry))
+    }
+
+    /// The ledger's door and registry, and the agency to call as.
+    pub(crate) async fn caller(&self) -> Result<(Door, Registry, String)> {
         let door = self.door()?;
         let registry = door.registry().await?;
         let agency = match &self.agency {
@@ -153,7 +159,7 @@ impl Access {
                 None => door.auditor(&registry)?,
             },
         };
-        Ok((door.client_reading(&agency, &registry, reading).await?, registry))
+        Ok((door, registry, agency))
     }
 }
 

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use mediation_client::Client;
 use mediation_domain::calendar::Day;
 use mediation_ledger::{
-    bundle::{Evidence, Proof, ProvedEntry},
+    bundle::{Evidence, Exported, Proof, ProvedEntry},
     chain::{ChainId, Revision},
     checkpoint::{Checkpoint, SignedCheckpoint},
     ledger::Fold,
@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
     pub(crate) as_of: Day,
     /// Kinds of parts that are not disclosed, in order.
     pub(crate) withhold: Vec<PartKind>,
+    /// Who exports, as he says himself.
+    pub(crate) exported: Exported,
 }
 
 /// Gathers evidence from a directory that nobody serves.
@@ -85,6 +87,7 @@ pub(crate) fn from_directory(directory: &Path, wanted: &Wanted) -> Result<Eviden
         chain,
         as_of: wanted.as_of,
         withhold: wanted.withhold.clone(),
+        exported: Some(wanted.exported.clone()),
         policy,
         checkpoint: signed.note,
         registry: source.chain(ChainId::registry(origin), &[])?,
@@ -171,6 +174,7 @@ pub(crate) async fn from_ledger(door: &Door, client: &Client, wanted: &Wanted) -
         chain,
         as_of: wanted.as_of,
         withhold: wanted.withhold.clone(),
+        exported: Some(wanted.exported.clone()),
         policy: door.policy.clone(),
         checkpoint,
         registry,

@@ -146,8 +146,10 @@ fn causes(verdict: &Value) -> Vec<String> {
 fn a_bundle_of_a_directory_verifies_line_by_line_in_rust_and_in_python() {
     let mut told = Told::new();
     told.served.stop();
-    let bytes = told.exported("a.evidence.zip", &[]);
-    assert_eq!(told.exported("b.evidence.zip", &[]), bytes, "the same state and options give the same bytes");
+    let [one, other] = ["a.evidence.zip", "b.evidence.zip"].map(|name| read(&told.exported(name, &[]).into()).unwrap());
+    let differing = one.iter().filter(|(name, content)| other.get(*name) != Some(*content));
+    let differing: Vec<&String> = differing.map(|(name, _)| name).collect();
+    assert_eq!(differing, ["manifest.json", "report.html"], "but for who exported it the same bytes");
     let policy = told.policy();
     for policy in [None, Some(policy.as_path())] {
         let (rust, python) =
@@ -294,6 +296,60 @@ fn changed_keys_are_judged_alike_and_an_older_bundle_verifies_under_the_newer_tr
         assert_eq!(note(&rust), note(&python));
         assert_eq!(note(&rust).as_str().unwrap().contains("the keys of 1 were revoked later"), late, "{rust:#}");
     }
+}
+
+#[test]
+fn a_bundle_says_who_exported_it_and_that_this_is_no_proof() {
+    let mut told = Told::new();
+    let address = told.served.address.clone();
+    let by = ["--ledger", &address, "--agency", "ZC-FL", "--reader", "ZC-FL/REG-7", "--role", "REG"];
+    told.exported("served.evidence.zip", &by);
+    told.served.stop();
+    told.exported("offline.evidence.zip", &[]);
+    let policy = told.policy();
+    let said = |name: &str| {
+        let path = told.file(name);
+        let (rust, python) = (verdict(&path, Some(&policy)), script_verdict(&path, Some(&policy)));
+        assert_eq!((&rust["good"], &rust["exported"]), (&python["good"], &python["exported"]));
+        (rust["good"] == true, rust["exported"].clone())
+    };
+    let (good, exported) = said("served.evidence.zip");
+    assert!(good);
+    assert_eq!(exported["by"], json!({"agency": "ZC-FL", "official": "ZC-FL/REG-7", "role": "REG"}));
+    assert_eq!(exported["purpose"], "EXPORT");
+    let (good, offline) = said("offline.evidence.zip");
+    assert!(good && offline["by"].is_null() && offline["id"] != exported["id"]);
+
+    let files = read(&fs::read(told.file("served.evidence.zip")).unwrap().into()).unwrap();
+    let report = String::from_utf8(files["report.html"].to_vec()).unwrap();
+    let id = exported["id"].as_str().unwrap();
+    assert!(report.contains("<p class=\"mark\">ZC-FL ZC-FL/REG-7 REG") && report.contains(id));
+    assert!(report.contains("导出者自述，不是证明"));
+    let mut script = python();
+    script.arg(workspace::root().join("ledger/core/src/bundle/verify.py")).arg(told.file("offline.evidence.zip"));
+    let printed = text(&script.output().unwrap());
+    assert!(printed.contains("导出 exported by 账本目录持有人 the holder of the directory"), "{printed}");
+
+    // Without it, as programs of before made it, a bundle verifies; what has not its form does not.
+    let mut manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
+    let write_with = |name: &str, manifest: &Value| {
+        let mut files = files.clone();
+        let text = serde_json::to_string_pretty(manifest).unwrap() + "\n";
+        files.insert("manifest.json".to_owned(), text.into());
+        fs::write(told.file(name), write(&files).unwrap()).unwrap();
+    };
+    manifest["exported"]["by"]["official"] = json!("ZC-FL/张三");
+    write_with("wrong.evidence.zip", &manifest);
+    let path = told.file("wrong.evidence.zip");
+    for verdict in [verdict(&path, Some(&policy)), script_verdict(&path, Some(&policy))] {
+        assert_eq!(causes(&verdict)[0], "manifest: manifest-malformed");
+    }
+    manifest.as_object_mut().unwrap().remove("exported");
+    write_with("before.evidence.zip", &manifest);
+    let path = told.file("before.evidence.zip");
+    let (rust, python) = (verdict(&path, Some(&policy)), script_verdict(&path, Some(&policy)));
+    assert_eq!((causes(&rust), causes(&python)), (vec!["enclosures: report-differs".to_owned()], vec![]));
+    assert!(rust["exported"].is_null() && python["exported"].is_null());
 }
 
 /// Files of a bundle, to be tampered with.

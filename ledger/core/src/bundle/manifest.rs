@@ -5,7 +5,7 @@ use mediation_proto::mediation::ledger::v1::PartKind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Evidence, Files, MANIFEST, findings::pretty};
+use super::{Evidence, Exported, Files, MANIFEST, findings::pretty};
 use crate::chain::ChainId;
 
 /// Format of a bundle.
@@ -26,6 +26,9 @@ pub(super) struct Manifest {
     chain: String,
     as_of: Day,
     withhold: Vec<String>,
+    /// Absent in bundles of programs that did not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) exported: Option<Exported>,
     pub(super) files: Vec<Listed>,
 }
 
@@ -58,6 +61,7 @@ impl Manifest {
             chain: evidence.chain.to_string(),
             as_of: evidence.as_of,
             withhold: evidence.withhold.iter().map(|kind| kind_name(*kind)).collect(),
+            exported: evidence.exported.clone(),
             files: files.iter().map(|(name, content)| Listed::new(name, content)).collect(),
         }
     }
@@ -71,7 +75,8 @@ impl Manifest {
         let bytes = files.get(MANIFEST)?;
         let manifest: Self = serde_json::from_slice(bytes).ok()?;
         let ordered = manifest.files.windows(2).all(|pair| pair.first().map(name) < pair.last().map(name));
-        (manifest.to_bytes() == *bytes && manifest.format == FORMAT && ordered).then_some(manifest)
+        let formed = manifest.exported.as_ref().is_none_or(Exported::is_formed);
+        (manifest.to_bytes() == *bytes && manifest.format == FORMAT && ordered && formed).then_some(manifest)
     }
 
     /// The chain, the day, and the kinds that are withheld; none when one of them is none.

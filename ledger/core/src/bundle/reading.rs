@@ -23,6 +23,7 @@ pub(super) fn evidence(files: &Files, own: Option<&TrustFile>, verdict: &mut Ver
         verdict.fail(Check::Manifest, verdict::MANIFEST_MALFORMED, MANIFEST);
         return None;
     };
+    verdict.exported = manifest.exported.clone();
     check_manifest(&manifest, files, verdict);
     let Some((chain, as_of, withhold)) = manifest.options() else {
         verdict.fail(Check::Manifest, verdict::MANIFEST_MALFORMED, MANIFEST);
@@ -45,7 +46,8 @@ pub(super) fn evidence(files: &Files, own: Option<&TrustFile>, verdict: &mut Ver
     }
     verdict.pass(Check::Container, format!("{} 个文件 · files", files.len()));
     let policy = files.get(POLICY).map(|policy| String::from_utf8_lossy(policy).into_owned()).unwrap_or_default();
-    Some((Evidence { chain, as_of, withhold, policy, checkpoint, registry, entries, timestamps }, trust))
+    let exported = manifest.exported;
+    Some((Evidence { chain, as_of, withhold, exported, policy, checkpoint, registry, entries, timestamps }, trust))
 }
 
 /// Files that every bundle has, whatever its chain.

@@ -12,6 +12,7 @@ use mediation_proto::mediation::ledger::v1::PartKind;
 
 use self::html::Page;
 use super::{
+    EXPORTED_IS_NO_PROOF,
     examination::{Examined, first_seen},
     findings::withheld,
     manifest::TOOL,
@@ -25,6 +26,9 @@ pub(super) fn render(examined: &Examined<'_>) -> String {
     let number = chain_number(examined);
     let mut page = Page::begin(&format!("电子数据证据报告 {}", number.as_deref().unwrap_or("")), STYLE);
     page.title("电子数据证据报告", "多机构矛盾纠纷调解账本 · Evidence report of a multi-agency mediation ledger");
+    if let Some(exported) = &examined.evidence.exported {
+        page.mark(&format!("{}（{EXPORTED_IS_NO_PROOF}）", exported.told()));
+    }
     summary(&mut page, examined, number.as_deref());
     acts::section(&mut page, examined);
     times(&mut page, examined);
@@ -63,12 +67,18 @@ fn summary(page: &mut Page, examined: &Examined<'_>, number: Option<&str>) {
         rows.push(("评判", format!("截至 {} 终了，审计发现 {found} 项", evidence.as_of)));
     }
     rows.push(("未披露内容", format!("{} 个部分（见第六节）", withheld(examined).len())));
+    if let Some(exported) = &evidence.exported {
+        rows.push(("导出", exported.told()));
+    }
     rows.push(("生成程序", TOOL.to_owned()));
     page.heading("一、概要");
     page.facts(&rows);
     page.note(
         "本报告由证据包中的其余文件推出，便于阅读，本身不是证据。证明力在于所附条目、签名、证明与检查点；核验方法见第八节。",
     );
+    if evidence.exported.is_some() {
+        page.note("“导出”及各页水印为导出者自述，无人签名，不是证明；以账本查阅链上的查阅记录（RecordAccessed，目的 EXPORT）为准。");
+    }
 }
 
 fn agencies<'a>(examined: &'a Examined<'_>) -> std::collections::BTreeSet<&'a str> {

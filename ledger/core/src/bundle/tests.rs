@@ -114,6 +114,7 @@ impl Bench {
             chain: CHAIN,
             as_of: Day::parse("2024-12-31").unwrap(),
             withhold: Vec::new(),
+            exported: None,
             policy,
             checkpoint: note,
             registry: self.proved(&self.registry, size),

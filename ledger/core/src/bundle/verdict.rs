@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use super::Exported;
+
 /// One thing that is checked. The order is the order of the lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Check {
@@ -131,12 +133,19 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verdict {
     outcomes: BTreeMap<Check, Outcome>,
+    pub(super) exported: Option<Exported>,
 }
 
 impl Verdict {
     /// Every check with its outcome, in order.
     pub fn lines(&self) -> impl Iterator<Item = (Check, &Outcome)> {
         self.outcomes.iter().map(|(check, outcome)| (*check, outcome))
+    }
+
+    /// Who exported the bundle, as he says himself. No check is about it.
+    #[must_use]
+    pub fn exported(&self) -> Option<&Exported> {
+        self.exported.as_ref()
     }
 
     /// Nothing is wrong with what was checked, and everything that does not depend on the version of the program was.

@@ -139,7 +139,7 @@ def sha256(*pieces):
 
 class Verdict:
     def __init__(self):
-        self.outcomes = {}
+        self.outcomes, self.exported = {}, None
 
     def fail(self, check, cause, place=""):
         assert check in CHECKS and cause in CAUSES
@@ -166,7 +166,7 @@ class Verdict:
             failed = outcome[0] == "failed"
             rows.append({"check": check, "state": outcome[0], "cause": outcome[1] if failed else None,
                          "place": outcome[2] if failed else None, "note": None if failed else outcome[1]})
-        return {"good": self.is_good(), "checks": rows}
+        return {"good": self.is_good(), "exported": self.exported, "checks": rows}
 
     def print(self):
         print("核验通过 ✓ · verified" if self.is_good() else "核验发现问题 ✗ · faults found")
@@ -180,6 +180,9 @@ class Verdict:
             else:
                 zh, en = CAUSES[outcome[1]]
                 print(f"  ✗ {title} {outcome[1]} {zh} · {en}" + (f"：{outcome[2]}" if outcome[2] else ""))
+        if self.exported:
+            print(f"  导出 exported by {told(self.exported)}（导出者自述，不是证明；以查阅记录为准"
+                  " · the exporter's word and no proof; the record of the reading counts）")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -990,6 +993,30 @@ def require(holds):
 # 证据包 · the bundle
 # ---------------------------------------------------------------------------------------------------------------------
 
+MANIFEST = ["format", "tool", "origin", "chain", "as_of", "withhold", "files"]
+
+
+def is_exported(manifest):
+    """导出者自述 · who exported, as he says himself: nobody signs it, and it proves nothing."""
+    exported = manifest["exported"]
+    by = exported["by"]
+    words = [exported["purpose"]] + ([] if by is None else [by["agency"], by["official"], by["role"] or "-"])
+    at = datetime.fromisoformat(exported["at"])
+    return (list(manifest)[6:] == ["exported", "files"] and list(exported) == ["id", "at", "purpose", "by"]
+            and (by is None or list(by) == ["agency", "official", "role"])
+            and (by is None or by["role"] is None or by["role"])
+            and all(re.fullmatch("[A-Za-z0-9_/.:-]{1,256}", word) for word in words)
+            and re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", exported["id"])
+            and at.isoformat() == exported["at"] and exported["at"].endswith("+08:00"))
+
+
+def told(exported):
+    by = exported["by"]
+    who = (f'{by["agency"]} {by["official"]} {by["role"] or "—"}' if by else
+           "账本目录持有人 the holder of the directory")
+    return f'{who}，目的 for {exported["purpose"]}，{exported["at"]}，导出编号 export id {exported["id"]}'
+
+
 class Bundle:
     def __init__(self, files, own, verdict):
         self.files, self.verdict, self.known = files, verdict, set(FIXED)
@@ -1009,7 +1036,8 @@ class Bundle:
             shape = [list(row) == ["name", "bytes", "sha256"] for row in listed]
             well_formed = (
                 json.dumps(manifest, ensure_ascii=False, indent=2) + "\n" == text
-                and list(manifest) == ["format", "tool", "origin", "chain", "as_of", "withhold", "files"]
+                and [name for name in manifest if name != "exported"] == MANIFEST
+                and ("exported" not in manifest or is_exported(manifest))
                 and manifest["format"] == FORMAT and all(shape)
                 and all(one.encode() < other.encode() for one, other in zip(names, names[1:]))
                 and re.fullmatch("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", manifest["chain"])
@@ -1030,7 +1058,7 @@ class Bundle:
             if name != "manifest.json" and name not in names:
                 self.verdict.fail("manifest", "file-unlisted", name)
         self.verdict.passed("manifest", f"{len(names)} 个摘要相符 · digests agree")
-        self.manifest = manifest
+        self.manifest, self.verdict.exported = manifest, manifest.get("exported")
         self.chain = bytes.fromhex(manifest["chain"].replace("-", ""))
 
     def read_trust(self, own):

@@ -6,10 +6,16 @@ use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
 use mediation_domain::calendar::Day;
 use mediation_ledger::{
-    bundle,
+    bundle::{self, Exported, Exporter},
     clock::{Clock as _, SystemClock},
 };
-use mediation_proto::mediation::{ledger::v1::PartKind, types::v1::AccessPurpose};
+use mediation_proto::{
+    derived::{TYPES_ACCESS_PURPOSE, TYPES_ROLE},
+    mediation::{
+        ledger::v1::{PartKind, Reading},
+        types::v1::AccessPurpose,
+    },
+};
 
 use crate::{
     access::{Access, ReadingArguments},
@@ -78,14 +84,20 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let mut withhold: Vec<PartKind> = arguments.withhold.into_iter().map(PartKind::from).collect();
     withhold.sort_unstable_by_key(|kind| *kind as i32);
     withhold.dedup();
-    let wanted = Wanted { chain: arguments.chain, as_of, withhold };
+    let reading = arguments.reading.for_purpose(AccessPurpose::Export);
     let evidence = match arguments.ledger {
-        None => from_directory(&arguments.dir, &wanted)?,
+        None => {
+            // The agency and its official are asked of nobody: whoever has the directory has all of it.
+            let exported =
+                exported(None, &Reading { purpose: Some(AccessPurpose::Export.into()), ..Reading::default() });
+            from_directory(&arguments.dir, &Wanted { chain: arguments.chain, as_of, withhold, exported })?
+        }
         Some(ledger) => {
-            let reading = arguments.reading.for_purpose(AccessPurpose::Export);
             let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
-            let (client, _) = access.connect_reading(&reading).await?;
-            from_ledger(&access.door()?, &client, &wanted).await?
+            let (door, registry, agency) = access.caller().await?;
+            let client = door.client_reading(&agency, &registry, &reading).await?;
+            let exported = exported(Some(&agency), client.reads().unwrap_or(&Reading::default()));
+            from_ledger(&door, &client, &Wanted { chain: arguments.chain, as_of, withhold, exported }).await?
         }
     };
     let bytes = bundle::make(&evidence)?;
@@ -94,4 +106,16 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let verdict = bundle::verify(&bytes, Some(&evidence.policy))?;
     print(&verdict);
     Ok(verdict.is_good())
+}
+
+/// What the bundle says of whoever exports it: the agency as which he calls, and what he tells the ledger of himself.
+fn exported(agency: Option<&str>, reading: &Reading) -> Exported {
+    let purpose = reading.purpose.and_then(|purpose| TYPES_ACCESS_PURPOSE.code(purpose));
+    let by = agency.map(|agency| Exporter {
+        agency: agency.to_owned(),
+        official: reading.reader().to_owned(),
+        role: reading.role.and_then(|role| TYPES_ROLE.code(role)).map(str::to_owned),
+    });
+    let now = SystemClock.now_ms().div_euclid(1_000);
+    Exported::new(*uuid::Uuid::new_v4().as_bytes(), now, purpose.unwrap_or_default(), by)
 }

@@ -50,6 +50,11 @@ impl Page {
         self.element("p", "note", text);
     }
 
+    /// A line that is printed across each page.
+    pub(super) fn mark(&mut self, text: &str) {
+        self.element("p", "mark", text);
+    }
+
     /// Begins a block.
     pub(super) fn begin_block(&mut self, class: &str) {
         self.raw("<section class=\"");

@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use anyhow::{Context as _, Result, ensure};
 use bytes::Bytes;
 use mediation_ledger::{
-    bundle::{self, Outcome, Verdict},
+    bundle::{self, EXPORTED_IS_NO_PROOF, Outcome, Verdict},
     limits::BUNDLE_BYTES_MAX,
 };
 use serde_json::{Value, json};
@@ -56,6 +56,9 @@ pub(crate) fn print(verdict: &Verdict) {
             Outcome::Unchecked { note } => format!("  – {title} {note}"),
         });
     }
+    if let Some(exported) = verdict.exported() {
+        line(format!("  导出 exported by {}（{EXPORTED_IS_NO_PROOF}）", exported.told()));
+    }
 }
 
 /// A verdict as JSON.
@@ -68,5 +71,7 @@ fn to_json(verdict: &Verdict) -> Value {
         };
         json!({"check": check.title().0, "state": state, "cause": cause, "place": place, "note": note})
     });
-    json!({"good": verdict.is_good(), "complete": verdict.is_complete(), "checks": checks.collect::<Vec<_>>()})
+    let checks: Vec<Value> = checks.collect();
+    let exported = verdict.exported();
+    json!({"good": verdict.is_good(), "complete": verdict.is_complete(), "exported": exported, "checks": checks})
 }
