@@ -4,7 +4,7 @@
 //! it breaks, and found by the judge. The checks run in this order, and the first that fails is the answer:
 //!
 //! 1. well-formed: act and header present, every field of its form and within its bounds, everything required given, the
-//!    days of a breach in an order that can be; all violations are reported at once
+//!    days of a breach in an order that can be, exports approved for another official; all violations are reported at once
 //! 2. no content of class S9 (国家秘密)
 //! 3. the caller's kind of agency may record this act
 //! 4. the signer's role may sign it
@@ -16,6 +16,7 @@
 //! 10. an order to freeze, erase or lift, or its counter-signature, is one that this agency may make here
 //! 11. a report of a breach completes an earlier one of the same agency on the chain
 
+mod approval;
 mod breach;
 mod erasing;
 mod form;
@@ -123,6 +124,7 @@ pub fn admit(
     form.occurred_at(occurred_at);
     let told = (form.event(act), form.header(act));
     form.violations.extend(breach::violations(occurred_at, act));
+    form.violations.extend(approval::violations(caller, act));
     let (row, header) = match told {
         (Some(row), Some(header)) if form.violations.is_empty() => (row, header),
         _ => return Err(Refusal::of_fields(Reason::Malformed, form.violations)),

@@ -11,6 +11,7 @@ mod civil;
 pub mod clocks;
 pub mod directory;
 pub mod erasure;
+pub mod exports;
 pub mod figures;
 pub mod history;
 pub mod identity;

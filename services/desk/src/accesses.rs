@@ -32,11 +32,11 @@ use mediation_ledger::{
 use mediation_proto::mediation::{
     ledger::v1::{Act, Reason, act::Family},
     registry::v1::{AccessDenied, RecordAccessed, RegistryAct, registry_act},
-    types::v1::{AccessRefusal, ActHeader, Part, Role, StepRef, VisibilityGrade},
+    types::v1::{AccessPurpose, AccessRefusal, ActHeader, Part, Role, StepRef, VisibilityGrade},
 };
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{reading::Reads, status::Refused};
+use crate::{exports::Exports, reading::Reads, status::Refused};
 
 /// Readings that may wait for their record.
 const QUEUE_MAX: usize = 4_096;
@@ -68,6 +68,7 @@ pub(crate) struct Seen {
 #[derive(Debug)]
 pub(crate) struct Accesses<L, V> {
     recorder: Arc<Recorder<L, V>>,
+    exports: Exports,
     /// Made when somebody reads for the first time.
     queue: OnceLock<mpsc::Sender<Ask>>,
 }
@@ -91,9 +92,10 @@ struct Refusal {
 }
 
 impl<L: Log, V: Vault> Accesses<L, V> {
-    /// Records with this recorder, which may be one that signs for nothing else.
-    pub(crate) fn new(recorder: Arc<Recorder<L, V>>) -> Self {
-        Self { recorder, queue: OnceLock::new() }
+    /// Records with this recorder, which may be one that signs for nothing else. `exports_max` is how many different chains an
+    /// agency may export in a calendar month without an approval.
+    pub(crate) fn new(recorder: Arc<Recorder<L, V>>, exports_max: u64) -> Self {
+        Self { recorder, exports: Exports::new(exports_max), queue: OnceLock::new() }
     }
 
     /// The ledger that is read.
@@ -104,14 +106,32 @@ impl<L: Log, V: Vault> Accesses<L, V> {
     /// Records a reading, durably. Nothing may be shown before.
     ///
     /// # Errors
-    /// No key is held here that may sign it, or it could not be recorded: then nothing may be shown at all.
+    /// No key is held here that may sign it, it could not be recorded, or the agency has exported as much as it may: then nothing
+    /// may be shown at all.
     pub(crate) async fn record(&self, reads: &Reads, chain: ChainId, seen: Vec<Seen>) -> Result<(), Refused> {
         if seen.is_empty() {
             return Ok(());
         }
-        let signer = signer(&self.recorder, &reads.agency)?;
         let now_ms = self.ledger().clock().now_ms();
-        let acts = seen.into_iter().flat_map(|seen| accessed(reads, chain, seen));
+        if reads.purpose != AccessPurpose::Export {
+            return self.write(reads, None, (chain, now_ms), seen).await;
+        }
+        let day = Day::of(now_ms.div_euclid(1_000));
+        let month = self.exports.of(ChainId::accesses(self.ledger().origin(), &reads.agency, &day.month()));
+        let mut month = month.lock().await;
+        let approval = self.exports.may(self.ledger(), &mut month, reads, (chain, day)).await?;
+        self.write(reads, approval, (chain, now_ms), seen).await
+    }
+
+    async fn write(
+        &self,
+        reads: &Reads,
+        approval: Option<EventId>,
+        (chain, now_ms): (ChainId, i64),
+        seen: Vec<Seen>,
+    ) -> Result<(), Refused> {
+        let signer = signer(&self.recorder, &reads.agency)?;
+        let acts = seen.into_iter().flat_map(|seen| accessed(reads, approval, chain, seen));
         let acts = acts.map(|act| submitted(self.ledger().origin(), &signer, &reads.agency, act, now_ms)).collect();
         let (answer, answered) = oneshot::channel();
         let asked = self.queue().try_send(Ask::Record { acts, answer });
@@ -274,7 +294,7 @@ fn not_recorded(why: Reason, cause: &str) -> Refused {
 }
 
 /// The records of one grade; more than one when the acts are too many for a list.
-fn accessed(reads: &Reads, chain: ChainId, seen: Seen) -> Vec<registry_act::Act> {
+fn accessed(reads: &Reads, approval: Option<EventId>, chain: ChainId, seen: Seen) -> Vec<registry_act::Act> {
     let Seen { grade, parts, acts, rules, disclosure } = seen;
     let rule = joined(&rules);
     let record = |acts: &[EventId]| {
@@ -292,6 +312,7 @@ fn accessed(reads: &Reads, chain: ChainId, seen: Seen) -> Vec<registry_act::Act>
             disclosure: disclosure.as_ref().map(step),
             trial_bench: (reads.role == Role::Judge).then_some(true),
             legal_basis: reads.legal_basis.clone(),
+            approval: approval.as_ref().map(step),
         })
     };
     if acts.is_empty() { vec![record(&[])] } else { acts.chunks(LIST_LENGTH_MAX).map(record).collect() }

@@ -12,6 +12,7 @@ mod denied;
 pub mod desk;
 mod disclosure;
 mod even;
+pub mod exports;
 pub mod health;
 pub mod judgement;
 pub mod listener;

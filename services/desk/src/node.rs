@@ -37,6 +37,7 @@ use crate::{
     caller,
     chains::Audience,
     denied::{Denials, Denied},
+    exports::EXPORTS_PER_MONTH_MAX,
     quota::{Quota, Quotas},
     reading::Reads,
     relay::Relay,
@@ -58,11 +59,13 @@ pub struct Scope {
     pub chains: bool,
     /// What each agency may ask of the process; as much as it likes without it.
     pub quota: Option<Quota>,
+    /// Different chains that each agency may export in a calendar month without an approval.
+    pub exports_max: u64,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { desks: None, agencies: None, chains: true, quota: None }
+        Self { desks: None, agencies: None, chains: true, quota: None, exports_max: EXPORTS_PER_MONTH_MAX }
     }
 }
 
@@ -123,8 +126,10 @@ impl<L: Log, V: Vault> Node<L, V> {
         scope: Scope,
     ) -> Arc<Self> {
         let (accesses, relay) = match readings {
-            Readings::Here(recorder) => (Accesses::new(recorder), None),
-            Readings::Elsewhere(vault) => (Accesses::new(Arc::clone(&recorder)), Some(Relay::new(vault))),
+            Readings::Here(recorder) => (Accesses::new(recorder, scope.exports_max), None),
+            Readings::Elsewhere(vault) => {
+                (Accesses::new(Arc::clone(&recorder), scope.exports_max), Some(Relay::new(vault)))
+            }
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
         let (registries, denials) = (Registries::default(), Denials::default());

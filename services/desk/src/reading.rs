@@ -4,6 +4,7 @@ use mediation_domain::{
     admit::{Caller, Violation},
     calendar::Day,
     directory::Directory,
+    history::EventId,
     limits::{REFERENCE_BYTES_MAX, STRING_BYTES_MAX},
     visibility::Reader,
 };
@@ -24,6 +25,8 @@ pub(crate) struct Reads {
     pub(crate) purpose: AccessPurpose,
     pub(crate) legal_basis: Option<String>,
     grid: Option<String>,
+    /// Approval by which he exports.
+    pub(crate) approval: Option<EventId>,
 }
 
 impl Reads {
@@ -46,11 +49,12 @@ impl Reads {
         let purpose = purpose(reading.purpose, &mut violations);
         let legal_basis = text("reading.legal_basis", reading.legal_basis, STRING_BYTES_MAX, &mut violations);
         let grid = text("reading.grid", reading.grid, REFERENCE_BYTES_MAX, &mut violations);
+        let approval = approval(reading.approval, &mut violations);
         let (Some(reader), Some(purpose), true) = (reader, purpose, violations.is_empty()) else {
             return Err(Refused::malformed(violations));
         };
         let (agency, kind) = (caller.agency.clone(), caller.kind);
-        let reads = Self { agency, kind, reader, role, purpose, legal_basis, grid };
+        let reads = Self { agency, kind, reader, role, purpose, legal_basis, grid, approval };
         if is_party { Ok(reads) } else { reads.entitled(reading.role.is_some(), directory, now_s) }
     }
 
@@ -135,6 +139,16 @@ fn purpose(said: Option<i32>, violations: &mut Vec<Violation>) -> Option<AccessP
         violations.push(violation("reading.purpose", "must say for which purpose", "应填写查阅目的"));
     }
     purpose
+}
+
+fn approval(said: Option<String>, violations: &mut Vec<Violation>) -> Option<EventId> {
+    let said = said?;
+    let id = EventId::parse(&said);
+    if id.is_none() {
+        let zh = "应为行为编号：UUID，36 个字符，小写并带连字符";
+        violations.push(violation("reading.approval", "must be an event id: a UUID, lower case with hyphens", zh));
+    }
+    id
 }
 
 /// A text that stands in a record: neither empty nor longer than its field, without control characters.
@@ -223,6 +237,7 @@ mod tests {
             Reading { role: Some(99), ..by("CT-LP/P-1", None) },
             Reading { legal_basis: Some(long), ..by("CT-LP/P-1", None) },
             Reading { grid: Some("\n".to_owned()), ..by("CT-LP/P-1", None) },
+            Reading { approval: Some("x".to_owned()), ..by("CT-LP/P-1", None) },
         ] {
             assert_eq!(role_of(reading.clone(), &nobody), Err(Reason::Malformed), "{reading:?}");
         }

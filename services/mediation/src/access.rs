@@ -53,6 +53,9 @@ pub(crate) struct ReadingArguments {
     /// 网格员所在网格 · Grid of a grid worker
     #[arg(long, value_name = "GRID")]
     grid: Option<String>,
+    /// 导出批准的行为编号，见 ExportApproved · Event id of the approval by which he exports, see ExportApproved
+    #[arg(long, value_name = "EVENT_ID")]
+    approval: Option<String>,
 }
 
 impl ReadingArguments {
@@ -70,6 +73,7 @@ impl ReadingArguments {
             purpose: Some(self.purpose.unwrap_or(usual).into()),
             legal_basis: self.legal_basis.clone(),
             grid: self.grid.clone(),
+            approval: self.approval.clone(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use mediation_desk::quota::Quota;
+use mediation_desk::{exports::EXPORTS_PER_MONTH_MAX, quota::Quota};
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -39,6 +39,8 @@ pub(crate) struct Config {
     pub(crate) state: Option<PathBuf>,
     /// What each agency may ask of this process.
     pub(crate) quotas: QuotasConfig,
+    /// What each agency may export.
+    pub(crate) exports: ExportsConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// The KurrentDB cluster that the log is on; the log is embedded unless this is there.
@@ -192,6 +194,14 @@ impl QuotasConfig {
     }
 }
 
+/// What each agency may export. It counts in the process that holds the vault.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ExportsConfig {
+    /// Different chains in a calendar month; beyond them an export names an approval of a head of the agency.
+    pub(crate) chains_per_month_max: u64,
+}
+
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -291,6 +301,7 @@ impl Default for Config {
             vault: None,
             health: None,
             quotas: QuotasConfig::default(),
+            exports: ExportsConfig::default(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             log_http: LogHttpConfig::default(),
@@ -316,6 +327,12 @@ const REQUESTS_PER_SECOND: u32 = 4_000;
 /// What the counters of a busy agency take in. Who tries numbers to find the one behind a pseudonym gets no further in a day than
 /// the births of a few months in one county.
 const SUBJECTS_PER_MINUTE: u32 = 60;
+
+impl Default for ExportsConfig {
+    fn default() -> Self {
+        Self { chains_per_month_max: EXPORTS_PER_MONTH_MAX }
+    }
+}
 
 impl Default for LogConfig {
     fn default() -> Self {

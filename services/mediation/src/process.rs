@@ -110,6 +110,7 @@ impl Process {
             agencies: config.agencies.clone(),
             chains: serves_some || config.roles.contains(&Role::Audit) || config.roles.contains(&Role::Vault),
             quota: config.quotas.quota(),
+            exports_max: config.exports.chains_per_month_max,
         };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);

@@ -169,6 +169,10 @@ impl Desks {
             data.remove("earlier");
             data.iter_mut().filter(|(name, _)| name.ends_with("_on")).for_each(|(_, day)| *day = json!("2024-03-01"));
         }
+        // Nobody approves his own exports, nor those of another agency.
+        if row.event == "ExportApproved" {
+            data.insert("reader".to_owned(), json!(format!("{}/S-2", self.agency(kind))));
+        }
         Notation { header, data }
     }
 

@@ -20,6 +20,8 @@ mod documents;
 #[cfg(test)]
 mod erasure;
 #[cfg(test)]
+mod exports;
+#[cfg(test)]
 mod figures;
 #[cfg(test)]
 mod golden;

@@ -96,7 +96,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
             let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
             let (door, registry, agency) = access.caller().await?;
             let client = door.client_reading(&agency, &registry, &reading).await?;
-            let exported = exported(Some(&agency), client.reads().unwrap_or(&Reading::default()));
+            let exported = exported(Some(&agency), &client.reads().cloned().unwrap_or_default());
             from_ledger(&door, &client, &Wanted { chain: arguments.chain, as_of, withhold, exported }).await?
         }
     };

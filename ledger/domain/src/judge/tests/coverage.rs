@@ -562,12 +562,13 @@ const SCENARIOS: &[Scenario] = &[
         &[],
     ),
     (
-        "a breach that is reported, then completed, and an impact assessment run no clock",
+        "a breach that is reported, then completed, an impact assessment and an approval of exports run no clock",
         "2024-12-31",
         r#"
         2024-03-01 ZC-ZS REG BreachReported {"incident": ["LEAK"], "discovered_on": "2024-03-01", "data_kinds": ["CONTACT"]}
         2024-03-04 ZC-ZS HEAD BreachReported {"earlier": {"step": 1}, "authority_notified_on": "2024-03-04"}
         2024-03-05 ZC-ZS HEAD ImpactAssessed {"occasions": ["SENSITIVE"], "risk": "LEVEL_3", "lawful_necessary": true}
+        2024-03-06 ZC-ZS HEAD ExportApproved {"reader": "ZC-ZS/REG-1", "chains_max": 5, "until_on": "2024-12-31"}
         "#,
         &[],
         &[],
