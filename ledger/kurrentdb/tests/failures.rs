@@ -403,7 +403,7 @@ async fn a_first_connect_that_failed_heals_when_the_server_comes_up() {
     let port = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let options = KurrentOptions {
-        append_timeout: Duration::from_secs(1),
+        append_timeout: Duration::from_secs(5),
         ..KurrentOptions::new(format!("esdb://{address}?tls=false"))
     };
     let log = KurrentLog::open(options).await.unwrap();
