@@ -68,8 +68,16 @@ impl Exports {
         reads: &Reads,
         (chain, day): (ChainId, Day),
     ) -> Result<Option<EventId>, Refused> {
-        let Month { fold, exported } = month;
-        for entry in ledger.catch_up(fold).await? {
+        let read = match ledger.catch_up(&mut month.fold).await {
+            Ok(read) => read,
+            // It may have been read in part: the next one who exports begins anew, and counts them all.
+            Err(error) => {
+                *month = Month::from(month.fold.chain());
+                return Err(error.into());
+            }
+        };
+        let exported = &mut month.exported;
+        for entry in read {
             if let Ok(recorded) = &entry.outcome {
                 exported.apply(recorded);
             }
