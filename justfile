@@ -71,6 +71,10 @@ golden-unchanged:
 bench-judge *options:
     cargo bench --locked --package mediation-tests --bench judge -- {{options}}
 
+# What an agency that floods at ten times its quota costs the others: seven pairs of runs, in turn, on a quiet machine.
+fairness: release
+    MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench fairness
+
 # Every bench once, without timing it: it runs, and what it asserts holds.
 bench-smoke:
     cargo test --quiet --locked --package mediation-tests --benches

@@ -4,7 +4,7 @@
 //! record and read at their own pace, and the bench prints the 99th percentile of their answers in both runs, its ratio, and the
 //! median of the ratios. What the flood is told counts as well: everything beyond the quota is refused.
 //!
-//! `cargo bench -p mediation-tests --bench fairness`; without `--bench` one short pair, to see that it runs.
+//! `just fairness`; without `--bench` one short pair, to see that it runs.
 
 #![expect(
     clippy::print_stdout,
