@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mediation_client::{HiddenEntry, ToldAct, VerifiedChain};
-use mediation_domain::{calendar::Day, catalogue};
+use mediation_domain::{calendar::Day, catalogue, wording};
 use mediation_ledger::{chain::Revision, ledger::CheckedEntry, merkle::LeafIndex, registry::Registry};
 use mediation_proto::{
     derived::{TYPES_ROLE, TYPES_VISIBILITY_GRADE},
@@ -112,7 +112,7 @@ fn judgement(judgement: &Judgement, entries: &[(LeafIndex, CheckedEntry)], regis
         line(format!(
             "    {from} → {to}（{mode}，{}）：应于 {due} 前答复；{} {answered}{late}",
             act(handoff.proposal_revision),
-            answer(&handoff.answer)
+            wording::handoff_answer(&handoff.answer)
         ));
     }
     clocks(&judgement.clocks, registry);
@@ -143,7 +143,7 @@ fn clocks(clocks: &[Clock], registry: &Registry) {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for clock in clocks {
         let obliged = clock.obliged.as_deref().map_or_else(|| "当事人".to_owned(), |agency| name(agency, registry));
-        let state = format!("{}{}", state(&clock.state), late(clock.days_late));
+        let state = format!("{}{}", wording::clock_state(&clock.state), late(clock.days_late));
         let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "—".to_owned());
         rows.push(vec![
             clock.id.clone(),
@@ -175,7 +175,7 @@ fn findings(findings: &[Finding], entries: &[(LeafIndex, CheckedEntry)], registr
         line(format!(
             "    {} [{}] {} {place}{clock}{late}{cleared}",
             finding.code,
-            severity(&finding.severity),
+            wording::severity(&finding.severity),
             finding.agency.as_deref().map(|agency| name(agency, registry)).unwrap_or_default()
         ));
         line(format!("      {} 依据：{}", finding.zh, finding.article));
@@ -196,37 +196,4 @@ fn place(revision: u64, entries: &[(LeafIndex, CheckedEntry)]) -> String {
 
 fn late(days: u64) -> String {
     if days == 0 { String::new() } else { format!("，逾期 {days} 天") }
-}
-
-fn state(code: &str) -> &str {
-    match code {
-        "MET" => "按期",
-        "LATE" => "逾期完成",
-        "VOID" => "失效",
-        "OPEN" => "进行中",
-        "LAPSED" => "已过期未行使",
-        "RESTARTED" => "重新起算",
-        other => other,
-    }
-}
-
-fn answer(code: &str) -> &str {
-    match code {
-        "ACCEPTED" => "已接收",
-        "RETURNED" => "已退回",
-        "RECALLED" => "已撤回",
-        "TIMED_OUT" => "逾期未答复",
-        "OPEN" => "待答复",
-        other => other,
-    }
-}
-
-fn severity(code: &str) -> &str {
-    match code {
-        "C" => "严重",
-        "M" => "较重",
-        "m" => "轻微",
-        "O" => "提示",
-        other => other,
-    }
 }

@@ -1,13 +1,11 @@
 //! Who did what, when.
 
 use mediation_domain::{
-    catalogue::{self, FieldRow, FieldType},
+    catalogue,
     history::Recorded,
+    wording::{self, Names},
 };
-use mediation_proto::{
-    derived::TYPES_ROLE,
-    fields::{Fields, Value},
-};
+use mediation_proto::derived::TYPES_ROLE;
 
 use super::{Page, instant, name};
 use crate::{
@@ -92,71 +90,19 @@ fn head(examined: &Examined<'_>, entry: &CheckedEntry, index: u64) -> Vec<(Strin
 /// Fields of the act that are disclosed, by their Chinese titles.
 fn told(examined: &Examined<'_>, recorded: &Recorded) -> Vec<(String, String)> {
     let Some((kind, fields)) = recorded.act.event() else { return Vec::new() };
-    rows(examined, fields, &catalogue::row(kind).fields)
+    wording::facts(examined, fields, &catalogue::row(kind).fields)
 }
 
-fn rows(examined: &Examined<'_>, message: &dyn Fields, fields: &[FieldRow]) -> Vec<(String, String)> {
-    let row = |field: &FieldRow| {
-        let count = message.count(field.number);
-        let values = (0..count).filter_map(|at| message.value(field.number, at));
-        let values: Vec<String> = values.map(|value| written(examined, field, value)).collect();
-        let separator = if matches!(field.ty, FieldType::Record(_)) { "\n" } else { "、" };
-        (!values.is_empty()).then(|| (field.zh.clone(), values.join(separator)))
-    };
-    fields.iter().filter_map(row).collect()
-}
-
-fn written(examined: &Examined<'_>, field: &FieldRow, value: Value<'_>) -> String {
-    match value {
-        Value::Bool(value) => if value { "是" } else { "否" }.to_owned(),
-        Value::Int(value) if matches!(field.ty, FieldType::Money) => {
-            format!("{}.{:02} 元", value / 100, value % 100)
-        }
-        Value::Int(value) => value.to_string(),
-        Value::Text(text) if matches!(field.ty, FieldType::Agency) => match name(examined, text) {
-            known if known == text => known,
-            known => format!("{known}（{text}）"),
-        },
-        Value::Text(text) if matches!(field.ty, FieldType::StepRef) => step(examined, text),
-        Value::Text(text) => text.to_owned(),
-        Value::Enum(number) => match field.ty {
-            FieldType::Enum(list) => {
-                catalogue::zh_of_number(list, number).map_or_else(|| number.to_string(), str::to_owned)
-            }
-            FieldType::String
-            | FieldType::Text
-            | FieldType::Date
-            | FieldType::DateTime
-            | FieldType::Bool
-            | FieldType::Int
-            | FieldType::Money
-            | FieldType::Agency
-            | FieldType::Person
-            | FieldType::StepRef
-            | FieldType::Obligation
-            | FieldType::Document
-            | FieldType::Record(_) => number.to_string(),
-        },
-        Value::Message(message) => composite(examined, message),
+impl Names for Examined<'_> {
+    fn agency(&self, id: &str) -> Option<String> {
+        self.registry.directory().agency(id).map(|agency| agency.name.clone())
     }
-}
 
-fn composite(examined: &Examined<'_>, message: &dyn Fields) -> String {
-    match catalogue::record(message.info()) {
-        Some(record) => {
-            let rows = rows(examined, message, &record.fields).into_iter();
-            rows.map(|(name, value)| format!("{name}：{value}")).collect::<Vec<_>>().join("；")
-        }
-        // What is no record of the catalogue is a reference to an earlier act.
-        None => message.text("event_id").map(|id| step(examined, id)).unwrap_or_default(),
+    /// As the report numbers it.
+    fn act(&self, event_id: &str) -> Option<String> {
+        let is_it = |entry: &&CheckedEntry| {
+            entry.statement.as_ref().is_some_and(|statement| statement.event_id.to_string() == event_id)
+        };
+        self.entries.iter().find(is_it).map(|entry| format!("第 {} 项「{}」", entry.revision.0 + 1, title(entry)))
     }
-}
-
-/// An earlier act, as the report numbers it.
-fn step(examined: &Examined<'_>, event_id: &str) -> String {
-    let found = examined
-        .entries
-        .iter()
-        .find(|entry| entry.statement.as_ref().is_some_and(|statement| statement.event_id.to_string() == event_id));
-    found.map_or_else(|| event_id.to_owned(), |entry| format!("第 {} 项「{}」", entry.revision.0 + 1, title(entry)))
 }

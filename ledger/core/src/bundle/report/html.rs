@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use mediation_domain::wording::is_hidden;
+
 /// A page under way.
 #[derive(Debug)]
 pub(super) struct Page {
@@ -130,7 +132,7 @@ impl Page {
                 '"' => self.raw("&quot;"),
                 '\'' => self.raw("&#39;"),
                 '\n' => self.raw("<br>"),
-                letter if letter.is_control() || is_hidden(letter) => {
+                letter if is_hidden(letter) => {
                     // Writing to memory cannot fail.
                     write!(self.html, "[U+{:04X}]", u32::from(letter)).unwrap_or_default();
                 }
@@ -142,11 +144,6 @@ impl Page {
 
 /// Hex digits from which on a text counts as a digest.
 const DIGEST_CHARS: usize = 32;
-
-/// Marks that turn the direction of text, and letters of no width.
-fn is_hidden(letter: char) -> bool {
-    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
-}
 
 #[cfg(test)]
 mod tests {

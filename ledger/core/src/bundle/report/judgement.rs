@@ -2,8 +2,8 @@
 
 use mediation_domain::{
     catalogue,
-    clocks::ClockState,
     judge::{ClockRun, Finding, FindingState, Handoff, Judgement},
+    wording,
 };
 
 use super::{Page, name};
@@ -61,13 +61,7 @@ fn leads_and_handoffs(page: &mut Page, examined: &Examined<'_>, judgement: &Judg
 }
 
 fn handoff(examined: &Examined<'_>, handoff: &Handoff) -> Vec<String> {
-    let answer = match handoff.answer.code() {
-        "ACCEPTED" => "已接收",
-        "RETURNED" => "已退回",
-        "RECALLED" => "已撤回",
-        "TIMED_OUT" => "逾期未答复",
-        _ => "待答复",
-    };
+    let answer = wording::handoff_answer(handoff.answer.code());
     vec![
         act(Some(handoff.proposal)),
         catalogue::zh("HandoffMode", handoff.mode).unwrap_or(handoff.mode).to_owned(),
@@ -80,14 +74,7 @@ fn handoff(examined: &Examined<'_>, handoff: &Handoff) -> Vec<String> {
 }
 
 fn clock(examined: &Examined<'_>, run: &ClockRun) -> Vec<String> {
-    let state = match run.state {
-        ClockState::Met => "按期",
-        ClockState::Late => "逾期完成",
-        ClockState::Void => "失效",
-        ClockState::Open => "进行中",
-        ClockState::Lapsed => "已过期未行使",
-        ClockState::Early => "未满期即终止",
-    };
+    let state = wording::clock_state(run.state.code());
     let late = days(run.days_late);
     vec![
         run.id.to_owned(),
