@@ -22,7 +22,7 @@ use mediation_proto::{
         types::v1::{AgencyKind, IdKind},
     },
 };
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use crate::{
@@ -408,6 +408,38 @@ pub enum ClientError {
     /// The ledger's answer lacks something.
     #[error("the answer lacks its {0}")]
     Incomplete(&'static str),
+}
+
+/// What a ledger says when it refuses, or is away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// Reason, as `docs/errors.md` lists it; empty for a failure of the connection.
+    pub reason: String,
+    /// What is wrong and what to do, in Chinese; in English where the ledger gave no Chinese.
+    pub zh: String,
+    /// The same in English.
+    pub en: String,
+    /// Id by which the operator finds the request.
+    pub request_id: Option<String>,
+    /// The same call may succeed later.
+    pub is_away: bool,
+}
+
+impl ClientError {
+    /// What the ledger said; none when it is not the ledger that failed the call.
+    #[must_use]
+    pub fn told(&self) -> Option<Told> {
+        let Self::Status(status) = self else { return None };
+        let en = status.message().to_owned();
+        let localized = status.get_details_localized_message().map(|localized| localized.message);
+        Some(Told {
+            reason: status.get_details_error_info().map(|info| info.reason).unwrap_or_default(),
+            zh: localized.unwrap_or_else(|| en.clone()),
+            en,
+            request_id: status.get_details_request_info().map(|request| request.request_id),
+            is_away: [Code::Unavailable, Code::ResourceExhausted, Code::DeadlineExceeded].contains(&status.code()),
+        })
+    }
 }
 
 #[cfg(test)]

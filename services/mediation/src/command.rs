@@ -5,6 +5,7 @@ pub(crate) mod chain;
 pub(crate) mod city;
 pub(crate) mod clock;
 pub(crate) mod config;
+pub(crate) mod console;
 pub(crate) mod demo;
 pub(crate) mod erase;
 pub(crate) mod export;
@@ -35,6 +36,7 @@ pub(crate) mod witness;
 
 use mediation_client::ClientError;
 use mediation_gateway::reader::Unread;
+use tokio::signal::unix::{SignalKind, signal};
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -49,6 +51,16 @@ pub(crate) const AWAY: u8 = 4;
 
 /// Trouble on this machine.
 pub(crate) const TROUBLE: u8 = 5;
+
+/// Resolves when the operator, or the machine, asks the program to end.
+pub(crate) async fn interrupted() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
 
 /// Exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {

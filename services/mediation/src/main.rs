@@ -1,6 +1,7 @@
 //! The mediation ledger, one binary: it founds, serves, records, shows, replays and verifies.
 
 mod access;
+mod auditing;
 mod backend;
 #[cfg(feature = "kurrentdb")]
 mod cluster;
@@ -79,6 +80,8 @@ enum Command {
     Record(command::record::Arguments),
     /// 查看一条链：行为、期限、发现 · Show a chain: acts, clocks, findings
     Chain(command::chain::Arguments),
+    /// 审计控制台：在浏览器中查阅、回放、核验 · The auditors' console: read, replay and verify in a browser
+    Console(command::console::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
     AccessLog(command::access_log::Arguments),
     /// 由证件号生成当事人假名：从标准输入读取，不留存 · Pseudonym of a person, from the number of an identity document on standard input, which is kept nowhere
@@ -144,6 +147,7 @@ fn main() -> ExitCode {
             Command::Demo(arguments) => command::demo::run(arguments).await,
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
+            Command::Console(arguments) => command::console::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
             Command::SubjectRef(arguments) => command::subject_ref::run(arguments).await,
             Command::Mirror(arguments) => command::mirror::run(arguments).await,

@@ -258,7 +258,8 @@ async fn ended(task: Option<&mut JoinHandle<Result<()>>>) -> Result<Result<()>, 
     }
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
+/// Resolves when a stop is told.
+pub(crate) async fn stopped(mut stop: watch::Receiver<bool>) {
     // An error says that the process is gone; that is a stop as well.
     drop(stop.wait_for(|stop| *stop).await);
 }

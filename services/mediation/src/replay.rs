@@ -179,6 +179,16 @@ impl TemporaryLedger {
         Replaying { door: &self.door, registry: &self.registry, clock: Some(&self.clock), progress }.run(case).await
     }
 
+    /// The way into it.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// Its clock, which follows the cases.
+    pub(crate) fn clock(&self) -> Arc<ManualClock> {
+        Arc::clone(&self.clock)
+    }
+
     /// The registry of the ledger.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry

@@ -14,6 +14,8 @@ mod catalogue;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod console;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod documents;
@@ -25,6 +27,8 @@ mod exports;
 mod figures;
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod http;
 #[cfg(test)]
 mod keys;
 #[cfg(test)]

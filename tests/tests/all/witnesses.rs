@@ -3,8 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -26,6 +25,7 @@ use tempfile::TempDir;
 
 use crate::{
     bundle::{script_verdict, verdict},
+    http::{Answer, ask},
     served::{Served, chain_id, copy, event_id, mediation, registration},
 };
 
@@ -34,38 +34,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 const CENTERS: [&str; 7] =
     ["court", "procuratorate", "petition", "mediation", "justice", "legal-service", "psychology"];
-
-/// An answer over HTTP.
-struct Answer {
-    status: u16,
-    headers: String,
-    body: Vec<u8>,
-}
-
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).unwrap()
-    }
-}
-
-/// Sends one request and reads its answer to the end of the connection.
-fn ask(address: &str, method: &str, path: &str, body: &[u8]) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let length = body.len();
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
-    )
-    .unwrap();
-    stream.write_all(body).unwrap();
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let at = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let headers = String::from_utf8(answer[..at].to_vec()).unwrap().to_lowercase();
-    let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, headers, body: answer[at + 4..].to_vec() }
-}
 
 fn get(address: &str, path: &str) -> Answer {
     ask(address, "GET", path, &[])

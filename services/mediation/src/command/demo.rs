@@ -1,13 +1,22 @@
 //! `mediation demo`: a ledger from nothing, three real disputes, and the proof.
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 use clap::Args;
 use mediation_domain::case::Case;
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::{
-    command::verify::{Report, verify},
+    access::ReadingArguments,
+    auditing,
+    command::{
+        interrupted,
+        verify::{Report, verify},
+    },
     output::{self, line},
+    process::stopped,
     replay::{BUILT_IN, History, Outcome, TemporaryLedger},
     view,
 };
@@ -16,8 +25,14 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
     /// 以 JSON 输出 · Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "console")]
     json: bool,
+    /// 重放后在浏览器中查阅，直到按 Ctrl-C · Serve the auditors' console afterwards, until Ctrl-C
+    #[arg(long)]
+    console: bool,
+    /// 控制台监听地址，仅限本机 · Address of the console, of this machine alone
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7080", requires = "console")]
+    listen: SocketAddr,
 }
 
 /// Shows the whole line.
@@ -35,7 +50,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let steps: usize = cases.iter().map(|case| case.steps.len()).sum();
     let bar = output::progress(steps as u64, "登记 record");
     let mut outcomes: Vec<Outcome> = Vec::new();
-    let mut note = String::new();
+    let (mut note, mut chains) = (String::new(), Vec::new());
     for case in &cases {
         let replayed = ledger.replay(case, &|| bar.inc(1)).await?;
         bar.suspend(|| {
@@ -46,6 +61,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
             }
         });
         note.clone_from(&replayed.chain.note);
+        chains.push(format!("{} {}：{}", case.case, case.title_zh, replayed.id));
         let history = History { original: case, case: case.clone(), mutation: None };
         let outcome = history.outcome(&replayed.replay);
         let verdict = if outcome.matches { "与案例预期完全一致 ✓" } else { "与案例预期不一致 ✗" };
@@ -57,6 +73,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     say(String::new());
     say("检查点（C2SP 签名注记）".to_owned());
     note.trim_end().lines().for_each(|text| say(format!("  {text}")));
+    if arguments.console {
+        show(&ledger, arguments.listen, &chains).await?;
+    }
     let path = ledger.path();
     let directory = ledger.stop().await?;
     let report = verify(&path, &|_| {})?;
@@ -72,4 +91,24 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         line(if good { "演示完成：全部相符。" } else { "演示完成：存在不符，见上。" });
     }
     Ok(good)
+}
+
+/// Serves the console, with a seat for each agency, until the operator has seen enough.
+async fn show(ledger: &TemporaryLedger, listen: SocketAddr, chains: &[String]) -> Result<()> {
+    let (door, registry) = (ledger.door().clone(), ledger.registry());
+    let auditor = door.auditor(registry)?;
+    let mut seats = vec![auditing::seat(&door, registry, &auditor, &ReadingArguments::default()).await?];
+    for (agency, _) in registry.directory().iter().filter(|(agency, _)| *agency != auditor) {
+        seats.push(auditing::seat(&door, registry, agency, &ReadingArguments::of_a_clerk()).await?);
+    }
+    let (stop, stopping) = watch::channel(false);
+    let served = auditing::serve(listen, door, seats, ledger.clock(), stopped(stopping)).await?;
+    line("");
+    line(format!("审计控制台 · the auditors' console: {}", served.invitation));
+    chains.iter().for_each(|chain| line(format!("  {chain}")));
+    line("按 Ctrl-C 结束 · Ctrl-C ends it");
+    interrupted().await?;
+    stop.send_replace(true);
+    served.task.await?;
+    Ok(())
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use mediation_domain::calendar::Day;
 use mediation_ledger::{
     bundle::{self, Exported, Exporter},
-    clock::{Clock as _, SystemClock},
+    clock::{Clock, SystemClock},
 };
 use mediation_proto::{
     derived::{TYPES_ACCESS_PURPOSE, TYPES_ROLE},
@@ -88,15 +88,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let evidence = match arguments.ledger {
         None => {
             // The agency and its official are asked of nobody: whoever has the directory has all of it.
-            let exported =
-                exported(None, &Reading { purpose: Some(AccessPurpose::Export.into()), ..Reading::default() });
+            let exported = exported(
+                None,
+                &Reading { purpose: Some(AccessPurpose::Export.into()), ..Reading::default() },
+                &SystemClock,
+            );
             from_directory(&arguments.dir, &Wanted { chain: arguments.chain, as_of, withhold, exported })?
         }
         Some(ledger) => {
             let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
             let (door, registry, agency) = access.caller().await?;
             let client = door.client_reading(&agency, &registry, &reading).await?;
-            let exported = exported(Some(&agency), &client.reads().cloned().unwrap_or_default());
+            let exported = exported(Some(&agency), &client.reads().cloned().unwrap_or_default(), &SystemClock);
             from_ledger(&door, &client, &Wanted { chain: arguments.chain, as_of, withhold, exported }).await?
         }
     };
@@ -109,13 +112,13 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
 }
 
 /// What the bundle says of whoever exports it: the agency as which he calls, and what he tells the ledger of himself.
-fn exported(agency: Option<&str>, reading: &Reading) -> Exported {
+pub(crate) fn exported(agency: Option<&str>, reading: &Reading, clock: &dyn Clock) -> Exported {
     let purpose = reading.purpose.and_then(|purpose| TYPES_ACCESS_PURPOSE.code(purpose));
     let by = agency.map(|agency| Exporter {
         agency: agency.to_owned(),
         official: reading.reader().to_owned(),
         role: reading.role.and_then(|role| TYPES_ROLE.code(role)).map(str::to_owned),
     });
-    let now = SystemClock.now_ms().div_euclid(1_000);
+    let now = clock.now_ms().div_euclid(1_000);
     Exported::new(*uuid::Uuid::new_v4().as_bytes(), now, purpose.unwrap_or_default(), by)
 }

@@ -17,7 +17,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-projections", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-desk", &["mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"]),
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),
-    ("mediation-gateway", &["mediation-ledger", "mediation-projections"]),
+    (
+        "mediation-gateway",
+        &["mediation-client", "mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"],
+    ),
     ("mediation-pkcs11", &["mediation-ledger"]),
     ("mediation-fuzz", &["mediation-ledger"]),
 ];

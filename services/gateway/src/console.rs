@@ -1,0 +1,155 @@
+//! The auditors' console (审计控制台): a dispute's whole way through the agencies, page by page, in a browser.
+//!
+//! ```text
+//! browser ─ session ─ seat: an official of an agency, with that agency's own client ─ gRPC ─ the ledger decides, and records
+//!                                                                                  └ every answer verified before it is shown
+//! ```
+//!
+//! The console is a client like any other. It holds no key of the log and no vault; what a reader sees was decided, and the
+//! reading recorded, where the vault is. Pages work without scripts; scripts only move the slider without a new page, and
+//! verify the chain once more in the reader's own browser.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Response},
+    routing::{get, post},
+};
+use mediation_client::Client;
+use mediation_domain::calendar::Day;
+use mediation_ledger::{chain::ChainId, clock::Clock};
+
+mod accesses;
+mod asset;
+mod chain;
+mod failure;
+mod frame;
+mod home;
+mod integrity;
+mod lanes;
+mod login;
+mod paths;
+mod proof;
+mod session;
+
+use self::{failure::Failure, session::Sessions};
+
+/// An official of an agency who reads in the console, with his agency's client.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Agency id.
+    pub agency: String,
+    /// Public name of the agency.
+    pub name: String,
+    /// The official, as the records of his readings name him.
+    pub official: String,
+    /// His role, in Chinese; empty for the one that sees least.
+    pub role: String,
+    /// The agency's client, which reads for him.
+    pub client: Client,
+}
+
+/// Makes evidence bundles.
+pub trait Evidence: Send + Sync + 'static {
+    /// The bundle of a chain, as the reader of a seat may export it.
+    ///
+    /// # Errors
+    /// What the reader is told, in Chinese and English.
+    fn bundle(&self, seat: &Seat, chain: ChainId, as_of: Day) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
+}
+
+/// A console.
+#[derive(Debug)]
+pub struct Console<E> {
+    seats: Vec<Seat>,
+    code: String,
+    clock: Arc<dyn Clock>,
+    evidence: E,
+    sessions: Sessions,
+}
+
+impl<E: Evidence> Console<E> {
+    /// A console with these seats. Who knows the code may take one of them.
+    #[must_use]
+    pub fn new(seats: Vec<Seat>, code: String, clock: Arc<dyn Clock>, evidence: E) -> Self {
+        Self { seats, code, clock, evidence, sessions: Sessions::default() }
+    }
+
+    fn today(&self) -> Day {
+        Day::of(self.clock.now_ms().div_euclid(1_000))
+    }
+}
+
+/// The pages of a console that listens on an address.
+pub fn router<E: Evidence>(console: Console<E>, address: SocketAddr) -> Router {
+    Router::new()
+        .route("/", get(home::show::<E>))
+        .route("/login", get(login::show::<E>).post(login::enter::<E>))
+        .route("/logout", post(login::leave::<E>))
+        .route("/language", post(login::language))
+        .route("/chains", get(home::find::<E>))
+        .route("/chains/{chain}", get(chain::show::<E>))
+        .route("/chains/{chain}/proof", get(proof::show::<E>))
+        .route("/chains/{chain}/bundle", get(chain::bundle::<E>))
+        .route("/chains/{chain}/accesses", get(accesses::show::<E>))
+        .route("/registry/proof", get(proof::registry::<E>))
+        .route("/integrity", get(integrity::show::<E>))
+        .route("/agencies", get(integrity::agencies::<E>))
+        .route("/paths", get(paths::show::<E>))
+        .route("/assets/{name}", get(asset::show))
+        .fallback(failure::no_such_page)
+        .layer(middleware::from_fn_with_state(Hosts::of(address), guarded))
+        .with_state(Arc::new(console))
+}
+
+/// Names under which the console may be asked.
+#[derive(Debug, Clone)]
+struct Hosts([String; 2]);
+
+impl Hosts {
+    fn of(address: SocketAddr) -> Self {
+        Self([address.to_string(), format!("localhost:{}", address.port())])
+    }
+
+    fn hold(&self, host: &str) -> bool {
+        self.0.iter().any(|known| known == host)
+    }
+}
+
+/// What holds of every request and answer. A name that was made to point here by somebody else's DNS is refused, and so is
+/// a form that another site sends. Nothing of a page comes from elsewhere, nothing runs in it that is not a file of ours, and
+/// no cache keeps it.
+async fn guarded(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
+    let from_here = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| hosts.hold(host));
+    if !hosts.hold(host) || (request.method().as_str() == "POST" && !origin.is_some_and(from_here)) {
+        return (StatusCode::FORBIDDEN, "此请求来自其他站点，已拒绝 · the request comes from another site\n")
+            .into_response();
+    }
+    let is_asset = request.uri().path().starts_with("/assets/");
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_SECURITY_POLICY, CSP);
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("permissions-policy", HeaderValue::from_static("camera=(), geolocation=(), microphone=()"));
+    if !is_asset {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+const CSP: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
+);
+
+/// A page, or why there is none.
+type Page = Result<Response, Failure>;

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""The auditors' console in a real browser: the main journeys, on the three disputes of the demo.
+
+usage: journeys.py BINARY CHROMIUM DIRECTORY
+
+Each journey asserts what its reader must find. Pictures of the pages go into the directory, in two sizes.
+"""
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import urllib.parse
+
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
+
+SIZES = {"1366": {"width": 1366, "height": 768}, "1920": {"width": 1920, "height": 1080}}
+
+
+class Demo:
+    """A demo that serves its console."""
+
+    def __init__(self, binary: str) -> None:
+        command = [binary, "demo", "--console", "--listen", "127.0.0.1:0"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.chains: dict[str, str] = {}
+        for line in self.process.stdout:
+            if "/login?code=" in line:
+                self.url = line.split(": ", 1)[1].strip()
+            if named := re.match(r"\s+(G\d\d) .*：([0-9a-f-]{36})$", line):
+                self.chains[named[1]] = named[2]
+            if "Ctrl-C" in line:
+                break
+        self.origin = "http://" + urllib.parse.urlsplit(self.url).netloc
+
+    def end(self) -> str:
+        self.process.send_signal(signal.SIGINT)
+        said = self.process.stdout.read()
+        assert self.process.wait(60) == 0, said
+        return said
+
+
+class Visit:
+    """A reader in a browser. Whatever the browser complains of fails the journey."""
+
+    def __init__(self, browser: Browser, demo: Demo, seat: str, size: str = "1366") -> None:
+        self.demo = demo
+        self.context = browser.new_context(viewport=SIZES[size], locale="zh-CN", accept_downloads=True)
+        self.page: Page = self.context.new_page()
+        self.complaints: list[str] = []
+        self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.goto(demo.url)
+        self.page.get_by_role("button", name=seat).click()
+        self.page.wait_for_url(demo.origin + "/")
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.demo.origin + path)
+        return self.page
+
+    def end(self) -> None:
+        self.context.close()
+        assert not self.complaints, self.complaints
+
+
+def finds_a_dispute_and_replays_it(visit: Visit) -> None:
+    chain = visit.demo.chains["G03"]
+    visit.page.get_by_label("链编号").fill(chain)
+    visit.page.get_by_role("button", name="打开").click()
+    expect(visit.page.locator("h1")).to_contain_text("JF3602222024040800151")
+    finding = visit.page.locator(".findings li")
+    expect(finding).to_contain_text("F-OVERDUE")
+    expect(finding).to_contain_text("寿安镇人民政府")
+    expect(finding).to_contain_text("逾期 6 天")
+    expect(finding).to_contain_text("信访工作条例(2022)第23条第3款")
+    expect(visit.page.locator("table.acts tbody tr")).to_have_count(19)
+
+    visit.page.get_by_label("截至日", exact=False).last.fill("2024-05-02")
+    visit.page.get_by_role("button", name="查看").click()
+    expect(visit.page.locator("table.acts tbody tr")).to_have_count(4)
+    expect(visit.page.locator(".findings li")).to_have_count(0)
+    expect(visit.page.locator(".tag.soon")).to_contain_text("即将届满")
+
+    # The slider goes on to the next day with acts: the notice is overdue by then, and an order to hurry was given.
+    visit.page.get_by_role("button", name="下一个有行为的日子").click()
+    expect(visit.page.locator("table.acts tbody tr")).to_have_count(5)
+    expect(visit.page).to_have_url(re.compile("as_of=2024-05-06"))
+    expect(visit.page.locator(".findings li")).to_contain_text("逾期 3 天")
+
+    visit.page.locator("[name=since]").fill("2024-04-10")
+    visit.page.get_by_role("button", name="查看").click()
+    changes = visit.page.locator("section", has=visit.page.locator("#changes"))
+    expect(changes).to_contain_text("首办单位")
+    expect(changes).to_contain_text("浮梁县信访局 → 寿安镇人民政府")
+    expect(changes).to_contain_text("XF-3")
+
+
+def goes_through_a_page_with_the_keyboard(visit: Visit) -> None:
+    page = visit.open(f"/chains/{visit.demo.chains['G03']}")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_focused()
+    slider = page.locator("[data-days]")
+    slider.focus()
+    page.keyboard.press("Home")
+    expect(page.locator("table.acts tbody tr")).to_have_count(2)
+    unnamed = page.evaluate("""() => Array.from(document.querySelectorAll("input:not([type=hidden]), button, a"))
+        .filter((it) => !(it.labels?.length || it.getAttribute("aria-label") || it.textContent.trim())).length""")
+    assert unnamed == 0, f"{unnamed} controls have no name"
+
+
+def verifies_in_the_browser(visit: Visit) -> None:
+    for case in ("G01", "G02", "G03"):
+        page = visit.open(f"/chains/{visit.demo.chains[case]}")
+        acts = page.locator("table.acts tbody tr").count()
+        page.get_by_role("button", name="在本浏览器核验").click()
+        expect(page.locator("output")).to_contain_text(f"已核验 {acts} 个条目，问题 0 个")
+        expect(page.locator("td .verified.good")).to_have_count(acts)
+    page = visit.open("/chains/registry")
+    page.get_by_role("button", name="在本浏览器核验").click()
+    expect(page.locator("output.good")).to_contain_text("问题 0 个")
+
+
+def sees_red_when_the_bytes_are_changed(visit: Visit) -> None:
+    """Each change is one that a server could make; the browser names it."""
+    chain = visit.demo.chains["G03"]
+    other = {"A": "B"}
+
+    def flipped(text: str, at: int) -> str:
+        return text[:at] + other.get(text[at], "A") + text[at + 1:]
+
+    def part(proof: dict) -> None:
+        parts = proof["entries"][1]["parts"]
+        parts[0]["plaintext"] = flipped(parts[0]["plaintext"], len(parts[0]["plaintext"]) // 2)
+
+    def root(proof: dict) -> None:
+        head, size, digest, rest = proof["checkpoint"].split("\n", 3)
+        proof["checkpoint"] = "\n".join([head, size, flipped(digest, 0), rest])
+
+    changes = {
+        "内容与签名中的承诺不符": part,
+        "叶哈希与条目不符": lambda proof: proof["entries"][2].update(entry=flipped(proof["entries"][2]["entry"], 40)),
+        "包含证明未通向检查点的根": lambda proof: proof["entries"][3].update(path=proof["entries"][4]["path"]),
+        "没有证明": lambda proof: proof["entries"].pop(),
+        "与前一条目的链接不符": lambda proof: proof["entries"].pop(5),
+        "检查点没有该密钥的有效签名": root,
+    }
+    def tampered(change):
+        def answer(route: Route) -> None:
+            answer = route.fetch()
+            proof = answer.json()
+            change(proof)
+            route.fulfill(response=answer, json=proof)
+        return answer
+
+    for said, change in changes.items():
+        page = visit.open(f"/chains/{chain}")
+        page.route("**/chains/*/proof", tampered(change))
+        page.get_by_role("button", name="在本浏览器核验").click()
+        expect(page.locator("output")).to_have_class("verified bad")
+        expect(page.locator("body")).to_contain_text(said)
+        page.unroute("**/chains/*/proof")
+
+    # The page itself lies: another agency, another act, or a key that is not the reader's.
+    lies = {
+        "页面所示机构或日期": "document.querySelector('#act-3').dataset.agency = 'XF-FL'",
+        "页面所示行为": "document.querySelector('#act-3').dataset.kind = '1.1'",
+    }
+    for said, lie in lies.items():
+        page = visit.open(f"/chains/{chain}")
+        page.evaluate(lie)
+        page.get_by_role("button", name="在本浏览器核验").click()
+        expect(page.locator("#act-3 .verified")).to_contain_text(said)
+        expect(page.locator("output")).to_have_class("verified bad")
+    page = visit.open(f"/chains/{chain}")
+    page.locator("[name=log_key]").fill("other.example/log+67f0a1b2+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh")
+    page.get_by_role("button", name="在本浏览器核验").click()
+    expect(page.locator("output")).to_have_class("verified bad")
+
+
+def takes_the_bundle_along(visit: Visit, binary: str, directory: pathlib.Path) -> None:
+    page = visit.open(f"/chains/{visit.demo.chains['G03']}")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="导出证据包").click()
+    file = directory / "demo.evidence.zip"
+    download.value.save_as(file)
+    verified = subprocess.run([binary, "verify", str(file)], capture_output=True, text=True, check=False)
+    assert verified.returncode == 0 and verified.stdout.startswith("核验通过 ✓"), verified.stdout
+    file.unlink()
+
+
+def lays_a_chain_on_its_path(visit: Visit) -> None:
+    page = visit.open("/paths")
+    for name in ("诉调对接", "访调对接", "公调对接", "检调对接"):
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("h2")).to_have_text(name)
+        assert page.locator(".steps > li").count() >= 8
+    page.get_by_role("link", name="访调对接").click()
+    page.get_by_label("叠加的链").fill(visit.demo.chains["G03"])
+    page.get_by_role("button", name="叠加").click()
+    expect(page.locator(".steps > li.done")).to_have_count(10)
+
+
+def reads_what_an_outsider_may_see(browser: Browser, demo: Demo) -> None:
+    """The court reads of a mediation that it was, and how it ended; an agency that has nothing to do with it, nothing."""
+    visit = Visit(browser, demo, "乐平市人民法院")
+    page = visit.open(f"/chains/{demo.chains['G02']}")
+    expect(page.locator("table.acts")).to_contain_text("仅知存在")
+    page.get_by_role("button", name="在本浏览器核验").click()
+    expect(page.locator("output.good")).to_contain_text("问题 0 个")
+    visit.end()
+    visit = Visit(browser, demo, "景德镇市示范公证处")
+    page = visit.open(f"/chains/{demo.chains['G03']}")
+    expect(page.locator("h1")).to_contain_text("没有此链，或不可查阅")
+    visit.complaints.clear()
+    visit.end()
+
+
+def is_pictured(browser: Browser, demo: Demo, directory: pathlib.Path) -> None:
+    for size in SIZES:
+        visit = Visit(browser, demo, "景德镇市综治独立审计组", size)
+        chain = demo.chains["G03"]
+        for name, path, whole in (
+            ("chain", f"/chains/{chain}", True),
+            ("replay", f"/chains/{chain}?as_of=2024-05-06&since=2024-04-10", False),
+            ("path", f"/paths?docking=petition&chain={chain}", False),
+            ("integrity", "/integrity", False),
+            ("accesses", f"/chains/{chain}/accesses", False),
+        ):
+            page = visit.open(path)
+            over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert over <= 0, f"{path} is {over} pixels too wide at {size}"
+            page.screenshot(path=directory / f"{name}-{size}.png", full_page=whole)
+        visit.end()
+
+
+def main() -> None:
+    binary, chromium, directory = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
+    directory.mkdir(parents=True, exist_ok=True)
+    demo = Demo(binary)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+            journeys = [finds_a_dispute_and_replays_it, goes_through_a_page_with_the_keyboard, verifies_in_the_browser,
+                        sees_red_when_the_bytes_are_changed, lambda visit: takes_the_bundle_along(visit, binary, directory),
+                        lays_a_chain_on_its_path]
+            for journey in journeys:
+                visit = Visit(browser, demo, "景德镇市综治独立审计组")
+                journey(visit)
+                visit.end()
+            reads_what_an_outsider_may_see(browser, demo)
+            is_pictured(browser, demo, directory)
+            browser.close()
+            print(f"{len(journeys) + 2} journeys in {chromium} as they should be")
+    finally:
+        said = demo.end()
+    assert "核验通过" in said, said
+
+
+if __name__ == "__main__":
+    main()

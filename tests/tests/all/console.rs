@@ -1,0 +1,205 @@
+//! The auditors' console over HTTP: who is let in, what is shown to whom, and that a page holds nothing but text.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use mediation_proto::mediation::types::v1::AgencyKind;
+use serde_json::Value;
+
+use crate::{
+    http::{Answer, ask_with},
+    served::{Served, accusation, chain_id, event_id, mediation, registration},
+};
+
+/// A console of one agency, and a session in it.
+struct Console {
+    child: Child,
+    address: String,
+    code: String,
+    cookie: String,
+}
+
+impl Drop for Console {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Console {
+    /// Starts a console and sits down.
+    fn of(served: &Served, agency: &str) -> Self {
+        let mut console = Self::outside(served, agency);
+        let entered = console.enter(&console.code, "0");
+        assert_eq!(entered.status, 303, "{}", entered.text());
+        assert_eq!(entered.header("location"), Some("/"));
+        console.cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+        console
+    }
+
+    fn outside(served: &Served, agency: &str) -> Self {
+        let mut child = Command::new(mediation())
+            .args(["console", "--json", "--listen", "127.0.0.1:0", "--role", "REG"])
+            .args(["--ledger", &served.address, "--agency", agency, "--dir"])
+            .arg(served.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let address = said["address"].as_str().unwrap().to_owned();
+        let code = said["url"].as_str().unwrap().split_once("code=").unwrap().1.to_owned();
+        Self { child, address, code, cookie: String::new() }
+    }
+
+    fn enter(&self, code: &str, seat: &str) -> Answer {
+        self.post("/login", &format!("seat={seat}&code={code}"))
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        ask_with(&self.address, "GET", path, &[("Host", &self.address), ("Cookie", &self.cookie)], &[])
+    }
+
+    fn post(&self, path: &str, form: &str) -> Answer {
+        let origin = format!("http://{}", self.address);
+        let headers = [
+            ("Host", self.address.as_str()),
+            ("Origin", &origin),
+            ("Cookie", &self.cookie),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        ask_with(&self.address, "POST", path, &headers, form.as_bytes())
+    }
+}
+
+async fn recorded(served: &Served, summary: &str) -> String {
+    let chain = chain_id();
+    let client = served.client("XF-FL", AgencyKind::Petition).await;
+    client.record(registration(&chain, &event_id(), summary)).await.unwrap();
+    chain
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_session_every_page_sends_to_the_door() {
+    let served = Served::new();
+    let chain = recorded(&served, "排水渠堵塞").await;
+    let console = Console::outside(&served, "XF-FL");
+    let pages =
+        ["/", "/integrity", "/agencies", "/paths", "/registry/proof", "/chains?chain=registry"].map(str::to_owned);
+    let of_chain = ["", "/proof", "/bundle", "/accesses"].map(|page| format!("/chains/{chain}{page}"));
+    for page in pages.iter().chain(&of_chain) {
+        let answer = console.get(page);
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/login")), "{page}");
+        assert!(answer.body.is_empty(), "{page}");
+    }
+    assert_eq!(console.enter("another-code", "0").status, 403);
+    assert_eq!(console.enter(&console.code, "1").status, 403, "there is one seat");
+    let entered = console.enter(&console.code, "0");
+    let cookie = entered.header("set-cookie").unwrap();
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_site_sends_is_refused() {
+    let served = Served::new();
+    let console = Console::outside(&served, "XF-FL");
+    let other = ask_with(&console.address, "GET", "/login", &[("Host", "console.example")], &[]);
+    assert_eq!(other.status, 403, "a name that somebody else made to point here");
+    let form = format!("seat=0&code={}", console.code);
+    for origin in [None, Some("http://console.example"), Some("null")] {
+        let mut headers =
+            vec![("Host", console.address.as_str()), ("Content-Type", "application/x-www-form-urlencoded")];
+        headers.extend(origin.map(|origin| ("Origin", origin)));
+        let answer = ask_with(&console.address, "POST", "/login", &headers, form.as_bytes());
+        assert_eq!(answer.status, 403, "{origin:?}");
+        assert!(answer.header("set-cookie").is_none());
+    }
+    for back in ["//console.example", "https://console.example", "/\\console.example"] {
+        let answer = console.post("/language", &format!("to=en&back={back}"));
+        assert_eq!(answer.header("location"), Some("/"), "{back}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn texts_of_acts_are_text_whatever_stands_in_them() {
+    let served = Served::new();
+    let hostile =
+        format!("<script>alert(1)</script><img src=x onerror=alert(2)> 😀 שלום =cmd()\u{200b} {}", "长".repeat(2_600));
+    let chain = recorded(&served, &hostile).await;
+    let console = Console::of(&served, "XF-FL");
+    let page = console.get(&format!("/chains/{chain}"));
+    assert_eq!(page.status, 200, "{}", page.text());
+    let text = page.text();
+    assert!(text.contains("&#60;script&#62;alert(1)&#60;/script&#62;&#60;img src=x onerror=alert(2)&#62;"), "{text}");
+    assert!(text.contains("😀 שלום =cmd()[U+200B] 长长"), "{text}");
+    assert!(!text.contains("<script>alert") && !text.contains("<img") && !text.contains('\u{200b}'));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; script-src 'self';") && !policy.contains("unsafe"), "{policy}");
+    assert!(!text.contains("style=") && !text.contains("onclick"), "the policy would not let them");
+    assert_eq!(page.header("cache-control"), Some("no-store"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reading_in_the_console_is_on_record_and_its_bundle_verifies() {
+    let served = Served::new();
+    let chain = recorded(&served, "排水渠堵塞").await;
+    let console = Console::of(&served, "XF-FL");
+    let page = console.get(&format!("/chains/{chain}")).text();
+    assert!(page.contains("排水渠堵塞") && page.contains("浮梁县信访局"), "{page}");
+    let accesses = console.get(&format!("/chains/{chain}/accesses")).text();
+    assert!(accesses.contains("办理本单位业务"), "{accesses}");
+    let bundle = console.get(&format!("/chains/{chain}/bundle"));
+    assert_eq!(bundle.status, 200, "{}", String::from_utf8_lossy(&bundle.body));
+    assert_eq!(bundle.header("content-type"), Some("application/zip"));
+    let file = served.directory.path().join("console.evidence.zip");
+    std::fs::write(&file, &bundle.body).unwrap();
+    let verified =
+        Command::new(mediation()).arg("verify").arg(&file).arg("--policy").arg(served.path().join("policy")).output();
+    let verified = verified.unwrap();
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let accesses = console.get(&format!("/chains/{chain}/accesses")).text();
+    assert!(accesses.contains("导出"), "the export is on record under its own purpose: {accesses}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restricted_chain_and_one_that_is_not_there_give_the_same_page() {
+    let served = Served::new();
+    let chain = recorded(&served, "反映问题").await;
+    let client = served.client("XF-FL", AgencyKind::Petition).await;
+    client.record(accusation(&chain)).await.unwrap();
+    let console = Console::of(&served, "TG-FL-SA");
+    let none = chain_id();
+    let masked = |chain: &str| {
+        let answer = console.get(&format!("/chains/{chain}"));
+        let text = answer.text().replace(chain, "CHAIN");
+        let id = text.split("<code>").nth(2).and_then(|rest| rest.split('<').next()).unwrap().to_owned();
+        (answer.status, text.replace(&id, "REQUEST"))
+    };
+    let told = masked(&chain);
+    assert_eq!(told.0, 404);
+    assert_eq!(told, masked(&none));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_cannot_be_made_says_why_in_both_languages() {
+    let served = Served::new();
+    let console = Console::of(&served, "XF-FL");
+    for (path, zh, en) in [
+        ("/chains/none", "链编号应为 UUID", "A chain is named by its UUID"),
+        ("/chains/registry?as_of=2024-02-30", "日期格式应为 YYYY-MM-DD", "A day is written YYYY-MM-DD"),
+        ("/paths?docking=none", "没有这种对接", "There is no such docking"),
+    ] {
+        let answer = console.get(path);
+        assert_eq!(answer.status, 400, "{path}");
+        assert!(answer.text().contains(zh) && answer.text().contains(en), "{}", answer.text());
+    }
+    let english = console.post("/language", "to=en&back=/integrity");
+    assert_eq!(english.header("location"), Some("/integrity"));
+    let registry = console.get("/chains/registry");
+    assert_eq!(registry.status, 200, "{}", registry.text());
+    assert!(registry.text().contains("data-kind=\"22.21\""), "the registry chain begins with the founding");
+}
