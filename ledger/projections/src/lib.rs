@@ -1,8 +1,9 @@
 //! What follows the log: the sealer, the leaves it keeps of a shared log, the collector of its witnesses' cosignatures, and
-//! the clock keeper and the eraser; read models later.
+//! the clock keeper and the eraser, and the read model.
 
 pub mod eraser;
 pub mod keeper;
 pub mod leaves;
+pub mod model;
 pub mod sealer;
 pub mod witnesses;

@@ -95,7 +95,7 @@ impl Bench {
         self.act(chain, 2, CENTER, "HandoffProposed", "REG", proposed).await.unwrap();
     }
 
-    async fn owe(&self, chain: ChainId, due_on: &[&str]) {
+    pub(crate) async fn owe(&self, chain: ChainId, due_on: &[&str]) {
         let term = |(number, due_on): (usize, &&str)| {
             json!({"obligation_id": format!("O{number}"), "obligor": "psn_1", "kind": "PAYMENT", "amount": 100,
                 "due_on": due_on})
@@ -106,7 +106,7 @@ impl Bench {
         self.act(chain, 3, TARGET, "ObligationRecorded", "MED", owed).await.unwrap();
     }
 
-    async fn answer(&self, chain: ChainId) -> Result<(), RecordError> {
+    pub(crate) async fn answer(&self, chain: ChainId) -> Result<(), RecordError> {
         let accepted = json!({"proposal": {"event_id": event_id(2).to_string()}, "received": ["委托函"],
             "handler": format!("{TARGET}/ADM-1")});
         self.act(chain, 4, TARGET, "HandoffAccepted", "ADM", accepted).await
