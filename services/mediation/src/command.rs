@@ -24,6 +24,7 @@ pub(crate) mod monitor;
 pub(crate) mod privacy_report;
 #[cfg(feature = "kurrentdb")]
 pub(crate) mod provision;
+pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod reincarnate;
 pub(crate) mod replay;

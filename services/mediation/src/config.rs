@@ -54,6 +54,8 @@ pub(crate) struct Config {
     pub(crate) health: Option<HealthConfig>,
     /// The clock keeper.
     pub(crate) keeper: KeeperConfig,
+    /// The read model.
+    pub(crate) model: ModelConfig,
     /// The log over HTTP.
     pub(crate) log_http: LogHttpConfig,
     /// The witnesses.
@@ -227,6 +229,14 @@ pub(crate) struct KeeperConfig {
     pub(crate) enabled: bool,
 }
 
+/// The read model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ModelConfig {
+    /// Grows tables of what the chains say, in a process that has the vault and the role `audit`.
+    pub(crate) enabled: bool,
+}
+
 /// The log over HTTP: C2SP tiles.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -304,6 +314,7 @@ impl Default for Config {
             exports: ExportsConfig::default(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
+            model: ModelConfig::default(),
             log_http: LogHttpConfig::default(),
             witnesses: WitnessesConfig::default(),
             timestamps: None,
@@ -337,6 +348,12 @@ impl Default for ExportsConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { queue_capacity: QUEUE_CAPACITY }
+    }
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { enabled: true }
     }
 }
 

@@ -11,6 +11,7 @@
 //!   log/               segments
 //!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
+//!   models/            tables that follow from the log         not evidence, built anew at any time
 //!   keys/              log.key, log-sm2.key, AGENCY/root.key, AGENCY/signing.key; log.next.key while one log key
 //!                      replaces the other, AGENCY/signing.next.key until it takes the place of the other; subject.key,
 //!                      which makes pseudonyms
@@ -69,6 +70,11 @@ impl Layout {
 
     pub(crate) fn vault(&self) -> PathBuf {
         self.state.join("vault")
+    }
+
+    /// What follows from the log and can be built anew.
+    pub(crate) fn models(&self) -> PathBuf {
+        self.state.join("models")
     }
 
     /// The key of the pseudonyms.

@@ -92,6 +92,8 @@ enum Command {
     Replay(command::replay::Arguments),
     /// 逐链审查账本目录，列出全部发现 · Judge every chain of a ledger's directory and list the findings
     Findings(command::findings::Arguments),
+    /// 由日志重建读模型（SQLite 表） · Build the read model, tables in SQLite, anew from the log
+    Rebuild(command::rebuild::Arguments),
     /// 规则集：期限、规则、条文、摘要 · Rule sets: clocks, rules, articles, digests
     Rules(command::rules::Arguments),
     /// 计算法定期限 · Compute legal limits
@@ -153,6 +155,7 @@ fn main() -> ExitCode {
             Command::Mirror(arguments) => command::mirror::run(arguments).await,
             Command::Replay(arguments) => command::replay::run(arguments).await,
             Command::Findings(arguments) => command::findings::run(&arguments),
+            Command::Rebuild(arguments) => command::rebuild::run(arguments).await,
             Command::Rules(arguments) => command::rules::run(&arguments),
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,

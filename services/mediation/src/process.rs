@@ -23,8 +23,11 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-pub(crate) use self::erasing::{Erasure, erase};
 use self::opened::Opened;
+pub(crate) use self::{
+    erasing::{Erasure, erase},
+    modelling::rebuild,
+};
 use crate::{
     backend::{AnyLog, AnyVault},
     command::{key::finish, rules::known},
@@ -70,6 +73,8 @@ pub(crate) struct Process {
     keeper: Option<JoinHandle<Result<()>>>,
     /// None where the vault is another process's.
     eraser: Option<JoinHandle<Result<()>>>,
+    /// None when the configuration says so, and where the vault is another process's.
+    model: Option<JoinHandle<()>>,
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
     node: Arc<Node<AnyLog, AnyVault>>,
@@ -97,6 +102,7 @@ impl Process {
             (Readings::Here(signing), Some(erased)) => Some(Eraser::start(Arc::clone(signing), erased).await?),
             (Readings::Here(_) | Readings::Elsewhere(_), _) => None,
         };
+        let model = modelling::of(&layout, config, recorder.ledger());
         let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
         let stamper = stamper.transpose()?;
         let (witnesses, cosigned) = cosigning.prepare(&seals)?;
@@ -104,14 +110,7 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let serves_some = config.desks.as_ref().is_none_or(|desks| !desks.is_empty());
-        let scope = Scope {
-            desks: config.desks.clone(),
-            agencies: config.agencies.clone(),
-            chains: serves_some || config.roles.contains(&Role::Audit) || config.roles.contains(&Role::Vault),
-            quota: config.quotas.quota(),
-            exports_max: config.exports.chains_per_month_max,
-        };
+        let scope = scope(config);
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
@@ -134,6 +133,7 @@ impl Process {
             tokio::spawn(async move { Ok(eraser.run(stopped(until)).await?) })
         });
         let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
+        let model = model.map(|model| tokio::spawn(model.run(stopped(stop.subscribe()))));
         Ok(Self {
             address,
             log_http,
@@ -145,6 +145,7 @@ impl Process {
             witnessing,
             keeper,
             eraser,
+            model,
             stamper,
             probes,
             node,
@@ -191,6 +192,10 @@ impl Process {
             // It drops what it is about: the next one goes on with it.
             eraser.await??;
         }
+        if let Some(model) = self.model {
+            // It drops what it is about: the next one begins again from its file.
+            model.await?;
+        }
         if let Some(stamper) = self.stamper {
             // It drops what it is about: the next one stamps what is sealed by then.
             stamper.await?;
@@ -208,6 +213,18 @@ impl Process {
         log.close().await;
         self.node.ledger().vault().close().await;
         Ok(())
+    }
+}
+
+/// Whom the node answers, and how much.
+fn scope(config: &Config) -> Scope {
+    let serves_some = config.desks.as_ref().is_none_or(|desks| !desks.is_empty());
+    Scope {
+        desks: config.desks.clone(),
+        agencies: config.agencies.clone(),
+        chains: serves_some || config.roles.contains(&Role::Audit) || config.roles.contains(&Role::Vault),
+        quota: config.quotas.quota(),
+        exports_max: config.exports.chains_per_month_max,
     }
 }
 
@@ -336,6 +353,7 @@ pub(crate) fn signers<'a>(
 }
 
 mod erasing;
+mod modelling;
 mod opened;
 #[cfg(test)]
 mod tests;

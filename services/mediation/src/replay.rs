@@ -34,7 +34,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     access::{Door, ReadingArguments},
-    config::{Config, KeeperConfig},
+    config::{Config, KeeperConfig, ModelConfig},
     founding::{Founding, found},
     member::{self, Member},
     process::Process,
@@ -151,7 +151,9 @@ impl TemporaryLedger {
         let clock = Arc::new(ManualClock::at(first.unwrap_or_default() * 1000));
         // A case brings its own time-outs and defaults.
         let keeper = KeeperConfig { enabled: false };
-        let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, ..Config::default() };
+        // Nobody asks a ledger that lives as long as a command.
+        let model = ModelConfig { enabled: false };
+        let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, model, ..Config::default() };
         let founding = Founding {
             origin: "replay.mediation.example/main".parse()?,
             rule_set: cases.first().map_or("cn-2024-fixture", |case| case.rule_set.as_str()).to_owned(),

@@ -36,6 +36,8 @@ mod kill;
 #[cfg(test)]
 mod kurrentdb;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod openssl;
 #[cfg(test)]
 mod privacy;

@@ -20,7 +20,7 @@ use super::{
     accesses::is_access_chain,
     derived::{Basis, Derived, Kind, derive},
     file::{Place, Which},
-    store::{Identity, Pending, Store},
+    store::{Head, Identity, Pending, Store},
 };
 
 /// Chains that are judged in one transaction, so that it stays short.
@@ -62,8 +62,10 @@ impl<L: Log, V: Vault> Growing<L, V> {
             if !place.path(which).exists() {
                 continue;
             }
-            if let Some(store) = usable(place, which, &identity)?
-                && let Some(follower) = follow(ledger, &store).await?
+            let (there, whose) = (place.clone(), identity.clone());
+            let usable = spawn_blocking(move || usable(&there, which, &whose)).await??;
+            if let Some((store, head)) = usable
+                && let Some(follower) = follow(ledger, head).await?
             {
                 if which == Which::Current {
                     place.remove(Which::New)?;
@@ -188,11 +190,15 @@ impl<L: Log, V: Vault> Growing<L, V> {
     }
 }
 
-/// Opens a file that is there; none when it cannot be used.
-fn usable(place: &Place, which: Which, identity: &Identity) -> Result<Option<Store>, Error> {
-    let opened = place.open(which).and_then(|connection| Store::open(connection, identity, place.steps.clone()));
+/// Opens a file that is there, with the last entry that it holds; none when it cannot be used.
+fn usable(place: &Place, which: Which, identity: &Identity) -> Result<Option<(Store, Option<Head>)>, Error> {
+    let opened = place
+        .open(which)
+        .and_then(|connection| Store::open(connection, identity, place.steps.clone()))
+        .and_then(|store| store.map(|store| store.head().map(|head| (store, head))).transpose());
     match opened {
         Err(Error::Sqlite(error)) if is_damage(&error) => Ok(None),
+        Err(Error::Malformed { .. }) => Ok(None),
         opened => opened,
     }
 }
@@ -204,11 +210,7 @@ fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 /// Goes on behind the last entry of a model; none when the log does not hold that entry.
-async fn follow<L: Log, V: Vault>(ledger: &Ledger<L, V>, store: &Store) -> Result<Option<L::Follower>, Error> {
-    let head = match store.head() {
-        Err(Error::Malformed { .. }) => return Ok(None),
-        head => head?,
-    };
+async fn follow<L: Log, V: Vault>(ledger: &Ledger<L, V>, head: Option<Head>) -> Result<Option<L::Follower>, Error> {
     let Some(head) = head else { return Ok(Some(ledger.log().follow(None).await?)) };
     let stands = ledger.log().read(head.chain, head.revision, 1).await?;
     let stands = stands.first().filter(|stored| stored.revision == head.revision);

@@ -31,7 +31,7 @@ pub const VERSION: u32 = 1;
 /// A model that is written.
 #[derive(Debug)]
 pub(super) struct Store {
-    connection: Connection,
+    pub(super) connection: Connection,
     steps: Steps,
 }
 

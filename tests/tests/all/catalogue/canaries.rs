@@ -19,7 +19,10 @@ use mediation_proto::mediation::{
 use serde_json::{Value, json};
 
 use super::{Desks, ORDERS, ROOTED, required};
-use crate::served::{mediation, reading};
+use crate::{
+    model::followed,
+    served::{mediation, reading},
+};
 
 /// What every canary begins with.
 const CANARY: &str = "canary7f3a91d2";
@@ -186,6 +189,9 @@ async fn no_personal_field_of_any_act_stands_outside_its_encrypted_part() {
         told.push(run(&[&[command.as_ref(), chain][..], &at, &[directory.as_os_str()]].concat()));
     }
     tokio::task::block_in_place(|| desks.served.stop());
+    told.push(run(&["rebuild".as_ref(), "--dir".as_ref(), directory.as_os_str()]));
+    let entries = followed(&directory).unwrap();
+    assert!(entries > recorded.len() as u64, "the read model, which is searched with everything else, is complete");
     for command in ["findings", "figures"] {
         told.push(run(&[command.as_ref(), "--dir".as_ref(), directory.as_os_str()]));
     }
