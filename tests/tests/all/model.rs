@@ -1,13 +1,17 @@
 //! The read model of a served ledger: killed time and again it loses no row and doubles none, and is told as one built anew.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    process::{Command, Output},
+    time::Duration,
+};
 
 use mediation_client::ClientError;
 use mediation_proto::mediation::types::v1::AgencyKind;
 use rusqlite::{Connection, OpenFlags, types::Value as Cell};
 use serde_json::{Value, json};
 
-use crate::served::{Served, chain_id, event_id, registration, request};
+use crate::served::{Served, chain_id, event_id, mediation, registration, request};
 
 /// Tables that are compared, row for row.
 const TABLES: [&str; 11] = [
@@ -77,6 +81,10 @@ async fn load(served: &mut Served) -> usize {
     chains
 }
 
+fn rebuild(ledger: &Path) -> Output {
+    Command::new(mediation()).args(["rebuild", "--json", "--dir"]).arg(ledger).output().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_whose_server_is_killed_time_and_again_equals_one_built_anew() {
     let mut served = Served::new();
@@ -95,13 +103,13 @@ async fn a_model_whose_server_is_killed_time_and_again_equals_one_built_anew() {
         assert!(began.elapsed() < WITHIN, "{:?} of {size} entries were followed", followed(&served.path()));
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let while_served = served.run(&["rebuild", "--dir", served.path().to_str().unwrap()]);
+    let while_served = rebuild(&served.path());
     assert_eq!(while_served.status.code(), Some(5));
     let told = String::from_utf8(while_served.stderr).unwrap();
     assert!(told.contains("读模型须在停止服务后重建") && told.contains("is being served"), "{told}");
     served.stop();
     let grown = rows(&served.path());
-    let built = served.run(&["rebuild", "--json", "--dir", served.path().to_str().unwrap()]);
+    let built = rebuild(&served.path());
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     let built: Value = serde_json::from_slice(&built.stdout).unwrap();
     let (report, good) = served.verify();
