@@ -14,6 +14,7 @@ use prost_reflect::{
 const FILES: &[&str] = &[
     "mediation/desk/v1/desks.proto",
     "mediation/ledger/v1/act.proto",
+    "mediation/ledger/v1/audit.proto",
     "mediation/ledger/v1/chain.proto",
     "mediation/ledger/v1/errors.proto",
     "mediation/ledger/v1/identity.proto",

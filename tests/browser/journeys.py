@@ -65,8 +65,11 @@ class Visit:
 
 def finds_a_dispute_and_replays_it(visit: Visit) -> None:
     chain = visit.demo.chains["G03"]
-    visit.page.get_by_label("链编号").fill(chain)
+    visit.page.get_by_label("链编号或纠纷链号").fill("jf36022220240408")
     visit.page.get_by_role("button", name="打开").click()
+    expect(visit.page.locator("table.list tbody tr")).to_have_count(1)
+    visit.page.get_by_role("link", name="JF3602222024040800151").click()
+    visit.page.wait_for_url(f"**/chains/{chain}")
     expect(visit.page.locator("h1")).to_contain_text("JF3602222024040800151")
     finding = visit.page.locator(".findings li")
     expect(finding).to_contain_text("F-OVERDUE")
@@ -106,6 +109,24 @@ def goes_through_a_page_with_the_keyboard(visit: Visit) -> None:
     unnamed = page.evaluate("""() => Array.from(document.querySelectorAll("input:not([type=hidden]), button, a"))
         .filter((it) => !(it.labels?.length || it.getAttribute("aria-label") || it.textContent.trim())).length""")
     assert unnamed == 0, f"{unnamed} controls have no name"
+
+
+def searches_and_looks_what_is_due(visit: Visit) -> None:
+    page = visit.open("/search")
+    expect(page.locator("table.list tbody tr")).to_have_count(3)
+    page.get_by_label("审计发现").fill("F-OVERDUE")
+    page.get_by_label("参与机构").select_option("TG-FL-SA")
+    page.get_by_role("button", name="检索").click()
+    expect(page.locator("table.list tbody tr")).to_have_count(1)
+    expect(page.locator("table.list")).to_contain_text("JF3602222024040800151")
+    page.get_by_label("仅未结案").check()
+    page.get_by_role("button", name="检索").click()
+    expect(page.locator(".empty")).to_contain_text("没有符合条件")
+    page = visit.open("/docket?agency=TG-FL-SA")
+    expect(page.locator("h1")).to_contain_text("寿安镇人民政府")
+    page = visit.open("/search?from=2024-13-01")
+    expect(page.locator(".failure")).to_contain_text("opened_from")
+    visit.complaints.clear()
 
 
 def verifies_in_the_browser(visit: Visit) -> None:
@@ -225,6 +246,8 @@ def is_pictured(browser: Browser, demo: Demo, directory: pathlib.Path) -> None:
             ("path", f"/paths?docking=petition&chain={chain}", False),
             ("integrity", "/integrity", False),
             ("accesses", f"/chains/{chain}/accesses", False),
+            ("search", "/search", False),
+            ("docket", "/docket?agency=TG-FL-SA", False),
         ):
             page = visit.open(path)
             over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -240,7 +263,8 @@ def main() -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-            journeys = [finds_a_dispute_and_replays_it, goes_through_a_page_with_the_keyboard, verifies_in_the_browser,
+            journeys = [finds_a_dispute_and_replays_it, goes_through_a_page_with_the_keyboard, searches_and_looks_what_is_due,
+                        verifies_in_the_browser,
                         sees_red_when_the_bytes_are_changed, lambda visit: takes_the_bundle_along(visit, binary, directory),
                         lays_a_chain_on_its_path]
             for journey in journeys:

@@ -14,9 +14,11 @@ use mediation_proto::{
         ledger::v1::{
             GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
             GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest, MirrorLeavesResponse,
-            MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading, Receipt, ReceiptLevel, SubmitRequest,
-            access_service_client::AccessServiceClient, chain_service_client::ChainServiceClient,
+            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest, ListDutiesResponse,
+            MirrorLeavesRequest, MirrorLeavesResponse, MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading,
+            Receipt, ReceiptLevel, SearchChainsRequest, SearchChainsResponse, SubmitRequest,
+            access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
+            chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
             identity_service_client::IdentityServiceClient, log_service_client::LogServiceClient, prepare_response,
         },
         types::v1::{AgencyKind, IdKind},
@@ -186,6 +188,26 @@ impl Client {
         let mut service =
             AccessServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(service.list_accesses(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// Chains that meet the conditions of a request, in which nobody needs to say who reads.
+    ///
+    /// # Errors
+    /// A condition is malformed, or the ledger refuses or is away.
+    pub async fn search(&self, wanted: SearchChainsRequest) -> Result<SearchChainsResponse, ClientError> {
+        let request = SearchChainsRequest { reading: self.reading.clone(), ..wanted };
+        let mut service = AuditServiceClient::new(self.connection.channel.clone());
+        Ok(service.search_chains(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// What an agency has to do, likewise.
+    ///
+    /// # Errors
+    /// A condition is malformed, or the ledger refuses or is away.
+    pub async fn duties(&self, wanted: ListDutiesRequest) -> Result<ListDutiesResponse, ClientError> {
+        let request = ListDutiesRequest { reading: self.reading.clone(), ..wanted };
+        let mut service = DocketServiceClient::new(self.connection.channel.clone());
+        Ok(service.list_duties(request).await.map_err(Box::new)?.into_inner())
     }
 
     /// The pseudonym under which the ledger knows whoever has this identity document.

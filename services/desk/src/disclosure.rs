@@ -199,7 +199,8 @@ fn sent(part: &OpenedPart) -> DisclosedPart {
     }
 }
 
-fn sent_grade(grade: Grade) -> VisibilityGrade {
+/// A grade as it is sent.
+pub(crate) fn sent_grade(grade: Grade) -> VisibilityGrade {
     match grade {
         Grade::Full => VisibilityGrade::F,
         Grade::Redacted => VisibilityGrade::R,

@@ -23,7 +23,7 @@ use mediation_ledger::{
     registry::Registry,
     vault::Vault,
 };
-use mediation_projections::{sealer::Seals, witnesses::Cosigned};
+use mediation_projections::{model, sealer::Seals, witnesses::Cosigned};
 use mediation_proto::{
     DeskInfo,
     derived::DESKS,
@@ -49,7 +49,7 @@ use crate::{
 pub const SEAL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What of a ledger a process serves.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Scope {
     /// Keys of the desks ([`DeskInfo::key`]); all without it.
     pub desks: Option<BTreeSet<String>>,
@@ -61,11 +61,13 @@ pub struct Scope {
     pub quota: Option<Quota>,
     /// Different chains that each agency may export in a calendar month without an approval.
     pub exports_max: u64,
+    /// Index of the chains, where this process keeps one.
+    pub index: Option<model::Reader>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { desks: None, agencies: None, chains: true, quota: None, exports_max: EXPORTS_PER_MONTH_MAX }
+        Self { desks: None, agencies: None, chains: true, quota: None, exports_max: EXPORTS_PER_MONTH_MAX, index: None }
     }
 }
 

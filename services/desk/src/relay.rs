@@ -3,9 +3,11 @@
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, MirrorLeavesRequest,
-    NameSubjectRequest, NameSubjectResponse, Reason, WatchChainRequest, access_service_client::AccessServiceClient,
-    chain_service_client::ChainServiceClient, identity_service_client::IdentityServiceClient,
+    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest,
+    ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest, NameSubjectResponse, Reason, SearchChainsRequest,
+    SearchChainsResponse, WatchChainRequest, access_service_client::AccessServiceClient,
+    audit_service_client::AuditServiceClient, chain_service_client::ChainServiceClient,
+    docket_service_client::DocketServiceClient, identity_service_client::IdentityServiceClient,
     log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status, transport::Channel};
@@ -81,6 +83,28 @@ impl Relay {
         let answer = self.ask(node, request, chain.as_deref(), |channel, request| async move {
             let mut accesses = AccessServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
             accesses.list_accesses(request).await
+        });
+        answer.await.map(Response::new)
+    }
+
+    pub(crate) async fn search_chains<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<SearchChainsRequest>,
+    ) -> Result<Response<SearchChainsResponse>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            AuditServiceClient::new(channel).search_chains(request).await
+        });
+        answer.await.map(Response::new)
+    }
+
+    pub(crate) async fn list_duties<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<ListDutiesRequest>,
+    ) -> Result<Response<ListDutiesResponse>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            DocketServiceClient::new(channel).list_duties(request).await
         });
         answer.await.map(Response::new)
     }

@@ -7,7 +7,8 @@ use mediation_proto::{
     FILE_DESCRIPTOR_SET,
     derived::DESKS,
     mediation::ledger::v1::{
-        Reason, access_service_server::AccessServiceServer, chain_service_server::ChainServiceServer,
+        Reason, access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
+        chain_service_server::ChainServiceServer, docket_service_server::DocketServiceServer,
         identity_service_server::IdentityServiceServer, log_service_server::LogServiceServer,
         vault_service_server::VaultServiceServer,
     },
@@ -21,10 +22,12 @@ use crate::{
     answer::Answered,
     chains::Chains,
     desk::{self, Desk},
+    docket::Docket,
     health::Health,
     listener::connections,
     node::Node,
     proofs::Proofs,
+    search::Search,
     subjects::{Pseudonyms, Subjects},
     vault::Custodian,
 };
@@ -119,6 +122,12 @@ fn mount<L: Log, V: Vault>(
         let accesses = AccessServiceServer::new(AccessLog::new(Arc::clone(node)));
         services.push(name_of(&accesses));
         routes.add_service(Answered::new(accesses, Reason::LogUnavailable));
+        let search = AuditServiceServer::new(Search::new(Arc::clone(node)));
+        services.push(name_of(&search));
+        routes.add_service(Answered::new(search, Reason::LogUnavailable));
+        let docket = DocketServiceServer::new(Docket::new(Arc::clone(node)));
+        services.push(name_of(&docket));
+        routes.add_service(Answered::new(docket, Reason::LogUnavailable));
         let subjects = IdentityServiceServer::new(Subjects::new(Arc::clone(node), pseudonyms));
         services.push(name_of(&subjects));
         routes.add_service(Answered::new(subjects, Reason::LogUnavailable));

@@ -31,6 +31,7 @@ mod frame;
 mod home;
 mod integrity;
 mod lanes;
+mod lists;
 mod login;
 mod paths;
 mod proof;
@@ -91,6 +92,8 @@ pub fn router<E: Evidence>(console: Console<E>, address: SocketAddr) -> Router {
         .route("/login", get(login::show::<E>).post(login::enter::<E>))
         .route("/logout", post(login::leave::<E>))
         .route("/language", post(login::language))
+        .route("/search", get(lists::search::<E>))
+        .route("/docket", get(lists::docket::<E>))
         .route("/chains", get(home::find::<E>))
         .route("/chains/{chain}", get(chain::show::<E>))
         .route("/chains/{chain}/proof", get(proof::show::<E>))

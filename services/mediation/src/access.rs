@@ -11,11 +11,11 @@ use clap::Args;
 use mediation_client::{Client, Connection, Identity, Trust};
 use mediation_ledger::{chain::ChainId, merkle::Hash, part::OpenedPart, registry::Registry};
 use mediation_proto::{
-    derived::{TYPES_ACCESS_PURPOSE, TYPES_ID_KIND, TYPES_ROLE},
+    derived::{TYPES_ACCESS_PURPOSE, TYPES_DISPUTE_TYPE, TYPES_ID_KIND, TYPES_OUTCOME, TYPES_ROLE},
     fields::EnumInfo,
     mediation::{
         ledger::v1::Reading,
-        types::v1::{AccessPurpose, AgencyKind, IdKind, Role},
+        types::v1::{AccessPurpose, AgencyKind, DisputeType, IdKind, Outcome, Role},
     },
 };
 
@@ -111,6 +111,14 @@ pub(crate) trait Coded: TryFrom<i32> {
 
 impl Coded for Role {
     const LIST: &'static EnumInfo = &TYPES_ROLE;
+}
+
+impl Coded for DisputeType {
+    const LIST: &'static EnumInfo = &TYPES_DISPUTE_TYPE;
+}
+
+impl Coded for Outcome {
+    const LIST: &'static EnumInfo = &TYPES_OUTCOME;
 }
 
 impl Coded for IdKind {

@@ -80,6 +80,10 @@ enum Command {
     Record(command::record::Arguments),
     /// 查看一条链：行为、期限、发现 · Show a chain: acts, clocks, findings
     Chain(command::chain::Arguments),
+    /// 检索链条：链号、机构、类型、日期、结案、逾期、发现 · Find chains by number, agency, type, day, outcome, overdue, finding
+    Search(command::search::Arguments),
+    /// 待办：机构须答复、办理、督促的事项 · What an agency has to do, by due date
+    Docket(command::docket::Arguments),
     /// 审计控制台：在浏览器中查阅、回放、核验 · The auditors' console: read, replay and verify in a browser
     Console(command::console::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
@@ -149,6 +153,8 @@ fn main() -> ExitCode {
             Command::Demo(arguments) => command::demo::run(arguments).await,
             Command::Record(arguments) => command::record::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
+            Command::Search(arguments) => command::search::run(arguments).await,
+            Command::Docket(arguments) => command::docket::run(arguments).await,
             Command::Console(arguments) => command::console::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
             Command::SubjectRef(arguments) => command::subject_ref::run(arguments).await,

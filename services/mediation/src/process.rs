@@ -15,7 +15,7 @@ use mediation_desk::{
 use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, recorder::Recorder, registry::Registry};
 use mediation_log_embedded::Options;
-use mediation_projections::{eraser::Eraser, keeper::Keeper, sealer::Seals, witnesses::Witnesses};
+use mediation_projections::{eraser::Eraser, keeper::Keeper, model::Model, sealer::Seals, witnesses::Witnesses};
 use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{
     net::TcpListener,
@@ -110,7 +110,7 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let scope = scope(config);
+        let scope = Scope { index: model.as_ref().map(Model::reader), ..scope(config) };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
@@ -225,6 +225,7 @@ fn scope(config: &Config) -> Scope {
         chains: serves_some || config.roles.contains(&Role::Audit) || config.roles.contains(&Role::Vault),
         quota: config.quotas.quota(),
         exports_max: config.exports.chains_per_month_max,
+        index: None,
     }
 }
 

@@ -144,15 +144,23 @@ pub(crate) struct TemporaryLedger {
 }
 
 impl TemporaryLedger {
-    /// Founds and serves a ledger for these cases.
+    /// Founds and serves a ledger for these cases, which nobody searches.
     pub(crate) async fn start(cases: &[&Case]) -> Result<Self> {
+        Self::begin(cases, false).await
+    }
+
+    /// The same with a read model, for who looks around in it.
+    pub(crate) async fn to_be_searched(cases: &[&Case]) -> Result<Self> {
+        Self::begin(cases, true).await
+    }
+
+    async fn begin(cases: &[&Case], searched: bool) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("mediation-replay-").tempdir()?;
         let first = cases.iter().flat_map(|case| &case.steps).map(Step::occurred_at).min();
         let clock = Arc::new(ManualClock::at(first.unwrap_or_default() * 1000));
         // A case brings its own time-outs and defaults.
         let keeper = KeeperConfig { enabled: false };
-        // Nobody asks a ledger that lives as long as a command.
-        let model = ModelConfig { enabled: false };
+        let model = ModelConfig { enabled: searched };
         let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, model, ..Config::default() };
         let founding = Founding {
             origin: "replay.mediation.example/main".parse()?,

@@ -54,6 +54,8 @@ mod refusals;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+mod search;
+#[cfg(test)]
 mod served;
 #[cfg(test)]
 mod sm4;

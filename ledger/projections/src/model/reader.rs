@@ -31,6 +31,8 @@ pub struct Filter {
     pub number_prefix: Option<String>,
     /// Agency that recorded on the chain or that its facts name.
     pub agency: Option<String>,
+    /// Agency that reads: chains with which it has nothing to do are left out; none for one that may know of every chain.
+    pub reader: Option<String>,
     /// Code of the type of dispute.
     pub dispute_type: Option<String>,
     /// First day of opening.
@@ -153,6 +155,7 @@ const CHAIN: &str = "SELECT chain_id, dispute_no, opening_event, dispute_type, c
 const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
     AND (:number IS NULL OR substr(dispute_no, 1, length(:number)) = :number)
     AND (:agency IS NULL OR EXISTS (SELECT 1 FROM ties WHERE ties.chain_id = chains.chain_id AND ties.agency = :agency))
+    AND (:reader IS NULL OR EXISTS (SELECT 1 FROM ties WHERE ties.chain_id = chains.chain_id AND ties.agency = :reader))
     AND (:type IS NULL OR dispute_type = :type)
     AND (:from IS NULL OR opened_at_s >= :from) AND (:to IS NULL OR opened_at_s <= :to)
     AND (:outcome IS NULL OR outcome = :outcome)
@@ -184,7 +187,7 @@ impl Reader {
             let mut statement = connection.prepare(&format!("{CHAIN}{SEARCH}"))?;
             let found = statement.query_map(
                 named_params! {
-                    ":number": filter.number_prefix, ":agency": filter.agency, ":type": filter.dispute_type,
+                    ":number": filter.number_prefix, ":agency": filter.agency, ":reader": filter.reader, ":type": filter.dispute_type,
                     ":from": filter.opened_from.map(Day::begin), ":to": filter.opened_to.map(Day::end),
                     ":outcome": filter.outcome, ":open": filter.is_open, ":overdue": filter.is_overdue,
                     ":finding": filter.finding, ":after_s": after.as_ref().map(|key| key.opened_at_s),

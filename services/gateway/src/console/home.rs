@@ -57,6 +57,11 @@ pub(super) async fn find<E: Evidence>(
     headers: HeaderMap,
 ) -> Page {
     let visitor = console.visitor(&headers)?;
+    let number = chain.trim().to_ascii_uppercase();
+    // A number of a dispute finds its chain by the index.
+    if number.starts_with("JF") && number.bytes().all(|letter| letter.is_ascii_alphanumeric()) {
+        return Ok(see(&format!("/search?number={number}")));
+    }
     let name = chain.trim().to_ascii_lowercase();
     let name = if name.starts_with("registry") { chain.trim().to_owned() } else { name };
     chain_id(&visitor, &name)?;

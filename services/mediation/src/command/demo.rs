@@ -44,7 +44,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         }
     };
     say("多机构矛盾纠纷调解账本 · 演示".to_owned());
-    let ledger = TemporaryLedger::start(&cases.iter().collect::<Vec<_>>()).await?;
+    let all: Vec<&Case> = cases.iter().collect();
+    let ledger = match arguments.console {
+        true => TemporaryLedger::to_be_searched(&all).await?,
+        false => TemporaryLedger::start(&all).await?,
+    };
     let agencies = ledger.registry().directory().iter().count();
     say(format!("已在临时目录创建账本：{agencies} 家机构各持签名密钥与证书，gRPC 双向 TLS 1.3，日志逐批落盘。"));
     let steps: usize = cases.iter().map(|case| case.steps.len()).sum();
