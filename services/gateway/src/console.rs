@@ -36,6 +36,7 @@ mod login;
 mod paths;
 mod proof;
 mod session;
+mod sheet;
 
 use self::{failure::Failure, session::Sessions};
 
@@ -93,7 +94,9 @@ pub fn router<E: Evidence>(console: Console<E>, address: SocketAddr) -> Router {
         .route("/logout", post(login::leave::<E>))
         .route("/language", post(login::language))
         .route("/search", get(lists::search::<E>))
+        .route("/search.csv", get(lists::search_sheet::<E>))
         .route("/docket", get(lists::docket::<E>))
+        .route("/docket.csv", get(lists::docket_sheet::<E>))
         .route("/chains", get(home::find::<E>))
         .route("/chains/{chain}", get(chain::show::<E>))
         .route("/chains/{chain}/proof", get(proof::show::<E>))

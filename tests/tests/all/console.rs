@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::{
     http::{Answer, ask_with},
+    search::indexed,
     served::{Served, accusation, chain_id, event_id, mediation, registration},
 };
 
@@ -202,4 +203,28 @@ async fn a_page_that_cannot_be_made_says_why_in_both_languages() {
     let registry = console.get("/chains/registry");
     assert_eq!(registry.status, 200, "{}", registry.text());
     assert!(registry.text().contains("data-kind=\"22.21\""), "the registry chain begins with the founding");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_come_as_files_for_spreadsheets() {
+    let served = Served::new();
+    let chain = recorded(&served, "排水渠堵塞").await;
+    indexed(&served).await;
+    let console = Console::of(&served, "XF-FL");
+    let page = console.get("/search");
+    assert_eq!(page.status, 200, "{}", page.text());
+    assert!(page.text().contains(&format!("/chains/{chain}")), "{}", page.text());
+    let sheet = console.get("/search.csv?type=PUBLIC_WORKS_DAMAGE");
+    assert_eq!(sheet.header("content-type"), Some("text/csv; charset=utf-8"));
+    let text = sheet.text();
+    let lines: Vec<&str> = text.split("\r\n").collect();
+    assert!(lines[0].starts_with("\u{feff}链,纠纷链号,类型"), "{text}");
+    assert!(lines[1].starts_with(&format!("{chain},,工程建设损害,2024-03-04,2024-03-04,1,浮梁县信访局")), "{text}");
+    assert_eq!(lines[2..], [""]);
+    let docket = console.get("/docket.csv");
+    assert_eq!(
+        (docket.status, docket.text().as_str()),
+        (200, "\u{feff}到期,逾期天数,事项,编号,名称,来自,纠纷链号,链\r\n")
+    );
+    assert_eq!(console.get("/docket?agency=TG-FL-SA").status, 403, "another agency's docket is for the audit");
 }

@@ -28,7 +28,7 @@ async fn reader(served: &Served, agency: &str, kind: AgencyKind, role: Role) -> 
 }
 
 /// Waits until the index has followed everything that is sealed now, but for the readings that waiting itself records.
-async fn indexed(served: &Served) {
+pub(crate) async fn indexed(served: &Served) {
     let client = served.client("AUD-JDZ", AgencyKind::Audit).await;
     let note = client.checkpoint().await.unwrap();
     let size = client.trust().checkpoint(&note).unwrap().size.0;

@@ -19,10 +19,20 @@ use super::{
     Console, Evidence, Page,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
+    sheet::sheet,
 };
 
 /// Days before a limit from which on it is told as near.
 const SOON_DAYS: i64 = 3;
+
+/// Chains of one answer for a file.
+const PAGE_MAX: u32 = 100;
+
+/// Answers that make up a file: a thousand chains, or fewer where many that were looked at are not for the reader.
+const PAGES_MAX: usize = 20;
+
+/// Duties of a file.
+const DUTIES_MAX: u32 = 500;
 
 /// What is looked for. Forms send empty fields.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -75,22 +85,7 @@ pub(super) async fn search<E: Evidence>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let t = visitor.tongue;
-    let said = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
-    let number = |list: &EnumInfo, code: &String| said(code).and_then(|code| list.number(&code));
-    let wanted = SearchChainsRequest {
-        chain_no: said(&asked.number).map(|number| number.to_ascii_uppercase()),
-        agency: said(&asked.agency),
-        dispute_type: number(&TYPES_DISPUTE_TYPE, &asked.r#type),
-        opened_from: said(&asked.from),
-        opened_to: said(&asked.to),
-        outcome: number(&TYPES_OUTCOME, &asked.outcome),
-        finding: said(&asked.finding),
-        open: !asked.open.is_empty(),
-        overdue: !asked.overdue.is_empty(),
-        page_token: said(&asked.after),
-        ..SearchChainsRequest::default()
-    };
-    let answer = visitor.seat.client.search(wanted).await?;
+    let answer = visitor.seat.client.search(wanted(&asked)).await?;
     let title = t.say("检索", "Search").to_owned();
     let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
     page(&SearchPage {
@@ -107,6 +102,89 @@ pub(super) async fn search<E: Evidence>(
         next,
         asked,
     })
+}
+
+/// What a form asks for.
+fn wanted(asked: &Asked) -> SearchChainsRequest {
+    let said = |text: &String| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
+    let number = |list: &EnumInfo, code: &String| said(code).and_then(|code| list.number(&code));
+    SearchChainsRequest {
+        chain_no: said(&asked.number).map(|number| number.to_ascii_uppercase()),
+        agency: said(&asked.agency),
+        dispute_type: number(&TYPES_DISPUTE_TYPE, &asked.r#type),
+        opened_from: said(&asked.from),
+        opened_to: said(&asked.to),
+        outcome: number(&TYPES_OUTCOME, &asked.outcome),
+        finding: said(&asked.finding),
+        open: !asked.open.is_empty(),
+        overdue: !asked.overdue.is_empty(),
+        page_token: said(&asked.after),
+        ..SearchChainsRequest::default()
+    }
+}
+
+/// The whole answer to a search, as a file.
+pub(super) async fn search_sheet<E: Evidence>(
+    State(console): State<Arc<Console<E>>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Page {
+    let visitor = console.visitor(&headers)?;
+    let mut wanted = SearchChainsRequest { page_size: Some(PAGE_MAX), ..wanted(&asked) };
+    let mut rows: Vec<Row> = Vec::new();
+    for _page in 0..PAGES_MAX {
+        let answer = visitor.seat.client.search(wanted.clone()).await?;
+        rows.extend(answer.chains.into_iter().map(|chain| row(&visitor, chain)));
+        if answer.next_page_token.is_empty() {
+            break;
+        }
+        wanted.page_token = Some(answer.next_page_token);
+    }
+    let t = visitor.tongue;
+    let columns = match t {
+        Tongue::Chinese => [
+            "链",
+            "纠纷链号",
+            "类型",
+            "登记",
+            "末次行为",
+            "行为数",
+            "首办单位",
+            "结案方式",
+            "最近届满",
+            "逾期天数",
+            "审计发现",
+        ],
+        Tongue::English => [
+            "chain",
+            "number",
+            "type",
+            "opened",
+            "last act",
+            "acts",
+            "lead",
+            "outcome",
+            "next due",
+            "days overdue",
+            "findings",
+        ],
+    };
+    let rows = rows.into_iter().map(|row| {
+        vec![
+            row.chain,
+            row.number.map(|number| number.to_string()).unwrap_or_default(),
+            row.kind,
+            row.opened,
+            row.last,
+            row.acts.to_string(),
+            row.lead.to_string(),
+            row.outcome.unwrap_or_default(),
+            row.due.unwrap_or_default(),
+            row.days_overdue.to_string(),
+            row.findings.join(" "),
+        ]
+    });
+    sheet("chains", &columns, rows)
 }
 
 /// The codes of a list with their names.
@@ -141,6 +219,36 @@ fn row(visitor: &Visitor, chain: ChainSummary) -> Row {
 fn name(visitor: &Visitor, agency: &str) -> Text {
     let known = visitor.registry.directory().agency(agency);
     known.map_or_else(|| Text::of(agency), |known| Text::of(&known.name))
+}
+
+/// The docket of an agency, as a file.
+pub(super) async fn docket_sheet<E: Evidence>(
+    State(console): State<Arc<Console<E>>>,
+    Query(Whose { agency }): Query<Whose>,
+    headers: HeaderMap,
+) -> Page {
+    let visitor = console.visitor(&headers)?;
+    let agency = if agency.is_empty() { visitor.seat.agency.clone() } else { agency };
+    let wanted =
+        ListDutiesRequest { agency: Some(agency), page_size: Some(DUTIES_MAX), ..ListDutiesRequest::default() };
+    let answer = visitor.seat.client.duties(wanted).await?;
+    let columns = match visitor.tongue {
+        Tongue::Chinese => ["到期", "逾期天数", "事项", "编号", "名称", "来自", "纠纷链号", "链"],
+        Tongue::English => ["due", "days late", "duty", "code", "name", "from", "number", "chain"],
+    };
+    let rows = answer.duties.into_iter().map(|duty| duty_row(&visitor, duty, &|_due| false)).map(|row| {
+        vec![
+            row.due.unwrap_or_default(),
+            row.days_late.to_string(),
+            row.kind.to_owned(),
+            row.code,
+            row.what.to_string(),
+            row.from.map(|from| from.to_string()).unwrap_or_default(),
+            row.number.map(|number| number.to_string()).unwrap_or_default(),
+            row.chain,
+        ]
+    });
+    sheet("docket", &columns, rows)
 }
 
 /// Whose duties are wanted.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use anyhow::Result;
 use clap::Args;
-use mediation_domain::case::Case;
+use mediation_domain::{calendar::Day, case::Case};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -78,6 +78,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     say("检查点（C2SP 签名注记）".to_owned());
     note.trim_end().lines().for_each(|text| say(format!("  {text}")));
     if arguments.console {
+        // The day on which the last of the cases is judged.
+        let days = cases.iter().filter_map(|case| Day::parse(&case.as_of));
+        days.max().iter().for_each(|day| ledger.clock().set(day.end() * 1_000));
         show(&ledger, arguments.listen, &chains).await?;
     }
     let path = ledger.path();
