@@ -18,6 +18,7 @@ pub mod erasure;
 #[cfg(any(test, feature = "testing"))]
 pub mod faulty;
 pub mod heads;
+pub mod kek;
 pub mod key;
 pub mod lapse;
 pub mod ledger;

@@ -17,6 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     chain::{ChainId, Revision},
+    kek,
     merkle::Hash,
 };
 
@@ -180,6 +181,9 @@ pub enum VaultError {
     /// The queue is full.
     #[error("the queue of the vault is full")]
     Full,
+    /// The key-encryption key cannot be reached: its token is away. Nothing was kept, read or damaged.
+    #[error("the key-encryption key of the vault cannot be used")]
+    Kek(#[source] kek::Error),
     /// The vault is closed, or cannot be reached.
     #[error("the vault is unavailable")]
     Unavailable(#[source] Option<std::io::Error>),

@@ -22,7 +22,8 @@
 //!
 //! Numbers are big-endian. A wrapped key is `nonce[12] | ciphertext[32] | tag[16]` under the [`Cipher`] of the vault, with
 //! associated data that names its purpose, origin, chain, holder and, for a data key, the part's digest. The cipher is
-//! fixed when the vault is made: of a head of version 1 it is AES-256-GCM, and one of version 2 names another.
+//! fixed when the vault is made: of a head of version 1 it is AES-256-GCM, and one of version 2 names another. A
+//! key-encryption key that is kept elsewhere ([`Kek`]) wraps under its own, which a head of version 3 names beside.
 //!
 //! While the key-encryption key is replaced ([`rotate`]), `kek.next` and `wraps.next` stand beside these.
 //!
@@ -32,6 +33,16 @@
 //! | 16 | 32 | the key |
 //! | 48 | 16 | first half of SHA-256(`mediation-ledger/vault/kek-check/v1` 0x00, bytes 0 to 48) |
 //!
+//! | `kek` of a key that is kept elsewhere | bytes | |
+//! |---|---|---|
+//! | 0 | 16 | magic `mediation-kek 2` 0x0a |
+//! | 16 | 16 | name of the key |
+//! | 32 | 1 | cipher of the key: 1 AES-256-GCM, 2 SM4-GCM |
+//! | 33 | 60 | check: 32 zeros, wrapped by the key, with associated data `mediation-ledger/vault/kek-probe/v1` 0x00, name, origin |
+//! | 93 | 16 | first half of SHA-256(`mediation-ledger/vault/kek-check/v1` 0x00, bytes 0 to 93) |
+//!
+//! A check value of the usual kind, the key over a block of zeros, must not stand here: it is the authentication key of GCM.
+//!
 //! | slot of `wraps` | bytes | |
 //! |---|---|---|
 //! | 0 | 1 | 1 head, 2 chain key, 3 subject key, 4 wrap, 5 seal, 6 destruction, 7 destroyed |
@@ -39,7 +50,7 @@
 //! | 2 | 2 | rows of the group that was written at once |
 //! | 4 | 2 | place of this row in it, from 0 |
 //! | 6 | 2 | zeros |
-//! | 8 | 115 | head: magic `mediation-vault` 0x0a, version in 4 bytes, SHA-256(origin), name of the key in 16 bytes, in version 2 the cipher in 1 byte: 2 SM4-GCM |
+//! | 8 | 115 | head: magic `mediation-vault` 0x0a, version in 4 bytes, SHA-256(origin), name of the key in 16 bytes, in version 2 the cipher in 1 byte: 2 SM4-GCM; in version 3, where the key-encryption key is kept elsewhere, the cipher of the vault in 1 byte and that of the key in 1 byte |
 //! | | | chain key: chain in 16 bytes, wrapped key |
 //! | | | subject key: chain in 16 bytes, SHA-256(domain, chain, pseudonym), wrapped key |
 //! | | | wrap: slot of the holder's key in 8 bytes, part digest, wrapped key |
@@ -50,7 +61,7 @@
 //! | 127 | 1 | 0xa5 |
 //!
 //! The domain of a subject is `mediation-ledger/vault/subject/v1` 0x00. The name of the key-encryption key is the first
-//! half of SHA-256(`mediation-ledger/vault/kek-id/v1` 0x00, key).
+//! half of SHA-256(`mediation-ledger/vault/kek-id/v1` 0x00, key); one that is kept elsewhere says its name itself.
 //!
 //! # Why it is right
 //!
@@ -65,7 +76,9 @@
 //!
 //! # Attacks
 //!
-//! Who has `kek` and `wraps` opens everything; who has one of them, nothing. A wrap that is moved to another place,
+//! Who has `kek` and `wraps` opens everything; who has one of them, nothing. Where the key is kept elsewhere, who has both
+//! opens nothing either, and who changes `kek` gains a vault that does not open: another key under the same name does not
+//! open the check. A wrap that is moved to another place,
 //! part, holder, chain or ledger does not open. Rows that are taken off the end are missed by nobody here, but by
 //! whoever looks for the keys of a record in the log.
 //!
@@ -89,6 +102,7 @@ use std::{
 use mediation_ledger::{
     chain::{ChainId, Revision},
     entropy::{Entropy, SystemEntropy},
+    kek::{Error as KekError, Kek, Name},
     limits::ORIGIN_BYTES_MAX,
     merkle::Hash,
     part::Cipher,
@@ -118,14 +132,15 @@ mod tests;
 use self::{
     cipher::{Scheme, WrappingKey, origin_digest},
     committer::{Ask, Committer, Request, Unsettled},
+    kek::Stored,
     slot::{Group, Row},
-    wraps::Wraps,
+    wraps::{Opened, Wraps},
 };
 pub use self::{
     problem::{Fault, Problem},
     reader::VaultReader,
-    rotation::{KekName, Rotated, key_of_file, key_of_wraps, rotate, rotate_from},
-    scan::{VaultScan, scan},
+    rotation::{Keks, Rotated, elsewhere, key_of_file, key_of_wraps, rotate, rotate_from},
+    scan::{VaultScan, scan, scan_with},
 };
 
 /// File with the key-encryption key.
@@ -187,8 +202,9 @@ impl FileVault {
             }
         }
         let key = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
-        let key = key.and_then(|key| kek::create(disk, &kek_path, key)).map_err(at(&kek_path))?;
-        let head = Row::Head { origin: origin_digest(origin), kek: kek::id(&key), cipher };
+        let stored = key.map(Stored::Key).map_err(at(&kek_path))?;
+        kek::create(disk, &kek_path, &stored).map_err(at(&kek_path))?;
+        let head = Row::Head { origin: origin_digest(origin), kek: stored.mark(), cipher };
         disk.create(&wraps_path)
             .and_then(|file| {
                 file.write_all_at(&slot::encode(0, &head, Group::SINGLE), 0)?;
@@ -220,15 +236,30 @@ impl FileVault {
         fatal: FatalHandler,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, OpenError> {
+        Self::open_with(disk, directory, origin, None, fatal, entropy)
+    }
+
+    /// As [`Self::open_from`], with the key-encryption key, where that is kept elsewhere. It is tried before anything is
+    /// written.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; or the key is another one, or cannot be reached.
+    pub fn open_with(
+        disk: &dyn Disk,
+        directory: &Path,
+        origin: &str,
+        kek: Option<&Arc<dyn Kek>>,
+        fatal: FatalHandler,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, OpenError> {
         check(origin)?;
         let lock = disk.lock(&directory.join(LOCK))?;
-        rotation::settle(disk, directory)?;
         let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
-        let key = kek::load(disk, &kek_path).map_err(failure(kek_path.clone()))?;
-        let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
+        let stored = rotation::settled(disk, directory, origin, kek)?;
         let file = disk.open(&wraps_path, Access::Write).map_err(failure(wraps_path.clone()))?;
-        let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
+        let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, stored.mark())?;
         let recovery::Recovered { cipher, index, end: slots, torn, sealed, unfinished } = recovered;
+        let key = stored.ready(kek, cipher, origin, &kek_path)?;
         let wraps = Arc::new(Wraps::new(file, key, Scheme { cipher, origin }, index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = watch::channel(false);
@@ -321,9 +352,9 @@ impl Vault for FileVault {
         drop(self.requests()?);
         let (wraps, digests) = (Arc::clone(&self.wraps), digests.to_vec());
         let read = tokio::task::spawn_blocking(move || {
-            let mut keys = Keys::default();
+            let (mut keys, mut opened) = (Keys::default(), Opened::new());
             for digest in digests {
-                if let Some(key) = wraps.key(chain, digest)? {
+                if let Some(key) = wraps.key_of(chain, digest, &mut opened)? {
                     keys.given.insert(digest, key);
                 }
             }
@@ -355,6 +386,33 @@ pub enum OpenError {
     /// Bytes have changed that were durable, or the vault is another one.
     #[error("the vault is damaged")]
     Damaged(#[from] Fault),
+    /// The key-encryption key is not in the vault's directory, and none was given.
+    #[error(
+        "the key-encryption key {name} of the vault is kept in a token: say where under `[kek]` · 保管库主密钥 {name} 存于密码设备，须在 [kek] 中配置"
+    )]
+    KekElsewhere {
+        /// Its name.
+        name: Name,
+    },
+    /// The key-encryption key that was given is not the one that the vault has.
+    #[error(
+        "the vault opens under the key {needed}, and {given} was given · 保管库须以主密钥 {needed} 打开，所给为 {given}"
+    )]
+    OtherKek {
+        /// Name of the one that it has.
+        needed: Name,
+        /// Name of the one that was given.
+        given: Name,
+    },
+    /// The vault has the key already that it is to have.
+    #[error("the vault is under the key {name} already · 保管库已使用该主密钥 {name}")]
+    SameKek {
+        /// Its name.
+        name: Name,
+    },
+    /// The key-encryption key cannot be reached.
+    #[error("nothing was written or read · 未写入、未读取任何内容")]
+    Kek(#[source] KekError),
     /// The disk refused.
     #[error("`{}` cannot be used", file.display())]
     Io {
@@ -364,6 +422,16 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+}
+
+impl OpenError {
+    /// In one line, with its cause.
+    fn told(&self) -> String {
+        match self {
+            Self::Kek(error) => error.to_string(),
+            error => error.to_string(),
+        }
+    }
 }
 
 fn check(origin: &str) -> Result<(), OpenError> {

@@ -8,6 +8,7 @@
 use mediation_ledger::{
     chain::ChainId,
     entropy::{Entropy, EntropyError, Purpose},
+    kek::{self, Kek, WRAPPED_BYTES, Wrapped},
     merkle::Hash,
     part::{Cipher, NONCE_BYTES},
     vault::DataKey,
@@ -16,8 +17,6 @@ use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::slot::HolderId;
-
-const WRAPPED_BYTES: usize = NONCE_BYTES + 32 + 16;
 
 const HOLDER_KEY: &[u8] = b"mediation-ledger/vault/holder-key/v1\0";
 const DATA_KEY: &[u8] = b"mediation-ledger/vault/data-key/v1\0";
@@ -35,10 +34,6 @@ pub(super) struct Scheme<'a> {
     /// Identity of the ledger.
     pub(super) origin: &'a str,
 }
-
-/// A key wrapped by another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Wrapped(pub(super) [u8; WRAPPED_BYTES]);
 
 impl WrappingKey {
     /// The key-encryption key of a new vault.
@@ -66,22 +61,6 @@ impl WrappingKey {
         &self.0
     }
 
-    /// Wraps a holder's key; this one is the key-encryption key.
-    pub(super) fn wrap_holder_key(
-        &self,
-        entropy: &dyn Entropy,
-        scheme: Scheme<'_>,
-        holder: HolderId,
-        key: &Self,
-    ) -> Result<Wrapped, EntropyError> {
-        self.wrap(entropy, scheme.cipher, &associated_data(HOLDER_KEY, scheme.origin, holder, None), &key.0)
-    }
-
-    /// Opens a holder's key; `None` when it is not that holder's, or damaged.
-    pub(super) fn open_holder_key(&self, scheme: Scheme<'_>, holder: HolderId, wrapped: &Wrapped) -> Option<Self> {
-        self.open(scheme.cipher, &associated_data(HOLDER_KEY, scheme.origin, holder, None), wrapped).map(Self)
-    }
-
     /// Wraps a data key; this one is its holder's.
     pub(super) fn wrap_data_key(
         &self,
@@ -106,7 +85,13 @@ impl WrappingKey {
     }
 
     #[expect(clippy::expect_used, reason = "GCM refuses only plaintexts of gigabytes")]
-    fn wrap(&self, entropy: &dyn Entropy, cipher: Cipher, aad: &[u8], key: &[u8; 32]) -> Result<Wrapped, EntropyError> {
+    pub(super) fn wrap(
+        &self,
+        entropy: &dyn Entropy,
+        cipher: Cipher,
+        aad: &[u8],
+        key: &[u8; 32],
+    ) -> Result<Wrapped, EntropyError> {
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&Purpose { what: "vault/nonce", of: &[&self.0, aad, key] }, &mut nonce)?;
         let sealed = cipher.encrypt(&self.0, nonce, aad, key).expect("32 bytes fit");
@@ -117,7 +102,7 @@ impl WrappingKey {
         Ok(Wrapped(wrapped))
     }
 
-    fn open(&self, cipher: Cipher, aad: &[u8], wrapped: &Wrapped) -> Option<[u8; 32]> {
+    pub(super) fn open(&self, cipher: Cipher, aad: &[u8], wrapped: &Wrapped) -> Option<[u8; 32]> {
         let (nonce, sealed) = wrapped.0.split_first_chunk::<NONCE_BYTES>()?;
         let opened = cipher.decrypt(&self.0, *nonce, aad, sealed)?;
         Zeroizing::new(opened).as_slice().try_into().ok()
@@ -127,6 +112,35 @@ impl WrappingKey {
 impl std::fmt::Debug for WrappingKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("WrappingKey(…)")
+    }
+}
+
+/// Wraps a holder's key, and sees that it opens: what a token garbled would be lost for ever.
+pub(super) fn wrap_holder_key(
+    kek: &dyn Kek,
+    entropy: &dyn Entropy,
+    origin: &str,
+    holder: HolderId,
+    key: &WrappingKey,
+) -> Result<Wrapped, kek::Error> {
+    let wrapped = kek.wrap(entropy, &associated_data(HOLDER_KEY, origin, holder, None), &key.0)?;
+    match open_holder_key(kek, origin, holder, &wrapped)? {
+        Some(opened) if opened == *key => Ok(wrapped),
+        Some(_) | None => Err(kek::Error::Unavailable("what it wraps does not open".to_owned())),
+    }
+}
+
+/// Opens a holder's key; `None` when it is not that holder's, or damaged.
+pub(super) fn open_holder_key(
+    kek: &dyn Kek,
+    origin: &str,
+    holder: HolderId,
+    wrapped: &Wrapped,
+) -> Result<Option<WrappingKey>, kek::Error> {
+    match kek.unwrap(&associated_data(HOLDER_KEY, origin, holder, None), wrapped) {
+        Ok(key) => Ok(Some(WrappingKey(*key))),
+        Err(kek::Error::Refused) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -160,6 +174,7 @@ mod tests {
     use mediation_ledger::entropy::{SeededEntropy, SystemEntropy};
 
     use super::*;
+    use crate::vault::kek::FileKek;
 
     fn under(cipher: Cipher, origin: &str) -> Scheme<'_> {
         Scheme { cipher, origin }
@@ -192,7 +207,9 @@ mod tests {
                 assert_eq!(opened, None, "{scheme:?} {holder:?} {digest}");
             }
             assert_eq!(random().open_data_key(scheme, chain_key, digest, &wrapped), None);
-            assert_eq!(key.open_holder_key(scheme, chain_key, &wrapped), None, "another purpose");
+            let kek = FileKek::new(key.clone(), scheme.cipher);
+            let opened = open_holder_key(&kek, scheme.origin, chain_key, &wrapped).unwrap();
+            assert_eq!(opened, None, "another purpose");
         }
     }
 
@@ -200,8 +217,8 @@ mod tests {
     fn the_same_key_is_never_wrapped_twice_alike() {
         let key = random();
         let holder = HolderId { chain: ChainId([1; 16]), subject: None };
-        let scheme = under(Cipher::Aes256Gcm, "a.example");
-        let wrap = || key.wrap_holder_key(&SystemEntropy, scheme, holder, &key).unwrap();
+        let kek = FileKek::new(key.clone(), Cipher::Aes256Gcm);
+        let wrap = || wrap_holder_key(&kek, &SystemEntropy, "a.example", holder, &key).unwrap();
         assert_ne!(wrap(), wrap());
     }
 
@@ -210,14 +227,16 @@ mod tests {
         let (entropy, scheme) = (SeededEntropy::new([1; 32]), under(Cipher::Aes256Gcm, "a.example"));
         let kek = WrappingKey::new_kek(&entropy, "a.example").unwrap();
         let mut seen = std::collections::BTreeSet::from([kek.bytes().to_vec()]);
+        let kek = FileKek::new(kek, scheme.cipher);
         for chain in 0..20 {
             for subject in [None, Some("p-1"), Some("p-2")] {
                 let chain = ChainId([chain; 16]);
                 let holder = HolderId { chain, subject: subject.map(|subject| subject_digest(chain, subject)) };
                 let key = WrappingKey::new_holder_key(&entropy, "a.example", holder).unwrap();
                 assert!(seen.insert(key.bytes().to_vec()), "a holder's key came twice");
-                let wrapped = kek.wrap_holder_key(&entropy, scheme, holder, &key).unwrap();
-                assert_eq!(kek.wrap_holder_key(&entropy, scheme, holder, &key).unwrap(), wrapped);
+                let wrap = || wrap_holder_key(&kek, &entropy, scheme.origin, holder, &key).unwrap();
+                let wrapped = wrap();
+                assert_eq!(wrap(), wrapped);
                 assert!(seen.insert(wrapped.0[..NONCE_BYTES].to_vec()), "a nonce came twice");
                 for data_key in [[1; 32], [2; 32]] {
                     let wrapped =

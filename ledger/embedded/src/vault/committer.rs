@@ -23,7 +23,7 @@ use mediation_ledger::{
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    cipher::{WrappingKey, subject_digest},
+    cipher::{WrappingKey, subject_digest, wrap_holder_key},
     slot::{self, Group, HolderId, Row, SLOT_BYTES_U64},
     wraps::{Wraps, overwrite},
 };
@@ -334,8 +334,8 @@ impl Batch {
             None => {
                 let (entropy, scheme) = (self.entropy.as_ref(), self.wraps.scheme());
                 let key = WrappingKey::new_holder_key(entropy, scheme.origin, holder).map_err(no_randomness)?;
-                let wrapped = self.wraps.kek().wrap_holder_key(entropy, scheme, holder, &key);
-                (self.push(Row::HolderKey { holder, wrapped: wrapped.map_err(no_randomness)? }), key)
+                let wrapped = wrap_holder_key(self.wraps.kek(), entropy, scheme.origin, holder, &key);
+                (self.push(Row::HolderKey { holder, wrapped: wrapped.map_err(VaultError::Kek)? }), key)
             }
         };
         self.holders.insert(holder, (at, key.clone()));

@@ -43,6 +43,9 @@ pub enum Problem {
     /// The key-encryption key beside it is not the one that the vault was made with.
     #[error("the key-encryption key is one of another vault")]
     WrongKek,
+    /// The key-encryption key is kept elsewhere and cannot be used, so that no wrap was opened from here on.
+    #[error("no wrap is opened: {0}")]
+    KekAway(String),
     /// Bytes of a slot changed.
     #[error("the slot is damaged")]
     Slot,

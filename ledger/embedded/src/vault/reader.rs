@@ -1,9 +1,10 @@
 //! Keys of a vault that nobody has open, read without changing anything: what a verifier needs.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use mediation_ledger::{
     chain::ChainId,
+    kek::Kek,
     merkle::Hash,
     vault::{DataKey, VaultError},
 };
@@ -11,7 +12,7 @@ use mediation_ledger::{
 use super::{
     KEK, OpenError, WRAPS, check,
     cipher::Scheme,
-    failure, kek,
+    failure,
     problem::{Fault, Problem},
     recovery, rotation,
     wraps::Wraps,
@@ -30,13 +31,27 @@ impl VaultReader {
     /// # Errors
     /// It is damaged, another ledger's, or the disk does not give it.
     pub fn open(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<Self, OpenError> {
+        Self::open_with(disk, directory, origin, None)
+    }
+
+    /// As [`Self::open`], with the key-encryption key, where that is kept elsewhere.
+    ///
+    /// # Errors
+    /// As [`Self::open`]; or the key is another one, or cannot be reached.
+    pub fn open_with(
+        disk: &dyn Disk,
+        directory: &Path,
+        origin: &str,
+        kek: Option<&Arc<dyn Kek>>,
+    ) -> Result<Self, OpenError> {
         check(origin)?;
         let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
         let key = rotation::load_counting(disk, directory).map_err(failure(kek_path.clone()))?;
-        let key = key.ok_or(Fault { file: kek_path, offset: 0, problem: Problem::Kek })?;
+        let key = key.ok_or_else(|| Fault { file: kek_path.clone(), offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Read).map_err(failure(wraps_path.clone()))?;
-        let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, kek::id(&key))?;
+        let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, key.mark())?;
         let scheme = Scheme { cipher: recovered.cipher, origin };
+        let key = key.ready(kek, recovered.cipher, origin, &kek_path)?;
         Ok(Self { wraps: Wraps::new(file, key, scheme, recovered.index) })
     }
 

@@ -20,7 +20,7 @@ use super::{
     OpenError,
     cipher::origin_digest,
     failure,
-    kek::KekId,
+    kek::Mark,
     problem::{Fault, Problem},
     slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
     wraps::{Index, Slots},
@@ -30,7 +30,7 @@ use crate::disk::DiskFile;
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Recovered {
-    /// What keys are wrapped under.
+    /// What keys are wrapped under, those of holders by a key in a file.
     pub(super) cipher: Cipher,
     /// Where the keys stand.
     pub(super) index: Index,
@@ -45,7 +45,7 @@ pub(super) struct Recovered {
 }
 
 /// Reads a wraps file from end to end, and once before for the destructions that it announces. Keys are not opened.
-pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: KekId) -> Result<Recovered, OpenError> {
+pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: Mark) -> Result<Recovered, OpenError> {
     let mut recovery = Recovery::default();
     for slot in Slots::new(file) {
         let (_slot, found) = slot.map_err(failure(path.to_owned()))?;
@@ -88,7 +88,7 @@ impl SlotFault {
 #[derive(Debug, Default)]
 struct Recovery {
     index: Index,
-    head: Option<(Hash, KekId, Cipher)>,
+    head: Option<(Hash, Mark, Cipher)>,
     /// Holders by the slots of their keys.
     holders: BTreeMap<u64, HolderId>,
     /// What is to stand in the places of wraps, by the announcements of the whole file.

@@ -12,17 +12,22 @@
 //! `wraps` says which of two keys counts, and whoever opens the vault after a crash goes on from there.
 
 use std::{
-    fmt, io,
+    io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use mediation_ledger::entropy::{Entropy, SystemEntropy};
+use mediation_ledger::{
+    entropy::{Entropy, SystemEntropy},
+    kek::{Kek, Name},
+    part::Cipher,
+};
 
 use super::{
     KEK, LOCK, OpenError, WRAPS, check,
-    cipher::{Scheme, WrappingKey},
+    cipher::{WrappingKey, open_holder_key, wrap_holder_key},
     failure,
-    kek::{self, KekId},
+    kek::{self, FileKek, Mark, Stored},
     problem::{Fault, Problem},
     recovery,
     slot::{self, Found, Group, Row, SLOT_BYTES, SLOT_BYTES_U64},
@@ -45,35 +50,46 @@ pub struct Rotated {
     /// Keys of chains and subjects that were wrapped anew.
     pub holders: u64,
     /// Name of the key that is gone.
-    pub from: KekName,
+    pub from: Name,
     /// Name of the key that opens the vault now.
-    pub to: KekName,
+    pub to: Name,
 }
 
-/// Name of a key-encryption key, as the head of the vault has it; tells nothing of the key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KekName(KekId);
+/// Which key-encryption keys a rotation is about.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keks<'a> {
+    /// The one that the vault has, where that is kept elsewhere.
+    pub from: Option<&'a Arc<dyn Kek>>,
+    /// The one that it is to have; `None`: a fresh one, in a file of the vault.
+    pub to: Option<&'a Arc<dyn Kek>>,
+}
 
-impl fmt::Display for KekName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
+/// Name of the key-encryption key of a vault, where that is kept elsewhere, also while a rotation is under way or was
+/// interrupted; none when it lies in a file of the vault, or the file is broken.
+///
+/// # Errors
+/// The disk does not give it.
+pub fn elsewhere(disk: &dyn Disk, directory: &Path) -> io::Result<Option<Name>> {
+    Ok(match load_counting(disk, directory)? {
+        Some(Stored::Elsewhere { name, .. }) => Some(name),
+        Some(Stored::Key(_)) | None => None,
+    })
 }
 
 /// Name of the key that a wraps file was written under; none when its head is not whole.
 ///
 /// # Errors
 /// The disk does not give it.
-pub fn key_of_wraps(disk: &dyn Disk, wraps: &Path) -> io::Result<Option<KekName>> {
-    Ok(head(disk, wraps)?.map(KekName))
+pub fn key_of_wraps(disk: &dyn Disk, wraps: &Path) -> io::Result<Option<Name>> {
+    Ok(head(disk, wraps)?.map(|mark| mark.name))
 }
 
-/// Name of the key in a file of a key-encryption key; none when its bytes changed.
+/// Name of the key in a file of a key-encryption key, or that it says is elsewhere; none when its bytes changed.
 ///
 /// # Errors
 /// The disk does not give it.
-pub fn key_of_file(disk: &dyn Disk, kek: &Path) -> io::Result<Option<KekName>> {
-    Ok(kek::load(disk, kek)?.map(|key| KekName(kek::id(&key))))
+pub fn key_of_file(disk: &dyn Disk, kek: &Path) -> io::Result<Option<Name>> {
+    Ok(kek::load(disk, kek)?.map(|stored| stored.mark().name))
 }
 
 /// Puts a fresh key-encryption key in the place of the one that a vault has. Nobody may have it open. The old key is
@@ -83,39 +99,39 @@ pub fn key_of_file(disk: &dyn Disk, kek: &Path) -> io::Result<Option<KekName>> {
 /// Somebody has the vault open, it is damaged or another ledger's, or the disk does not take it. Then the vault opens
 /// under the old key or under the new one, whole.
 pub fn rotate(disk: &dyn Disk, directory: &Path, origin: &str) -> Result<Rotated, OpenError> {
-    rotate_from(disk, directory, origin, &SystemEntropy)
+    rotate_from(disk, directory, origin, Keks::default(), &SystemEntropy)
 }
 
-/// As [`rotate`], with key and nonces made of given entropy.
+/// As [`rotate`], from and to given keys, with what is fresh made of given entropy.
 ///
 /// # Errors
-/// As [`rotate`].
+/// As [`rotate`]; a key cannot be reached, or both are the same.
 pub fn rotate_from(
     disk: &dyn Disk,
     directory: &Path,
     origin: &str,
+    keks: Keks<'_>,
     entropy: &dyn Entropy,
 ) -> Result<Rotated, OpenError> {
     check(origin)?;
     let _lock = disk.lock(&directory.join(LOCK))?;
-    settle(disk, directory)?;
     let paths = Paths::of(directory);
-    let old = kek::load(disk, &paths.kek).map_err(failure(paths.kek.clone()))?;
-    let old = old.ok_or_else(|| Fault { file: paths.kek.clone(), offset: 0, problem: Problem::Kek })?;
+    let stored = settled(disk, directory, origin, keks.from)?;
     let file = disk.open(&paths.wraps, Access::Write).map_err(failure(paths.wraps.clone()))?;
-    let recovered = recovery::recover(file.as_ref(), &paths.wraps, origin, kek::id(&old))?;
-    let (end, scheme) = (recovered.end, Scheme { cipher: recovered.cipher, origin });
+    let recovered = recovery::recover(file.as_ref(), &paths.wraps, origin, stored.mark())?;
+    let (end, old) = (recovered.end, stored.ready(keks.from, recovered.cipher, origin, &paths.kek)?);
     // A destruction that a crash interrupted is done in the old file too: its blocks are not the new file's.
     if !recovered.unfinished.is_empty() {
         overwrite(file.as_ref(), &recovered.unfinished).map_err(failure(paths.wraps.clone()))?;
     }
-    let new = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
-    let new = new.and_then(|key| kek::create(disk, &paths.kek_next, key)).map_err(failure(paths.kek_next.clone()))?;
+    let (next, new) = next(keks.to, &old, entropy, origin, recovered.cipher, &paths)?;
+    kek::create(disk, &paths.kek_next, &next).map_err(failure(paths.kek_next.clone()))?;
     let to = disk.create(&paths.wraps_next).map_err(failure(paths.wraps_next.clone()))?;
-    let anew = Anew { old: &old, new: &new, scheme, entropy, path: &paths.wraps };
+    let (old, new, mark) = (old.as_ref(), new.as_ref(), next.mark());
+    let anew = Anew { old, new, mark, origin, entropy, path: &paths.wraps };
     let holders = anew.copy(file.as_ref(), to.as_ref(), end)?;
     // What was written is read before it counts.
-    let written = recovery::recover(to.as_ref(), &paths.wraps_next, origin, kek::id(&new))?;
+    let written = recovery::recover(to.as_ref(), &paths.wraps_next, origin, mark)?;
     if written.end != end || written.torn {
         return Err(
             Fault { file: paths.wraps_next, offset: written.end * SLOT_BYTES_U64, problem: Problem::Torn }.into()
@@ -124,12 +140,54 @@ pub fn rotate_from(
     disk.sync_dir(directory).map_err(failure(directory.to_owned()))?;
     disk.rename(&paths.wraps_next, &paths.wraps).map_err(failure(paths.wraps.clone()))?;
     promote(disk, directory, &paths)?;
-    Ok(Rotated { holders, from: KekName(kek::id(&old)), to: KekName(kek::id(&new)) })
+    Ok(Rotated { holders, from: old.name(), to: mark.name })
+}
+
+/// What is to stand in the file of the key, and the key.
+fn next(
+    to: Option<&Arc<dyn Kek>>,
+    old: &Arc<dyn Kek>,
+    entropy: &dyn Entropy,
+    origin: &str,
+    cipher: Cipher,
+    paths: &Paths,
+) -> Result<(Stored, Arc<dyn Kek>), OpenError> {
+    let Some(to) = to else {
+        let key = WrappingKey::new_kek(entropy, origin).map_err(io::Error::other);
+        let key = key.map_err(failure(paths.kek_next.clone()))?;
+        return Ok((Stored::Key(key.clone()), Arc::new(FileKek::new(key, cipher))));
+    };
+    // The names are what a crash is gone on with by.
+    if to.name() == old.name() {
+        return Err(OpenError::SameKek { name: to.name() });
+    }
+    let stored = Stored::of(to.as_ref(), entropy, origin).map_err(OpenError::Kek)?;
+    let ready = stored.ready(Some(to), cipher, origin, &paths.kek_next)?;
+    Ok((stored, ready))
+}
+
+/// Ends a rotation that a crash interrupted, and gives what the file of the key says. A key elsewhere is tried before
+/// anything is written. Whoever calls has the lock.
+pub(super) fn settled(
+    disk: &dyn Disk,
+    directory: &Path,
+    origin: &str,
+    given: Option<&Arc<dyn Kek>>,
+) -> Result<Stored, OpenError> {
+    let path = directory.join(KEK);
+    if let Some(stored @ Stored::Elsewhere { cipher, .. }) =
+        load_counting(disk, directory).map_err(failure(path.clone()))?
+    {
+        stored.ready(given, cipher, origin, &path)?;
+    }
+    settle(disk, directory)?;
+    let stored = kek::load(disk, &path).map_err(failure(path.clone()))?;
+    Ok(stored.ok_or(Fault { file: path, offset: 0, problem: Problem::Kek })?)
 }
 
 /// Ends a rotation that a crash interrupted, forwards or backwards, by what the head of the wraps says. Whoever calls has
 /// the lock.
-pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError> {
+fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError> {
     let paths = Paths::of(directory);
     let stands = |path: &PathBuf| disk.exists(path).map_err(failure(path.clone()));
     if !stands(&paths.kek_next)? && !stands(&paths.wraps_next)? {
@@ -137,13 +195,15 @@ pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError>
     }
     if let Some(key) = next_that_counts(disk, &paths).map_err(failure(paths.kek_next.clone()))? {
         promote(disk, directory, &paths)?;
-        let key = KekName(kek::id(&key));
+        let key = key.mark().name;
         tracing::warn!(%key, "a rotation that was interrupted is done: back the key-encryption key up");
         return Ok(());
     }
     // Only where the key that counts is seen to stand is anything removed.
     let key = if stands(&paths.kek)? { kek::load(disk, &paths.kek).map_err(failure(paths.kek.clone()))? } else { None };
-    if key.is_some() && key.as_ref().map(kek::id) == head(disk, &paths.wraps).map_err(failure(paths.wraps.clone()))? {
+    if key.is_some()
+        && key.as_ref().map(Stored::mark) == head(disk, &paths.wraps).map_err(failure(paths.wraps.clone()))?
+    {
         for path in [&paths.wraps_next, &paths.kek_next] {
             if stands(path)? {
                 disk.remove(path).map_err(failure(path.clone()))?;
@@ -156,7 +216,7 @@ pub(super) fn settle(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError>
 
 /// The key that opens a vault, also while a rotation is under way or was interrupted; none where the file that should hold it
 /// holds none.
-pub(super) fn load_counting(disk: &dyn Disk, directory: &Path) -> io::Result<Option<WrappingKey>> {
+pub(super) fn load_counting(disk: &dyn Disk, directory: &Path) -> io::Result<Option<Stored>> {
     let paths = Paths::of(directory);
     match next_that_counts(disk, &paths)? {
         Some(key) => Ok(Some(key)),
@@ -165,10 +225,10 @@ pub(super) fn load_counting(disk: &dyn Disk, directory: &Path) -> io::Result<Opt
 }
 
 /// The key that is to come, when the wraps are under it already.
-fn next_that_counts(disk: &dyn Disk, paths: &Paths) -> io::Result<Option<WrappingKey>> {
+fn next_that_counts(disk: &dyn Disk, paths: &Paths) -> io::Result<Option<Stored>> {
     let next = if disk.exists(&paths.kek_next)? { kek::load(disk, &paths.kek_next)? } else { None };
     let Some(key) = next else { return Ok(None) };
-    Ok((head(disk, &paths.wraps)? == Some(kek::id(&key))).then_some(key))
+    Ok((head(disk, &paths.wraps)? == Some(key.mark())).then_some(key))
 }
 
 /// Overwrites the old key and puts the new one in its place.
@@ -186,7 +246,7 @@ fn promote(disk: &dyn Disk, directory: &Path, paths: &Paths) -> Result<(), OpenE
 }
 
 /// Name of the key that a wraps file was written with; none when its head is not whole.
-fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<KekId>> {
+fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<Mark>> {
     if !disk.exists(path)? {
         return Ok(None);
     }
@@ -225,9 +285,11 @@ impl Paths {
 
 /// The rows of a vault under another key.
 struct Anew<'a> {
-    old: &'a WrappingKey,
-    new: &'a WrappingKey,
-    scheme: Scheme<'a>,
+    old: &'a dyn Kek,
+    new: &'a dyn Kek,
+    /// What the head says of the new one.
+    mark: Mark,
+    origin: &'a str,
     entropy: &'a dyn Entropy,
     /// The file that is read, for what is wrong with it.
     path: &'a Path,
@@ -258,13 +320,12 @@ impl Anew<'_> {
 
     fn encoded(&self, at: u64, row: Row, group: Group) -> Result<[u8; SLOT_BYTES], OpenError> {
         let row = match row {
-            Row::Head { origin, cipher, .. } => Row::Head { origin, kek: kek::id(self.new), cipher },
+            Row::Head { origin, cipher, .. } => Row::Head { origin, kek: self.mark, cipher },
             Row::HolderKey { holder, wrapped } => {
-                let key = self.old.open_holder_key(self.scheme, holder, &wrapped);
+                let key = open_holder_key(self.old, self.origin, holder, &wrapped).map_err(OpenError::Kek)?;
                 let key = key.ok_or_else(|| self.fault(at, Problem::Unopenable))?;
-                let wrapped = self.new.wrap_holder_key(self.entropy, self.scheme, holder, &key);
-                let wrapped = wrapped.map_err(io::Error::other).map_err(failure(self.path.to_owned()))?;
-                Row::HolderKey { holder, wrapped }
+                let wrapped = wrap_holder_key(self.new, self.entropy, self.origin, holder, &key);
+                Row::HolderKey { holder, wrapped: wrapped.map_err(OpenError::Kek)? }
             }
             Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal => row,
         };

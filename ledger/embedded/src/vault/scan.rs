@@ -3,12 +3,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
+use mediation_ledger::{kek::Kek, part::Cipher};
+
 use super::{
-    KEK, LOCK, WRAPS,
-    cipher::{Scheme, WrappingKey, origin_digest},
-    kek,
+    KEK, LOCK, OpenError, WRAPS,
+    cipher::{Scheme, WrappingKey, open_holder_key, origin_digest},
+    kek::Stored,
     problem::{Fault, Problem},
     rotation,
     slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
@@ -25,6 +28,8 @@ pub struct VaultScan {
     pub destroyed: u64,
     /// Keys of chains and subjects, whether they open or not.
     pub holders: u64,
+    /// What the head says that keys are wrapped under; none where it is broken.
+    pub cipher: Option<Cipher>,
     /// Bytes of the key-encryption key's file and the wraps file.
     pub bytes: u64,
     /// Everything that is wrong, file by file.
@@ -35,6 +40,12 @@ pub struct VaultScan {
 /// opening the vault mends it.
 #[must_use]
 pub fn scan(disk: &dyn Disk, directory: &Path, origin: &str) -> VaultScan {
+    scan_with(disk, directory, origin, None)
+}
+
+/// As [`scan()`], with the key-encryption key, where that is kept elsewhere. That it cannot be reached is a fault, too.
+#[must_use]
+pub fn scan_with(disk: &dyn Disk, directory: &Path, origin: &str, kek: Option<&Arc<dyn Kek>>) -> VaultScan {
     let mut scan = VaultScan::default();
     match disk.list(directory) {
         Ok(names) => {
@@ -43,12 +54,12 @@ pub fn scan(disk: &dyn Disk, directory: &Path, origin: &str) -> VaultScan {
         }
         Err(error) => scan.faults.push(fault(directory.to_owned(), 0, Problem::Unreadable(error.to_string()))),
     }
-    let kek = scan_kek(disk, directory, &mut scan);
-    scan_wraps(disk, directory.join(WRAPS), origin, kek, &mut scan);
+    let stored = scan_kek(disk, directory, &mut scan);
+    scan_wraps(disk, directory.join(WRAPS), origin, Keys { stored, given: kek, ready: None }, &mut scan);
     scan
 }
 
-fn scan_kek(disk: &dyn Disk, directory: &Path, scan: &mut VaultScan) -> Option<WrappingKey> {
+fn scan_kek(disk: &dyn Disk, directory: &Path, scan: &mut VaultScan) -> Option<Stored> {
     let path = directory.join(KEK);
     let loaded = disk.open(&path, Access::Read).and_then(|file| {
         scan.bytes += file.len()?;
@@ -62,7 +73,16 @@ fn scan_kek(disk: &dyn Disk, directory: &Path, scan: &mut VaultScan) -> Option<W
     None
 }
 
-fn scan_wraps(disk: &dyn Disk, path: PathBuf, origin: &str, kek: Option<WrappingKey>, scan: &mut VaultScan) {
+/// What is known of the key-encryption key.
+struct Keys<'a> {
+    /// Its file; `None` where that is broken.
+    stored: Option<Stored>,
+    given: Option<&'a Arc<dyn Kek>>,
+    /// The key, once the head was read; `None` where it cannot be used.
+    ready: Option<Arc<dyn Kek>>,
+}
+
+fn scan_wraps(disk: &dyn Disk, path: PathBuf, origin: &str, kek: Keys<'_>, scan: &mut VaultScan) {
     let opened = disk.open(&path, Access::Read).and_then(|file| {
         scan.bytes += file.len()?;
         Ok(file)
@@ -100,7 +120,7 @@ fn fault(file: PathBuf, offset: u64, problem: Problem) -> Fault {
 struct Table<'a> {
     path: PathBuf,
     origin: &'a str,
-    kek: Option<WrappingKey>,
+    kek: Keys<'a>,
     /// As the head says; none before it was read, and where it is broken: then no wrap is opened.
     scheme: Option<Scheme<'a>>,
     scan: &'a mut VaultScan,
@@ -163,15 +183,22 @@ impl Table<'_> {
     fn look_at_row(&mut self, slot: u64, row: Row) {
         match row {
             Row::Head { origin, kek, cipher } => {
-                let other_kek = self.kek.as_ref().is_some_and(|key| kek::id(key) != kek);
+                let other_kek = self.kek.stored.as_ref().is_some_and(|key| key.mark() != kek);
                 if slot != 0 {
                     return self.fault(slot, Problem::Head);
                 }
+                self.scan.cipher = Some(cipher);
                 self.scheme = Some(Scheme { cipher, origin: self.origin });
                 if origin != origin_digest(self.origin) {
                     self.fault(slot, Problem::Origin);
                 } else if other_kek {
                     self.fault(slot, Problem::WrongKek);
+                } else if let Some(stored) = &self.kek.stored {
+                    match stored.ready(self.kek.given, cipher, self.origin, &self.path.with_file_name(KEK)) {
+                        Ok(key) => self.kek.ready = Some(key),
+                        Err(OpenError::Damaged(fault)) => self.scan.faults.push(fault),
+                        Err(error) => self.fault(slot, Problem::KekAway(error.told())),
+                    }
                 }
             }
             Row::HolderKey { .. } | Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal
@@ -181,15 +208,25 @@ impl Table<'_> {
             }
             Row::HolderKey { holder, wrapped } => {
                 self.scan.holders += 1;
-                let opening = self.kek.as_ref().zip(self.scheme);
-                let key = opening.map(|(kek, scheme)| kek.open_holder_key(scheme, holder, &wrapped));
-                if key == Some(None) {
-                    self.fault(slot, Problem::Unopenable);
-                }
+                let key = match self.kek.ready.as_deref().map(|kek| open_holder_key(kek, self.origin, holder, &wrapped))
+                {
+                    None => None,
+                    Some(Ok(Some(key))) => Some(key),
+                    Some(Ok(None)) => {
+                        self.fault(slot, Problem::Unopenable);
+                        None
+                    }
+                    // Once is enough: whatever it would open stays closed.
+                    Some(Err(error)) => {
+                        self.kek.ready = None;
+                        self.fault(slot, Problem::KekAway(error.to_string()));
+                        None
+                    }
+                };
                 if !self.holders.insert(holder) {
                     self.fault(slot, Problem::SecondKey);
                 }
-                self.keys.insert(slot, (holder, key.flatten()));
+                self.keys.insert(slot, (holder, key));
             }
             Row::Wrap { holder, digest, wrapped } => {
                 self.scan.wraps += 1;

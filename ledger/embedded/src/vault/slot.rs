@@ -1,8 +1,13 @@
 //! A slot of the wraps file: one row, its place in its group, and a checksum. The byte tables are in [`super`].
 
-use mediation_ledger::{chain::ChainId, merkle::Hash, part::Cipher};
+use mediation_ledger::{
+    chain::ChainId,
+    kek::{Name, Wrapped},
+    merkle::Hash,
+    part::Cipher,
+};
 
-use super::{cipher::Wrapped, kek::KekId};
+use super::kek::Mark;
 
 /// Bytes of a slot. A sector holds a whole number of them, so that no row is torn over two sectors.
 pub(super) const SLOT_BYTES: usize = 128;
@@ -17,6 +22,9 @@ const VERSION_AES: u32 = 1;
 
 /// Version of a vault whose head names its cipher.
 const VERSION_NAMED: u32 = 2;
+
+/// Version of a vault whose key-encryption key is kept elsewhere: its head names the cipher of both.
+const VERSION_ELSEWHERE: u32 = 3;
 
 const CHECKED_BYTES: usize = 123;
 const CRC_END: usize = 127;
@@ -39,9 +47,9 @@ pub(super) enum Row {
     Head {
         /// SHA-256 of the origin.
         origin: Hash,
-        /// Key-encryption key that the vault was made with.
-        kek: KekId,
-        /// What all keys of the vault are wrapped under.
+        /// Key-encryption key that wraps the keys of holders.
+        kek: Mark,
+        /// What the keys of the vault are wrapped under, but for those that a key-encryption key elsewhere wraps.
         cipher: Cipher,
     },
     /// A holder's key, wrapped by the key-encryption key.
@@ -137,15 +145,17 @@ pub(super) fn encode(slot: u64, row: &Row, group: Group) -> [u8; SLOT_BYTES] {
     bytes.extend_from_slice(&[0, 0]);
     match row {
         Row::Head { origin, kek, cipher } => {
-            let (version, named) = match cipher {
-                Cipher::Aes256Gcm => (VERSION_AES, None),
-                Cipher::Sm4Gcm => (VERSION_NAMED, Some(cipher.number())),
+            let (version, named) = match (cipher, kek.cipher) {
+                (Cipher::Aes256Gcm, None) => (VERSION_AES, None),
+                (Cipher::Sm4Gcm, None) => (VERSION_NAMED, Some(cipher.number())),
+                (_, Some(_)) => (VERSION_ELSEWHERE, Some(cipher.number())),
             };
             bytes.extend_from_slice(&MAGIC);
             bytes.extend_from_slice(&version.to_be_bytes());
             bytes.extend_from_slice(&origin.0);
-            bytes.extend_from_slice(&kek.0);
+            bytes.extend_from_slice(&kek.name.0);
             bytes.extend(named);
+            bytes.extend(kek.cipher.map(Cipher::number));
         }
         Row::HolderKey { holder, wrapped } => {
             bytes.extend_from_slice(&holder.chain.0);
@@ -211,16 +221,18 @@ fn parse(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<(Row, Group)> {
             if magic != MAGIC {
                 return None;
             }
-            let (origin, kek) = (Hash(take(&mut rest)?), KekId(take(&mut rest)?));
-            let cipher = match version {
-                VERSION_AES => Cipher::Aes256Gcm,
-                VERSION_NAMED => {
-                    let [named] = take(&mut rest)?;
-                    Cipher::of_number(u32::from(named))?
-                }
+            let (origin, name) = (Hash(take(&mut rest)?), Name(take(&mut rest)?));
+            let mut named = || {
+                let [number] = take(&mut rest)?;
+                Cipher::of_number(u32::from(number))
+            };
+            let (cipher, elsewhere) = match version {
+                VERSION_AES => (Cipher::Aes256Gcm, None),
+                VERSION_NAMED => (named()?, None),
+                VERSION_ELSEWHERE => (named()?, Some(named()?)),
                 _ => return None,
             };
-            Row::Head { origin, kek, cipher }
+            Row::Head { origin, kek: Mark { name, cipher: elsewhere }, cipher }
         }
         CHAIN_KEY => {
             let holder = HolderId { chain: ChainId(take(&mut rest)?), subject: None };
@@ -275,11 +287,18 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
+    fn mark(cipher: Option<Cipher>) -> Mark {
+        Mark { name: Name([3; 16]), cipher }
+    }
+
     fn rows() -> Vec<Row> {
         let holder = |subject| HolderId { chain: ChainId([1; 16]), subject };
+        let head = |cipher, elsewhere| Row::Head { origin: Hash([2; 32]), kek: mark(elsewhere), cipher };
         vec![
-            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Aes256Gcm },
-            Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Sm4Gcm },
+            head(Cipher::Aes256Gcm, None),
+            head(Cipher::Sm4Gcm, None),
+            head(Cipher::Aes256Gcm, Some(Cipher::Aes256Gcm)),
+            head(Cipher::Sm4Gcm, Some(Cipher::Aes256Gcm)),
             Row::HolderKey { holder: holder(None), wrapped: Wrapped([4; 60]) },
             Row::HolderKey { holder: holder(Some(Hash([5; 32]))), wrapped: Wrapped([4; 60]) },
             Row::Wrap { holder: 7, digest: Hash([6; 32]), wrapped: Wrapped([4; 60]) },
@@ -328,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_head_names_a_cipher_that_is_known_and_only_where_it_is_not_the_first_one() {
-        let head = Row::Head { origin: Hash([2; 32]), kek: KekId([3; 16]), cipher: Cipher::Sm4Gcm };
+        let head = Row::Head { origin: Hash([2; 32]), kek: mark(None), cipher: Cipher::Sm4Gcm };
         let written = encode(0, &head, Group::SINGLE);
         for (named, found) in [(2, Found::Row(head, Group::SINGLE)), (1, Found::Damaged), (3, Found::Damaged)] {
             let mut bytes = written;

@@ -3,18 +3,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt, io,
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use mediation_ledger::{
     chain::ChainId,
+    kek::Kek,
     merkle::Hash,
     part::Cipher,
     vault::{DataKey, VaultError},
 };
 
 use super::{
-    cipher::{Scheme, WrappingKey},
+    cipher::{Scheme, WrappingKey, open_holder_key},
     slot::{self, Found, Group, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
 };
 use crate::disk::DiskFile;
@@ -30,17 +31,20 @@ pub(super) struct Index {
     pub(super) destroyed: BTreeSet<(ChainId, Hash)>,
 }
 
+/// Keys of holders that one request has opened, by their slots.
+pub(super) type Opened = BTreeMap<u64, (HolderId, WrappingKey)>;
+
 /// The wraps file and the key that opens it.
 pub(super) struct Wraps {
     file: Box<dyn DiskFile>,
-    kek: WrappingKey,
+    kek: Arc<dyn Kek>,
     cipher: Cipher,
     origin: String,
     index: RwLock<Index>,
 }
 
 impl Wraps {
-    pub(super) fn new(file: Box<dyn DiskFile>, kek: WrappingKey, scheme: Scheme<'_>, index: Index) -> Self {
+    pub(super) fn new(file: Box<dyn DiskFile>, kek: Arc<dyn Kek>, scheme: Scheme<'_>, index: Index) -> Self {
         let Scheme { cipher, origin } = scheme;
         Self { file, kek, cipher, origin: origin.to_owned(), index: RwLock::new(index) }
     }
@@ -49,8 +53,8 @@ impl Wraps {
         self.file.as_ref()
     }
 
-    pub(super) fn kek(&self) -> &WrappingKey {
-        &self.kek
+    pub(super) fn kek(&self) -> &dyn Kek {
+        self.kek.as_ref()
     }
 
     pub(super) fn scheme(&self) -> Scheme<'_> {
@@ -73,6 +77,17 @@ impl Wraps {
 
     /// The data key of a part, read and opened.
     pub(super) fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
+        self.key_of(chain, digest, &mut Opened::new())
+    }
+
+    /// As [`Self::key`], with the holders' keys that one request has opened: none outlives the request, so that nothing is
+    /// read when the key-encryption key is taken away.
+    pub(super) fn key_of(
+        &self,
+        chain: ChainId,
+        digest: Hash,
+        opened: &mut Opened,
+    ) -> Result<Option<DataKey>, VaultError> {
         let Some(at) = self.slot(chain, digest) else { return Ok(None) };
         let damaged = || match self.slot(chain, digest) {
             Some(_) => Err(VaultError::Damaged { digest }),
@@ -80,7 +95,15 @@ impl Wraps {
             None => Ok(None),
         };
         let Some((Row::Wrap { holder, digest: standing, wrapped }, _)) = self.read(at)? else { return damaged() };
-        let Some((holder, key)) = self.holder_key(holder)? else { return damaged() };
+        let at = holder;
+        let (holder, key) = match opened.get(&at) {
+            Some(known) => known.clone(),
+            None => {
+                let Some(known) = self.holder_key(at)? else { return damaged() };
+                opened.insert(at, known.clone());
+                known
+            }
+        };
         if holder.chain != chain || standing != digest {
             return damaged();
         }
@@ -90,7 +113,8 @@ impl Wraps {
     /// The holder's key in a slot, opened; `None` when there is none that opens.
     pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
         let Some((Row::HolderKey { holder, wrapped }, _)) = self.read(at)? else { return Ok(None) };
-        Ok(self.kek.open_holder_key(self.scheme(), holder, &wrapped).map(|key| (holder, key)))
+        let key = open_holder_key(self.kek(), &self.origin, holder, &wrapped).map_err(VaultError::Kek)?;
+        Ok(key.map(|key| (holder, key)))
     }
 
     /// The row in a slot, and its place in its group; `None` when it is damaged.
@@ -110,7 +134,7 @@ impl Wraps {
 
 impl fmt::Debug for Wraps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Wraps").field("kek", &self.kek).field("scheme", &self.scheme()).finish_non_exhaustive()
+        f.debug_struct("Wraps").field("kek", &self.kek.name()).field("scheme", &self.scheme()).finish_non_exhaustive()
     }
 }
 

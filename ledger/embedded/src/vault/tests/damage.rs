@@ -1,7 +1,8 @@
 //! Bytes that changed, whether by accident or by somebody.
 
+use mediation_ledger::kek::Wrapped;
+
 use super::{
-    cipher::Wrapped,
     slot::{Found, SLOT_BYTES, SLOT_BYTES_U64, decode, encode},
     *,
 };

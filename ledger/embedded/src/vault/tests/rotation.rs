@@ -1,7 +1,7 @@
 //! A fresh key-encryption key, whatever fails on the way to it.
 
 use super::*;
-use crate::vault::rotation::{Rotated, rotate, rotate_from};
+use crate::vault::rotation::{Keks, Rotated, rotate, rotate_from};
 
 /// Opens with every key, and nothing is left of a rotation.
 async fn assert_opens(disk: &SimulatedDisk, context: &str) {
@@ -17,7 +17,7 @@ async fn assert_opens(disk: &SimulatedDisk, context: &str) {
 
 /// Replaces the key with the same entropy each time.
 fn rotated(disk: &SimulatedDisk) -> Result<Rotated, OpenError> {
-    rotate_from(disk, directory(), ORIGIN, &SeededEntropy::new([1; 32]))
+    rotate_from(disk, directory(), ORIGIN, Keks::default(), &SeededEntropy::new([1; 32]))
 }
 
 /// Operations that a rotation takes when nothing fails.
