@@ -386,12 +386,16 @@ impl From<VaultError> for Refused {
             }
             VaultError::Destroyed { digest } => {
                 tracing::error!(%digest, "a key comes again for a part whose key was destroyed");
-                Self::new(Reason::DepositConflict).with("part", digest)
+                Self::new(Reason::KeyDestroyed).with("part", digest)
             }
             VaultError::OtherAgency { agency } => Self::new(Reason::KeyNotHeld).with("agency", agency),
             VaultError::NoSpace => Self::new(Reason::DiskFull),
             VaultError::Full => Self::new(Reason::Overloaded),
             VaultError::Unavailable(_) => Self::new(Reason::LogUnavailable),
+            VaultError::Kek(error) => {
+                tracing::error!(%error, "the key-encryption key cannot be used; nothing is recorded or read");
+                Self::new(Reason::KekUnavailable)
+            }
             VaultError::Damaged { digest } => {
                 tracing::error!(%digest, "a wrap does not open");
                 Self::new(Reason::DataLoss).with("part", digest)

@@ -7,6 +7,7 @@ use mediation_domain::{
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
+    kek,
     merkle::Hash,
     vault::{Admission, DataKey, Deposit, Holder, Keys, VaultError},
 };
@@ -188,6 +189,10 @@ pub(super) fn error(status: &Status) -> VaultError {
     let reason = info.map(|info| info.reason).unwrap_or_default();
     match (reason, part) {
         (reason, Some(digest)) if reason == Reason::DepositConflict.info().name => VaultError::Conflict { digest },
+        (reason, Some(digest)) if reason == Reason::KeyDestroyed.info().name => VaultError::Destroyed { digest },
+        (reason, _) if reason == Reason::KekUnavailable.info().name => {
+            VaultError::Kek(kek::Error::Unavailable(status.message().to_owned()))
+        }
         (reason, Some(digest)) if reason == Reason::DataLoss.info().name => VaultError::Damaged { digest },
         (reason, _) if reason == Reason::DiskFull.info().name => VaultError::NoSpace,
         (reason, _) if reason == Reason::Overloaded.info().name => VaultError::Full,
