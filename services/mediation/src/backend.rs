@@ -14,6 +14,7 @@ use mediation_desk::vault::VaultAccess;
 use mediation_domain::admit::Caller;
 use mediation_ledger::{
     chain::{ChainId, Revision},
+    entropy::SystemEntropy,
     log::{Append, AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
     merkle::{Hash, LeafIndex, TreeSize},
     vault::{Admission, Candidate, DataKey, Deposit, Keys, Vault, VaultError},
@@ -28,7 +29,7 @@ use mediation_projections::leaves::LeavesReader;
 
 #[cfg(feature = "kurrentdb")]
 use crate::config::{Role, VaultConfig};
-use crate::{config::Config, layout::Layout};
+use crate::{config::Config, kek, layout::Layout};
 
 /// The log of a process.
 #[derive(Debug)]
@@ -187,7 +188,11 @@ impl AnyVault {
             }
             #[cfg(feature = "kurrentdb")]
             None if config.kurrentdb.is_some() && !config.roles.contains(&Role::Vault) => Ok(Self::Nowhere),
-            None => Ok(Self::File(FileVault::open(disk, &layout.vault(), origin, FatalHandler::default())?)),
+            None => {
+                let (kek, directory) = (kek::of(layout, config, disk)?, layout.vault());
+                let (fatal, entropy) = (FatalHandler::default(), Arc::new(SystemEntropy));
+                Ok(Self::File(FileVault::open_with(disk, &directory, origin, kek.as_ref(), fatal, entropy)?))
+            }
         }
     }
 

@@ -49,6 +49,9 @@ pub(crate) struct Config {
     /// The process that holds the vault; this one, unless this is there. A process of a cluster that opens no parts has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) vault: Option<VaultConfig>,
+    /// The token that has the key-encryption key of the vault, or is to have it; unless this is there it lies in `vault/kek`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) kek: Option<KekConfig>,
     /// Answers to the probes of an orchestrator; none unless this is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) health: Option<HealthConfig>,
@@ -145,6 +148,21 @@ pub(crate) struct VaultConfig {
     /// Milliseconds that it has to answer.
     #[serde(default = "vault_timeout_ms")]
     pub(crate) timeout_ms: u64,
+}
+
+/// The token that has the key-encryption key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KekConfig {
+    /// Its PKCS #11 module.
+    pub(crate) pkcs11: PathBuf,
+    /// Label of the token.
+    pub(crate) token: String,
+    /// Label of the key.
+    pub(crate) key: String,
+    /// File with the PIN, from the ledger's directory; else `MEDIATION_PIN`, else whoever starts the process is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 #[cfg(feature = "kurrentdb")]
@@ -309,6 +327,7 @@ impl Default for Config {
             state: None,
             kurrentdb: None,
             vault: None,
+            kek: None,
             health: None,
             quotas: QuotasConfig::default(),
             exports: ExportsConfig::default(),

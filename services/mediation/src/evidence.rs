@@ -28,6 +28,7 @@ use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse, PartK
 use crate::{
     access::{Door, named_chain},
     command::verify::unserved,
+    kek,
     layout::Layout,
     manifest::Manifest,
 };
@@ -57,7 +58,7 @@ pub(crate) fn from_directory(directory: &Path, wanted: &Wanted) -> Result<Eviden
     let (origin, policy) = (manifest.origin.as_str(), fs::read_to_string(layout.policy())?);
     let signed = last_checkpoint(&layout, &manifest)?;
     let size = signed.checkpoint.size;
-    let vault = VaultReader::open(&RealDisk, &layout.vault(), origin)?;
+    let vault = kek::reader(&layout, &RealDisk, origin)?;
     let mut tree = Tree::new();
     let disk: &dyn Disk = &RealDisk;
     let expected = Expected { origin: origin.to_owned(), covered: Some((size, signed.checkpoint.root)) };

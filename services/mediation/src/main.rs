@@ -12,6 +12,7 @@ mod durable;
 mod erased;
 mod evidence;
 mod founding;
+mod kek;
 mod keys;
 mod known;
 mod layout;
@@ -19,6 +20,8 @@ mod log_http;
 mod manifest;
 mod member;
 mod output;
+#[cfg(feature = "pkcs11")]
+mod pin;
 mod pki;
 mod probes;
 mod process;

@@ -37,6 +37,7 @@ use mediation_log_embedded::{
 
 use crate::{
     command::verify::unserved,
+    kek,
     layout::Layout,
     manifest::Manifest,
     output::{self, note},
@@ -156,7 +157,7 @@ impl Survey {
         let lock = unserved(directory)?;
         let opened = Manifest::open(&bytes).context("the manifest is damaged").and_then(|manifest| {
             let checkpoint = last_checkpoint(&layout, &manifest)?;
-            let vault = VaultReader::open(&RealDisk, &layout.vault(), manifest.origin.as_str())?;
+            let vault = kek::reader(&layout, &RealDisk, manifest.origin.as_str())?;
             Ok((manifest, checkpoint, vault))
         });
         match opened {

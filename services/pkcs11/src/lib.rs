@@ -1,5 +1,5 @@
-//! Signs with a key in a PKCS #11 token: a UKey, a smart card, an HSM. The key never leaves the token; what leaves it is
-//! its public half, and signatures.
+//! Signs with a key in a PKCS #11 token, and wraps a vault's keys with one: a UKey, a smart card, an HSM. The keys never leave
+//! the token; what leaves it is the public half of the one with its signatures, and what the other wraps and opens.
 //!
 //! A crate of its own, since it alone loads a library that somebody else wrote into the process. Nothing of the ledger's
 //! servers needs it, and a client only where the agency's key lies in a token.
@@ -12,7 +12,7 @@ use std::{
 
 use cryptoki::{
     context::{CInitializeArgs, CInitializeFlags, Pkcs11},
-    error::Error as CryptokiError,
+    error::{Error as CryptokiError, RvError},
     mechanism::{
         Mechanism,
         eddsa::{EddsaParams, EddsaSignatureScheme},
@@ -23,6 +23,9 @@ use cryptoki::{
 };
 use mediation_ledger::key::{KeyError, PublicKey, SignError, Signer};
 
+mod kek;
+
+pub use self::kek::TokenKek;
 pub use cryptoki::types::AuthPin;
 
 /// DER of an `OCTET STRING` of 32 bytes, before them: how PKCS #11 gives an Ed25519 public key (`CKA_EC_POINT`).
@@ -42,8 +45,7 @@ impl TokenSigner {
     /// # Errors
     /// The module does not load, token or key are not there or there twice, the PIN is wrong, or the key is no Ed25519 key.
     pub fn open(module: &Path, token: &str, key: &str, pin: &AuthPin) -> Result<Self, TokenError> {
-        let pkcs11 = Pkcs11::new(module)?;
-        pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK))?;
+        let pkcs11 = initialized(module)?;
         let session = pkcs11.open_ro_session(slot(&pkcs11, token)?)?;
         session.login(UserType::User, Some(pin))?;
         let public_key = public_key(&session, key)?;
@@ -67,6 +69,15 @@ impl Signer for TokenSigner {
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         let pure = Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Pure));
         session.sign(&pure, self.key, message).map_err(|error| SignError(error.to_string()))
+    }
+}
+
+/// A module that is ready; it may be in use by this process already.
+fn initialized(module: &Path) -> Result<Pkcs11, CryptokiError> {
+    let pkcs11 = Pkcs11::new(module)?;
+    match pkcs11.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(pkcs11),
+        Err(error) => Err(error),
     }
 }
 
@@ -127,6 +138,12 @@ pub enum TokenError {
     Ambiguous {
         /// What was looked for.
         what: &'static str,
+        /// Its label.
+        label: String,
+    },
+    /// The key may leave the token, or is none of 256 bits.
+    #[error("the key `{label}` is no AES key of 256 bits that is sensitive and cannot be extracted")]
+    Unfit {
         /// Its label.
         label: String,
     },

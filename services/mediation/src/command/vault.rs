@@ -3,14 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use mediation_ledger::entropy::SystemEntropy;
 use mediation_log_embedded::{
     disk::RealDisk,
-    vault::{KEK, Rotated, WRAPS, rotate},
+    vault::{KEK, Keks, Rotated, WRAPS, rotate_from},
 };
 use serde_json::json;
 
-use crate::{config::Config, layout::Layout, manifest::Manifest, output::line};
+use crate::{config::Config, kek, layout::Layout, manifest::Manifest, output::line};
 
 mod backup;
 
@@ -36,9 +37,26 @@ struct Rotate {
     /// 保管库所在的账本目录，须已停止服务 · Directory of the ledger that has the vault; nobody may be serving it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// 新主密钥的去处；缺省仍在文件中 · Where the new key is; a file of the vault without it
+    #[arg(long, value_enum, default_value_t = Place::File)]
+    to: Place,
+    /// 与 --to token 同用：设备中另一密钥的标签，缺省取 [kek] 的 key · With --to token: label of another key there than `kek.key`
+    #[arg(long, value_name = "LABEL")]
+    to_key: Option<String>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Where a key-encryption key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Place {
+    /// In a file.
+    #[value(help = "保管库目录中的文件 · a file of the vault")]
+    File,
+    /// In a token.
+    #[value(help = "[kek] 所指密码设备 · the token of `[kek]`")]
+    Token,
 }
 
 /// Runs the command.
@@ -51,7 +69,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
 }
 
 /// Where the files of the ledger of a directory with a vault stand, and what ledger it is.
-fn opened(dir: &Path) -> Result<(Layout, Manifest)> {
+fn opened(dir: &Path) -> Result<(Layout, Manifest, Config)> {
     let layout = Layout::new(dir);
     let manifest = Manifest::read(&layout)?;
     let config = Config::read(&layout.config())?;
@@ -60,13 +78,24 @@ fn opened(dir: &Path) -> Result<(Layout, Manifest)> {
         "`{}` has no vault of its own: run it where the vault is · 该目录没有保管库，请在保管库所在目录执行",
         dir.display()
     );
-    Ok((layout.with_state(config.state.as_deref()), manifest))
+    Ok((layout.with_state(config.state.as_deref()), manifest, config))
 }
 
-fn rotated(Rotate { dir, json }: &Rotate) -> Result<bool> {
-    let (layout, manifest) = opened(dir)?;
+fn rotated(Rotate { dir, to, to_key, json }: &Rotate) -> Result<bool> {
+    let (layout, manifest, config) = opened(dir)?;
     let vault = layout.vault();
-    let rotated = rotate(&RealDisk, &vault, manifest.origin.as_str())
+    ensure!(to_key.is_none() || *to == Place::Token, "--to-key goes with --to token · --to-key 须与 --to token 同用");
+    let from = kek::of(&layout, &config, &RealDisk)?;
+    let next = match to {
+        Place::File => None,
+        Place::Token => {
+            let kek = config.kek.as_ref();
+            let kek = kek.context("`[kek]` does not say where the token is · [kek] 未写明密码设备")?;
+            Some(kek::opened(&layout, kek, to_key.as_deref().unwrap_or(&kek.key))?)
+        }
+    };
+    let keks = Keks { from: from.as_ref(), to: next.as_ref() };
+    let rotated = rotate_from(&RealDisk, &vault, manifest.origin.as_str(), keks, &SystemEntropy)
         .context("the key-encryption key may not be replaced; the vault is whole, run it again · 主密钥未必已更换，保管库完好，请再次执行")?;
     let Rotated { holders, from, to } = rotated;
     if *json {
@@ -80,6 +109,9 @@ fn rotated(Rotate { dir, json }: &Rotate) -> Result<bool> {
             kek.display(),
             wraps.display()
         ));
+        if let Some(label) = to_key {
+            line(format!("  服务前须修改配置 · before serving, set in the configuration: kek.key = {label:?}"));
+        }
         line(
             "  旧备份仍可被旧密钥打开，到期须销毁 · what was backed up before opens under the old key until it is destroyed",
         );

@@ -31,10 +31,9 @@ use mediation_log_embedded::{
 };
 use serde_json::{Value, json};
 
-#[cfg(feature = "kurrentdb")]
-use crate::config::Config;
 use crate::{
-    erased,
+    config::Config,
+    erased, kek,
     keys::{self, PrivateKey},
     layout::Layout,
     manifest::Manifest,
@@ -263,7 +262,7 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
         origin: manifest.origin.as_str().to_owned(),
         covered: covered.map(|checkpoint| (checkpoint.size, checkpoint.root)),
     };
-    let vault = check_vault(disk.as_ref(), &layout, &manifest, &mut report);
+    let vault = check_vault(disk.as_ref(), &layout, &manifest, &mut report)?;
     let registry = check_log(
         disk.as_ref(),
         directory,
@@ -353,22 +352,33 @@ fn read_checkpoints(
     found
 }
 
-fn check_vault(disk: &dyn Disk, layout: &Layout, manifest: &Manifest, report: &mut Report) -> Option<VaultReader> {
+/// The vault, when nothing is wrong with it. Where its key-encryption key cannot be reached nothing is said of the vault at
+/// all, and verification ends: that is no damage.
+fn check_vault(
+    disk: &dyn Disk,
+    layout: &Layout,
+    manifest: &Manifest,
+    report: &mut Report,
+) -> Result<Option<VaultReader>> {
     let origin = manifest.origin.as_str();
-    let scan = vault::scan(disk, &layout.vault(), origin);
+    let kek = kek::of(layout, &Config::read(&layout.config()).unwrap_or_default(), disk)?;
+    let scan = vault::scan_with(disk, &layout.vault(), origin, kek.as_ref());
     report.wraps = scan.wraps;
     report.bytes += scan.bytes;
     report.faults.extend(scan.faults.iter().map(ToString::to_string));
     if !scan.faults.is_empty() {
-        return None;
+        return Ok(None);
     }
-    match VaultReader::open(disk, &layout.vault(), origin) {
+    if scan.cipher.is_some_and(|cipher| cipher != manifest.cipher) {
+        report.fault(layout.vault().display(), "the head names another cipher than the manifest");
+    }
+    Ok(match VaultReader::open_with(disk, &layout.vault(), origin, kek.as_ref()) {
         Ok(reader) => Some(reader),
         Err(error) => {
             report.fault(layout.vault().display(), error);
             None
         }
-    }
+    })
 }
 
 #[expect(clippy::too_many_arguments, reason = "the one place where everything that was read comes together")]

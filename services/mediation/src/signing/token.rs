@@ -1,15 +1,13 @@
 //! A key in a PKCS #11 token.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 use mediation_client::CallerSigner;
-use mediation_pkcs11::{AuthPin, TokenSigner};
+use mediation_pkcs11::TokenSigner;
+
+use crate::pin::pin;
 
 /// The token, the key in it, and where its PIN comes from. The PIN is never an argument: those everybody on the machine
 /// can read.
@@ -38,15 +36,4 @@ impl Token {
         let signer = signer.with_context(|| format!("cannot sign with key `{key}` of token `{token}`"))?;
         Ok(Some(Arc::new(signer)))
     }
-}
-
-fn pin(file: Option<&Path>) -> Result<AuthPin> {
-    let pin = match (file, std::env::var("MEDIATION_PIN")) {
-        (Some(file), _) => {
-            fs::read_to_string(file).with_context(|| format!("cannot read the PIN file `{}`", file.display()))?
-        }
-        (None, Ok(pin)) => pin,
-        (None, Err(_)) => rpassword::prompt_password("PIN: ").context("the PIN cannot be asked for")?,
-    };
-    Ok(AuthPin::from(pin.trim_end_matches(['\r', '\n']).to_owned()))
 }

@@ -11,6 +11,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -19,7 +20,11 @@ use mediation_domain::{
     calendar::{Day, format_instant},
     erasure::BACKUP_DAYS_MAX,
 };
-use mediation_ledger::clock::{Clock as _, SystemClock};
+use mediation_ledger::{
+    clock::{Clock as _, SystemClock},
+    entropy::SystemEntropy,
+    kek::Kek,
+};
 use mediation_log_embedded::{
     FatalHandler,
     disk::{Disk as _, RealDisk},
@@ -29,7 +34,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::opened;
-use crate::{durable, erased::Erased, output::line};
+use crate::{durable, erased::Erased, kek, output::line};
 
 #[derive(Debug, Args)]
 pub(super) struct Backup {
@@ -72,7 +77,7 @@ struct Head {
 const VERSION: u32 = 1;
 
 pub(super) fn backup(Backup { dir, out }: &Backup) -> Result<bool> {
-    let (layout, manifest) = opened(dir)?;
+    let (layout, manifest, _config) = opened(dir)?;
     let wraps = layout.vault().join(WRAPS);
     // Rows are only added, and a destruction is announced before it is done: whatever is read is what a crash may leave.
     let bytes = fs::read(&wraps).with_context(|| format!("cannot read `{}`", wraps.display()))?;
@@ -98,7 +103,7 @@ pub(super) fn backup(Backup { dir, out }: &Backup) -> Result<bool> {
 }
 
 pub(super) async fn restore(Restore { dir, from, replace }: &Restore) -> Result<bool> {
-    let (layout, manifest) = opened(dir)?;
+    let (layout, manifest, config) = opened(dir)?;
     let (vault, origin) = (layout.vault(), manifest.origin.as_str());
     let file = fs::read(from).with_context(|| format!("cannot read `{}`", from.display()))?;
     let (head, wraps) = parse(&file)?;
@@ -121,10 +126,12 @@ pub(super) async fn restore(Restore { dir, from, replace }: &Restore) -> Result<
         "`{}` stands; with --replace it is lost, and with it every key that came after the backup · 现有包裹密钥将被覆盖，须加 --replace",
         standing.display()
     );
+    // Before anything is replaced: a token that is away would leave erased keys in what was put back.
+    let opening = kek::of(&layout, &config, &RealDisk)?;
     let lock = RealDisk.lock(&vault.join(LOCK)).context("somebody serves the ledger · 账本正在服务")?;
     durable::replace(&standing, &vault.join(RESTORED), wraps)?;
     drop(lock);
-    let destroyed = settle(&vault, origin, &layout.erased()).await?;
+    let destroyed = settle(&vault, origin, opening.as_ref(), &layout.erased()).await?;
     line(format!("保管库已恢复 · the vault is restored: {}", vault.display()));
     line(format!("  备份时间 · made: {}", head.made_at));
     line(format!("  再次销毁已删除的密钥 · keys that were erased since, destroyed again: {destroyed}"));
@@ -133,8 +140,9 @@ pub(super) async fn restore(Restore { dir, from, replace }: &Restore) -> Result<
 }
 
 /// Destroys again what the journal names.
-async fn settle(vault: &Path, origin: &str, journal: &Path) -> Result<usize> {
-    let vault = FileVault::open(&RealDisk, vault, origin, FatalHandler::default())?;
+async fn settle(vault: &Path, origin: &str, kek: Option<&Arc<dyn Kek>>, journal: &Path) -> Result<usize> {
+    let (fatal, entropy) = (FatalHandler::default(), Arc::new(SystemEntropy));
+    let vault = FileVault::open_with(&RealDisk, vault, origin, kek, fatal, entropy)?;
     let destroyed = Erased::open(journal)?.apply(&vault).await?;
     vault.close().await;
     Ok(destroyed)

@@ -143,7 +143,8 @@ async fn patiently<T, F: Future<Output = Result<T, LedgerError>>>(ask: impl Fn()
 fn is_away(error: &LedgerError) -> bool {
     matches!(
         error,
-        LedgerError::Log(ReadError::Unavailable(_)) | LedgerError::Vault(VaultError::Unavailable(_) | VaultError::Full)
+        LedgerError::Log(ReadError::Unavailable(_))
+            | LedgerError::Vault(VaultError::Unavailable(_) | VaultError::Kek(_) | VaultError::Full)
     )
 }
 
