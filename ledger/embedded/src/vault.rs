@@ -427,10 +427,7 @@ pub enum OpenError {
 impl OpenError {
     /// In one line, with its cause.
     fn told(&self) -> String {
-        match self {
-            Self::Kek(error) => error.to_string(),
-            error => error.to_string(),
-        }
+        if let Self::Kek(error) = self { error.to_string() } else { self.to_string() }
     }
 }
 

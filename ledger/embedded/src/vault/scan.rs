@@ -6,12 +6,12 @@ use std::{
     sync::Arc,
 };
 
-use mediation_ledger::{kek::Kek, part::Cipher};
+use mediation_ledger::{kek::Kek, merkle::Hash, part::Cipher};
 
 use super::{
     KEK, LOCK, OpenError, WRAPS,
     cipher::{Scheme, WrappingKey, open_holder_key, origin_digest},
-    kek::Stored,
+    kek::{Mark, Stored},
     problem::{Fault, Problem},
     rotation,
     slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
@@ -182,25 +182,7 @@ impl Table<'_> {
 
     fn look_at_row(&mut self, slot: u64, row: Row) {
         match row {
-            Row::Head { origin, kek, cipher } => {
-                let other_kek = self.kek.stored.as_ref().is_some_and(|key| key.mark() != kek);
-                if slot != 0 {
-                    return self.fault(slot, Problem::Head);
-                }
-                self.scan.cipher = Some(cipher);
-                self.scheme = Some(Scheme { cipher, origin: self.origin });
-                if origin != origin_digest(self.origin) {
-                    self.fault(slot, Problem::Origin);
-                } else if other_kek {
-                    self.fault(slot, Problem::WrongKek);
-                } else if let Some(stored) = &self.kek.stored {
-                    match stored.ready(self.kek.given, cipher, self.origin, &self.path.with_file_name(KEK)) {
-                        Ok(key) => self.kek.ready = Some(key),
-                        Err(OpenError::Damaged(fault)) => self.scan.faults.push(fault),
-                        Err(error) => self.fault(slot, Problem::KekAway(error.told())),
-                    }
-                }
-            }
+            Row::Head { origin, kek, cipher } => self.look_at_head(slot, origin, kek, cipher),
             Row::HolderKey { .. } | Row::Wrap { .. } | Row::Destruction { .. } | Row::Destroyed { .. } | Row::Seal
                 if slot == 0 =>
             {
@@ -254,6 +236,26 @@ impl Table<'_> {
                 }
             }
             Row::Seal => {}
+        }
+    }
+
+    fn look_at_head(&mut self, slot: u64, origin: Hash, kek: Mark, cipher: Cipher) {
+        let other_kek = self.kek.stored.as_ref().is_some_and(|key| key.mark() != kek);
+        if slot != 0 {
+            return self.fault(slot, Problem::Head);
+        }
+        self.scan.cipher = Some(cipher);
+        self.scheme = Some(Scheme { cipher, origin: self.origin });
+        if origin != origin_digest(self.origin) {
+            self.fault(slot, Problem::Origin);
+        } else if other_kek {
+            self.fault(slot, Problem::WrongKek);
+        } else if let Some(stored) = &self.kek.stored {
+            match stored.ready(self.kek.given, cipher, self.origin, &self.path.with_file_name(KEK)) {
+                Ok(key) => self.kek.ready = Some(key),
+                Err(OpenError::Damaged(fault)) => self.scan.faults.push(fault),
+                Err(error) => self.fault(slot, Problem::KekAway(error.told())),
+            }
         }
     }
 
