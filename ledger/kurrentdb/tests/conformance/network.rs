@@ -163,7 +163,8 @@ async fn a_first_connect_that_failed_heals_when_the_way_is_there() {
     let chain = ChainId(uuid::Uuid::new_v4().into_bytes());
     let append = || log.append(chain, Revision::FIRST, Bytes::from_static(b"record 0"));
     let answer = timeout(SOON, append()).await.unwrap();
-    assert!(matches!(answer, Err(AppendError::Unavailable(Some(_)))), "{answer:?}");
+    // Not stored as a rule; unknown where a busy machine let our own time run out before the client had found nobody.
+    assert!(matches!(answer, Err(AppendError::Unavailable(Some(_)) | AppendError::Unknown(_))), "{answer:?}");
     let (_way, told) = watch::channel(Way::Open);
     tokio::spawn(serve(TcpListener::bind(relay).await.unwrap(), target(&server).await, told));
     settle(&log, chain, 0).await;
