@@ -164,7 +164,13 @@ def sees_red_when_the_bytes_are_changed(visit: Visit) -> None:
         "没有证明": lambda proof: proof["entries"].pop(),
         "与前一条目的链接不符": lambda proof: proof["entries"].pop(5),
         "检查点没有该密钥的有效签名": root,
+        # The row says what was done, and no byte proves it.
+        "页面写有内容，证明中却没有": lambda proof: proof["entries"][18].update(entry="", parts=[]),
+        "页面所示行为与已核验的条目不符": lambda proof: proof["entries"][2].update(parts=[]),
+        # An entry once more, as one that the reader may know nothing of.
+        "条目次序有误": lambda proof: proof["entries"].append({**proof["entries"][4], "revision": 19, "entry": "", "parts": []}),
     }
+
     def tampered(change):
         def answer(route: Route) -> None:
             answer = route.fetch()
@@ -181,10 +187,33 @@ def sees_red_when_the_bytes_are_changed(visit: Visit) -> None:
         expect(page.locator("body")).to_contain_text(said)
         page.unroute("**/chains/*/proof")
 
+    page = visit.open(f"/chains/{chain}")
+    other_chain = page.request.get(f"{visit.demo.origin}/chains/{visit.demo.chains['G02']}/proof").json()
+    page.route("**/chains/*/proof", lambda route: route.fulfill(json=other_chain))
+    page.get_by_role("button", name="在本浏览器核验").click()
+    expect(page.locator("#act-0 .verified")).to_contain_text("条目属于另一条链")
+    page.unroute("**/chains/*/proof")
+
+    # Keys that are not of the registry chain of this ledger: proved entries of another chain, the registry chain
+    # without its founding, and without the acts that name keys.
+    for change in (
+        lambda registry: registry.update(entries=other_chain["entries"], checkpoint=other_chain["checkpoint"]),
+        lambda registry: registry["entries"].pop(0),
+        lambda registry: registry.update(entries=[entry | {"parts": []} for entry in registry["entries"]]),
+    ):
+        page = visit.open(f"/chains/{chain}")
+        page.route("**/registry/proof", tampered(change))
+        page.get_by_role("button", name="在本浏览器核验").click()
+        expect(page.locator("#act-0 .verified")).to_contain_text("签名密钥不在注册链中")
+        page.unroute("**/registry/proof")
+
     # The page itself lies: another agency, another act, or a key that is not the reader's.
     lies = {
         "页面所示机构或日期": "document.querySelector('#act-3').dataset.agency = 'XF-FL'",
         "页面所示行为": "document.querySelector('#act-3').dataset.kind = '1.1'",
+        "页面所示机构或": "document.querySelector('#act-3').cells[2].textContent = '浮梁县人民法院'",
+        "机构或日期": "document.querySelector('#act-3').cells[1].textContent = '2024-04-07 09:00:00'",
+        "页面所示叶哈希": "document.querySelector('#act-3 .bytes .digest').textContent = '00'.repeat(32)",
     }
     for said, lie in lies.items():
         page = visit.open(f"/chains/{chain}")
@@ -192,6 +221,19 @@ def sees_red_when_the_bytes_are_changed(visit: Visit) -> None:
         page.get_by_role("button", name="在本浏览器核验").click()
         expect(page.locator("#act-3 .verified")).to_contain_text(said)
         expect(page.locator("output")).to_have_class("verified bad")
+    # Rows that the proof knows nothing of, and one that is left out.
+    more = "(row) => document.querySelector('table.acts tbody').insertAdjacentHTML('beforeend', row)"
+    for row in ('<tr id="more"><td>20</td><td class="verified good">✓</td></tr>',
+                '<tr id="more" data-revision="3"><td>4</td><td class="verified good">✓</td></tr>'):
+        page = visit.open(f"/chains/{chain}")
+        page.evaluate(more, row)
+        page.get_by_role("button", name="在本浏览器核验").click()
+        expect(page.locator("output")).to_have_class("verified bad")
+        expect(page.locator("#more .verified")).to_contain_text("没有证明")
+    page = visit.open(f"/chains/{chain}")
+    page.evaluate("document.querySelector('#act-3').remove()")
+    page.get_by_role("button", name="在本浏览器核验").click()
+    expect(page.locator("output.bad")).to_contain_text("1 个条目在本页没有对应的行")
     page = visit.open(f"/chains/{chain}")
     page.locator("[name=log_key]").fill("other.example/log+67f0a1b2+AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyAh")
     page.get_by_role("button", name="在本浏览器核验").click()
