@@ -5,13 +5,16 @@ use std::{collections::BTreeSet, sync::Arc};
 use futures_util::future::try_join_all;
 use mediation_domain::{calendar::Day, catalogue};
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
+use mediation_projections::model::ROWS_MAX;
 use mediation_proto::mediation::{
     ledger::v1::{Duty, ListDutiesRequest, ListDutiesResponse, Reason, docket_service_server::DocketService},
     types::v1::AgencyKind,
 };
+use tokio::time::Instant;
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
+    even::beat,
     listing::Listed,
     node::{Node, request_id},
     reading::Reads,
@@ -23,7 +26,7 @@ use crate::{
 /// Duties of an answer, unless fewer or more are wanted.
 const PAGE_DEFAULT: u32 = 100;
 
-/// Duties of an answer at most: the chain of each is read whole.
+/// Duties of an answer at most, but for those of its last chain, which is told whole: the chain of each is read whole.
 const PAGE_MAX: u32 = 500;
 
 /// `DocketService` of a node.
@@ -38,6 +41,7 @@ impl<L: Log, V: Vault> Docket<L, V> {
     }
 
     async fn list(&self, request: Request<ListDutiesRequest>) -> Result<ListDutiesResponse, Refused> {
+        let arrived = Instant::now();
         let caller = self.node.caller(&request)?;
         let ListDutiesRequest { reading, agency, due_to, page_size } = request.into_inner();
         let mut violations = Vec::new();
@@ -60,25 +64,46 @@ impl<L: Log, V: Vault> Docket<L, V> {
         let now_s = self.node.ledger().clock().now_ms().div_euclid(1_000);
         let reads = Reads::parse(&caller, reading, registry.directory(), now_s)?;
         let in_work = self.node.quotas().begin(&caller.agency).await;
-        let rows = self.node.index()?.docket(agency.clone(), due_to, page).await.map_err(not_ready)?;
-        let more = rows.len() == usize::try_from(page).unwrap_or_default();
-        let chains: BTreeSet<ChainId> = rows.iter().filter_map(|row| ChainId::parse(&row.chain_id)).collect();
-        let (mut duties, mut shown) = (Vec::new(), Vec::new());
         let today = self.node.today();
-        for chain in chains {
-            let Some(listed) = self.node.listed(&reads, chain).await? else { continue };
-            let own = owed(&listed, &agency, today);
-            let known = duties.len();
-            duties.extend(own.into_iter().filter(|duty| in_time(duty, due_to)));
-            if duties.len() > known {
-                shown.push(listed);
-            }
-        }
+        let page = usize::try_from(page).unwrap_or_default();
+        let (found, more) = self.found(&reads, (&agency, due_to), (page, today)).await?;
         drop(in_work);
         let record = |listed: &Listed| self.node.accesses().record(&reads, listed.chain, listed.seen.clone());
-        try_join_all(shown.iter().map(record)).await?;
+        try_join_all(found.iter().map(|(listed, _)| record(listed))).await?;
+        let mut duties: Vec<Duty> = found.into_iter().flat_map(|(_, duties)| duties).collect();
         duties.sort_by(|one, other| key(one).cmp(&key(other)));
+        // How many chains were looked at that are not for the reader must not show in time.
+        beat(arrived).await;
         Ok(ListDutiesResponse { duties, more, as_of: today.to_string() })
+    }
+
+    /// Chains with the duties of an agency on them that are due first, and whether there are more. What the index knows and the
+    /// reader may not shortens no page, and is none that is still to come.
+    async fn found(
+        &self,
+        reads: &Reads,
+        (agency, due_to): (&str, Option<Day>),
+        (page, today): (usize, Day),
+    ) -> Result<(Vec<(Listed, Vec<Duty>)>, bool), Refused> {
+        let rows = self.node.index()?.docket(agency.to_owned(), due_to, ROWS_MAX).await.map_err(not_ready)?;
+        let mut more = rows.len() == usize::try_from(ROWS_MAX).unwrap_or_default();
+        let (mut looked_at, mut found, mut duties) = (BTreeSet::new(), Vec::new(), 0);
+        for row in rows {
+            let Some(chain) = ChainId::parse(&row.chain_id).filter(|chain| looked_at.insert(*chain)) else { continue };
+            let Some(listed) = self.node.listed(reads, chain).await? else { continue };
+            let own: Vec<Duty> =
+                owed(&listed, agency, today).into_iter().filter(|duty| in_time(duty, due_to)).collect();
+            if own.is_empty() {
+                continue;
+            }
+            if duties >= page {
+                more = true;
+                break;
+            }
+            duties += own.len();
+            found.push((listed, own));
+        }
+        Ok((found, more))
     }
 }
 

@@ -60,6 +60,10 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// # Errors
     /// The chain cannot be read.
     pub(crate) async fn listed(&self, reads: &Reads, chain: ChainId) -> Result<Option<Listed>, Refused> {
+        // Who was told nothing of it is told so again without another look, which would show in time.
+        if self.is_denied(reads, chain).await? {
+            return Ok(None);
+        }
         let mut fold = Fold::new(chain);
         let entries = self.ledger().catch_up(&mut fold).await?;
         if fold.is_blind() {
@@ -70,9 +74,13 @@ impl<L: Log, V: Vault> Node<L, V> {
         let Ok(rules) = RuleSet::for_chain(&name) else { return Ok(None) };
         let history: Vec<Recorded> = entries.into_iter().filter_map(|entry| entry.outcome.ok()).collect();
         let today = self.today();
-        let judged = judge(&history, registry.directory(), rules, Moment::end_of(today));
         self.look(&history, &registry, &reads.reader(), |sight| {
-            Ok(sight.is_known().then(|| listed(chain, &history, told(judged, sight), sight, today)))
+            if !sight.is_known() {
+                self.deny(reads, (&fold, &registry));
+                return Ok(None);
+            }
+            let judged = judge(&history, registry.directory(), rules, Moment::end_of(today));
+            Ok(Some(listed(chain, &history, told(judged, sight), sight, today)))
         })
     }
 

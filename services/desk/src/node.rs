@@ -253,11 +253,21 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// Refuses who was told before that there is no such chain, when that still holds.
     pub(crate) async fn not_denied(&self, audience: &Audience, chain: ChainId) -> Result<(), Refused> {
         let Audience::Reader(reads) = audience else { return Ok(()) };
-        if !self.denials.hold(self.ledger(), chain, &reads.viewer()).await? {
+        if !self.is_denied(reads, chain).await? {
             return Ok(());
         }
         self.accesses.refuse(reads, chain);
         Err(Refused::no_chain(chain))
+    }
+
+    /// Whether a reader was told before that there is no such chain, and that still holds.
+    pub(crate) async fn is_denied(&self, reads: &Reads, chain: ChainId) -> Result<bool, Refused> {
+        Ok(self.denials.hold(self.ledger(), chain, &reads.viewer()).await?)
+    }
+
+    /// Remembers that a reader may not know of a chain, as it was read.
+    pub(crate) fn deny(&self, reads: &Reads, (fold, registry): (&Fold, &Arc<Registry>)) {
+        self.denials.remember(self.ledger(), (fold, registry), reads.viewer());
     }
 
     /// The same for the system of an agency that has recorded nothing on the chain.
@@ -284,7 +294,7 @@ impl<L: Log, V: Vault> Node<L, V> {
             return Ok(());
         }
         if !fold.is_blind() {
-            self.denials.remember(self.ledger(), (fold, registry), reads.viewer());
+            self.deny(reads, (fold, registry));
         }
         self.accesses.refuse(reads, fold.chain());
         Err(Refused::no_chain(fold.chain()))

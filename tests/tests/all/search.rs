@@ -207,6 +207,48 @@ async fn a_docket_holds_what_an_agency_has_to_do_until_it_is_done() {
     assert!(left.iter().all(|duty| duty.code != "XF-1"), "{left:?}");
 }
 
+/// A dispute of today that the petition bureau has handed to the township government, whose answer is waited for.
+async fn handed_on(served: &Served, due_first: bool) -> String {
+    let bureau = served.client("XF-FL", AgencyKind::Petition).await;
+    let (chain, received) = (chain_id(), event_id());
+    bureau.record(today(registration(&chain, &event_id(), "排水渠堵塞"))).await.unwrap();
+    let data = json!({"form": "VISIT", "kind": "CLAIM", "headcount": 1, "direct": true, "origin": "DIRECT"});
+    bureau.record(today(request(&chain, &received, "PetitionReceived", "XF-FL/PETO-1", "PETO", data))).await.unwrap();
+    let delivered = if due_first { "2024-04-08" } else { "2024-05-08" };
+    let data = json!({"target": "TG-FL-SA", "delivered_on": delivered, "importance": "NORMAL",
+        "petition": {"step": received}, "legal_basis": "信访工作条例第22条",
+        "documents": [{"kind": "信访转送函", "digest_algorithm": "SHA_256", "pages": 1, "sensitivity": "S1",
+            "digest": "84d046a81d9f068e10e4322b3c744b48954a64d3c0ec1d13e8c6a0e7c7ea51cd"}]});
+    let forwarded = request(&chain, &event_id(), "PetitionForwarded", "XF-FL/PETO-1", "PETO", data);
+    bureau.record(today(forwarded)).await.unwrap();
+    chain
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_page_says_by_its_token_or_its_length_that_there_are_chains_that_are_not_for_the_reader() {
+    let served = Served::new();
+    // The government knows all three, until the first two turn out to be accusations.
+    let (first, second) = (handed_on(&served, true).await, handed_on(&served, true).await);
+    let open = handed_on(&served, false).await;
+    let bureau = served.client("XF-FL", AgencyKind::Petition).await;
+    indexed(&served).await;
+    let other = reader(&served, "TG-FL-SA", AgencyKind::TownshipGovernment, Role::Adm).await;
+    let pages = |size: u32| SearchChainsRequest { page_size: Some(size), ..all() };
+    let duties = |size: u32| ListDutiesRequest { page_size: Some(size), ..ListDutiesRequest::default() };
+    assert!(!other.search(pages(1)).await.unwrap().next_page_token.is_empty(), "there are two more");
+    assert!(other.duties(duties(1)).await.unwrap().more, "there are two more");
+    for chain in [&first, &second] {
+        bureau.record(today(accusation(chain))).await.unwrap();
+    }
+    indexed(&served).await;
+    let told = other.search(pages(1)).await.unwrap();
+    let ids: Vec<&str> = told.chains.iter().map(|chain| chain.chain_id.as_str()).collect();
+    assert_eq!((ids, told.next_page_token.as_str()), (vec![open.as_str()], ""));
+    let told = other.duties(duties(1)).await.unwrap();
+    assert!(told.duties.iter().any(|duty| duty.chain_id == open), "what is hidden takes no place: {told:?}");
+    assert!(told.duties.iter().all(|duty| duty.chain_id == open) && !told.more, "{told:?}");
+}
+
 /// The same act, done now.
 fn today(request: ActRequest) -> ActRequest {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();

@@ -39,6 +39,10 @@ pub struct Filter {
     pub opened_from: Option<Day>,
     /// Last day of opening.
     pub opened_to: Option<Day>,
+    /// Day on which, or after which, one act at least was done.
+    pub acted_from: Option<Day>,
+    /// Day on which, or before which, one act at least was done.
+    pub acted_to: Option<Day>,
     /// Code of the outcome.
     pub outcome: Option<String>,
     /// Only chains that are not closed.
@@ -158,6 +162,9 @@ const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
     AND (:reader IS NULL OR EXISTS (SELECT 1 FROM ties WHERE ties.chain_id = chains.chain_id AND ties.agency = :reader))
     AND (:type IS NULL OR dispute_type = :type)
     AND (:from IS NULL OR opened_at_s >= :from) AND (:to IS NULL OR opened_at_s <= :to)
+    AND (:acted_from IS NULL OR last_act_at_s >= :acted_from)
+    AND (:acted_to IS NULL OR EXISTS
+         (SELECT 1 FROM entries WHERE entries.chain_id = chains.chain_id AND occurred_at_s <= :acted_to))
     AND (:outcome IS NULL OR outcome = :outcome)
     AND (NOT :open OR is_closed = 0) AND (NOT :overdue OR days_overdue_max > 0)
     AND (:finding IS NULL OR EXISTS
@@ -189,6 +196,7 @@ impl Reader {
                 named_params! {
                     ":number": filter.number_prefix, ":agency": filter.agency, ":reader": filter.reader, ":type": filter.dispute_type,
                     ":from": filter.opened_from.map(Day::begin), ":to": filter.opened_to.map(Day::end),
+                    ":acted_from": filter.acted_from.map(Day::begin), ":acted_to": filter.acted_to.map(Day::end),
                     ":outcome": filter.outcome, ":open": filter.is_open, ":overdue": filter.is_overdue,
                     ":finding": filter.finding, ":after_s": after.as_ref().map(|key| key.opened_at_s),
                     ":after_id": after.as_ref().map(|key| key.chain_id.as_str()), ":limit": limit.min(ROWS_MAX),

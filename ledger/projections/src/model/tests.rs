@@ -353,6 +353,13 @@ async fn a_model_that_runs_answers_what_the_judge_says() {
         };
         let due = reader.search(due, None, 10).await.unwrap();
         assert!(due.iter().any(|row| row.chain_id == chain(2).to_string() && row.days_overdue_max == 17), "{due:?}");
+        let acted = |from: &str, to: &str| {
+            let acted = Filter { acted_from: Some(day(from)), acted_to: Some(day(to)), ..Filter::default() };
+            reader.search(acted, None, 10)
+        };
+        assert_eq!(acted("2024-03-05", "2024-03-05").await.unwrap().len(), 2, "everything was done on the fifth");
+        assert!(acted("2001-01-01", "2024-03-04").await.unwrap().is_empty());
+        assert!(acted("2024-03-06", "2099-12-31").await.unwrap().is_empty());
         let docket = reader.docket(TARGET.to_owned(), None, 10).await.unwrap();
         let duties: Vec<(Duty, Option<&str>, u64)> =
             docket.iter().map(|row| (row.duty, row.due_on.as_deref(), row.days_late)).collect();
