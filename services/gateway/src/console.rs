@@ -126,14 +126,23 @@ impl Hosts {
     }
 }
 
+/// Whether a page that is not of this console made the browser ask. Cookies know no ports: they come along from any other
+/// server of this machine, and a reading that its page brings about would stand on record as the official's own. The door alone
+/// may be linked to.
+fn is_led_here(request: &Request) -> bool {
+    let site = request.headers().get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    matches!(site, Some("same-site" | "cross-site")) && request.uri().path() != "/login"
+}
+
 /// What holds of every request and answer. A name that was made to point here by somebody else's DNS is refused, and so is
-/// a form that another site sends. Nothing of a page comes from elsewhere, nothing runs in it that is not a file of ours, and
+/// what another site sends, or makes the browser ask for. Nothing of a page comes from elsewhere, nothing runs in it that is not a file of ours, and
 /// no cache keeps it.
 async fn guarded(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
     let from_here = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| hosts.hold(host));
-    if !hosts.hold(host) || (request.method().as_str() == "POST" && !origin.is_some_and(from_here)) {
+    let is_sent_elsewhere = request.method().as_str() == "POST" && !origin.is_some_and(from_here);
+    if !hosts.hold(host) || is_sent_elsewhere || is_led_here(&request) {
         return (StatusCode::FORBIDDEN, "此请求来自其他站点，已拒绝 · the request comes from another site\n")
             .into_response();
     }

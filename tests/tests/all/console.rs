@@ -119,9 +119,34 @@ async fn what_another_site_sends_is_refused() {
         assert_eq!(answer.status, 403, "{origin:?}");
         assert!(answer.header("set-cookie").is_none());
     }
-    for back in ["//console.example", "https://console.example", "/\\console.example"] {
+    for back in ["//console.example", "https://console.example", "/\\console.example", "/%09/console.example"] {
         let answer = console.post("/language", &format!("to=en&back={back}"));
         assert_eq!(answer.header("location"), Some("/"), "{back}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_of_another_server_of_this_machine_brings_about_no_reading() {
+    let served = Served::new();
+    let chain = recorded(&served, "排水渠堵塞").await;
+    let console = Console::of(&served, "XF-FL");
+    let asked = |path: &str, site: &str| {
+        let headers =
+            [("Host", console.address.as_str()), ("Cookie", console.cookie.as_str()), ("Sec-Fetch-Site", site)];
+        ask_with(&console.address, "GET", path, &headers, &[])
+    };
+    for site in ["same-site", "cross-site"] {
+        for page in ["", "/bundle", "/proof"] {
+            let answer = asked(&format!("/chains/{chain}{page}"), site);
+            assert_eq!(answer.status, 403, "{site} {page}");
+            assert!(!answer.text().contains("排水渠堵塞"), "{site} {page}");
+        }
+        assert_eq!(asked("/login", site).status, 200, "the door may be linked to");
+    }
+    let accesses = console.get(&format!("/chains/{chain}/accesses")).text();
+    assert!(!accesses.contains("办理本单位业务") && !accesses.contains("导出"), "nothing was read: {accesses}");
+    for site in ["same-origin", "none"] {
+        assert_eq!(asked(&format!("/chains/{chain}"), site).status, 200, "{site}");
     }
 }
 

@@ -96,8 +96,9 @@ pub(super) struct Choice {
 /// Keeps the language in the browser.
 pub(super) async fn language(Form(Choice { to, back }): Form<Choice>) -> Response {
     let tongue = if to == Tongue::English.code() { Tongue::English } else { Tongue::Chinese };
-    // A path of ours: what begins with two slashes, or a slash and its mirror image, names another site.
-    let is_ours = back.starts_with('/') && !back.starts_with("//") && !back.contains('\\') && !back.contains('\n');
+    // A path of ours: what begins with two slashes, or a slash and its mirror image, names another site. Browsers leave tabs and
+    // line feeds out before they read it.
+    let is_ours = back.starts_with('/') && !back.starts_with("//") && !back.contains(['\\', '\t', '\r', '\n']);
     go(if is_ours { &back } else { "/" }, language_cookie(tongue))
 }
 
