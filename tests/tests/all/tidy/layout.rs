@@ -19,6 +19,7 @@ const TOP_LEVEL: &[&str] = &[
     "README.md",
     "README.zh-CN.md",
     "docs",
+    "examples",
     "justfile",
     "k8s",
     "ledger",
