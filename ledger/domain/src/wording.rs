@@ -2,9 +2,15 @@
 //!
 //! One place, so that console, report of a bundle and command line use the same words.
 
-use mediation_proto::fields::{Fields, Value};
+use mediation_proto::{
+    fields::{Fields, Value},
+    mediation::ledger::v1::ClosedPart,
+};
 
-use crate::catalogue::{self, FieldRow, FieldType};
+use crate::{
+    calendar::format_instant,
+    catalogue::{self, FieldRow, FieldType},
+};
 
 /// What a reader calls the agencies and acts that fields name by their ids.
 pub trait Names {
@@ -114,6 +120,22 @@ pub fn severity(letter: &str) -> &str {
         "m" => "轻微",
         "O" => "提示",
         other => other,
+    }
+}
+
+/// An instant in seconds since 1970-01-01T00:00:00Z, by the clock in Shanghai, to be read.
+#[must_use]
+pub fn instant(seconds: i64) -> String {
+    format_instant(seconds).replace('T', " ").trim_end_matches("+08:00").to_owned()
+}
+
+/// What an order did to a part.
+#[must_use]
+pub fn closing(part: &ClosedPart) -> String {
+    let number = part.order_no.trim_end_matches('号');
+    match part.erased {
+        true => format!("依第{number}号决定删除 · erased by order no. {number}"),
+        false => format!("依第{number}号决定冻结 · closed by order no. {number}"),
     }
 }
 

@@ -8,7 +8,7 @@ use mediation_ledger::{chain::Revision, ledger::CheckedEntry, merkle::LeafIndex,
 use mediation_proto::{
     derived::{TYPES_ROLE, TYPES_VISIBILITY_GRADE},
     fields::kind_of_event,
-    mediation::ledger::v1::{Clock, ClosedPart, Existence, Finding, Judgement},
+    mediation::ledger::v1::{Clock, Existence, Finding, Judgement},
 };
 
 use crate::output::{line, table};
@@ -49,7 +49,7 @@ fn act(index: LeafIndex, entry: &CheckedEntry, told: Option<&ToldAct>, registry:
         Err(fault) => (String::new(), format!("不计入：{}", fault.code()), "✗".to_owned()),
     };
     let event = told.iter().flat_map(|told| &told.closed).fold(event, |event, part| {
-        let said = closing(part);
+        let said = wording::closing(part);
         if event.contains(&said) { event } else { format!("{event}（{said}）") }
     });
     let grade = told
@@ -57,15 +57,6 @@ fn act(index: LeafIndex, entry: &CheckedEntry, told: Option<&ToldAct>, registry:
         .and_then(|grade| catalogue::zh_of_number(&TYPES_VISIBILITY_GRADE, grade.into()));
     let grade = grade.unwrap_or_default().to_owned();
     vec![entry.revision.to_string(), date.unwrap_or_default(), agency, role, event, grade, mark, index.to_string()]
-}
-
-/// What an order did to a part.
-pub(crate) fn closing(part: &ClosedPart) -> String {
-    let number = part.order_no.trim_end_matches('号');
-    match part.erased {
-        true => format!("依第{number}号决定删除 · erased by order no. {number}"),
-        false => format!("依第{number}号决定冻结 · closed by order no. {number}"),
-    }
 }
 
 /// What the ledger tells of an act of which existence alone is shown.

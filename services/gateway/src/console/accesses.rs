@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::HeaderMap,
 };
-use mediation_domain::{calendar::format_instant, catalogue};
+use mediation_domain::{catalogue, wording};
 use mediation_proto::{
     derived::{TYPES_ACCESS_PURPOSE, TYPES_ACCESS_REFUSAL, TYPES_ROLE, TYPES_VISIBILITY_GRADE},
     mediation::ledger::v1::AccessRow,
@@ -82,7 +82,7 @@ fn row(visitor: &Visitor, read: AccessRow) -> Row {
     };
     let seconds = i64::try_from(read.recorded_at / 1_000).unwrap_or(i64::MAX);
     Row {
-        at: format_instant(seconds).replace('T', " ").trim_end_matches("+08:00").to_owned(),
+        at: wording::instant(seconds),
         agency: Text::of(&agency.unwrap_or_else(|| read.agency.clone())),
         reader: Text::of(&read.reader),
         role: code(&TYPES_ROLE, Some(read.role)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::{extract::State, http::HeaderMap};
-use mediation_domain::{calendar::format_instant, catalogue};
+use mediation_domain::{catalogue, wording};
 use mediation_ledger::checkpoint::Checkpoint;
 use mediation_proto::derived::TYPES_AGENCY_KIND;
 
@@ -142,5 +142,5 @@ pub(super) async fn agencies<E: Evidence>(State(console): State<Arc<Console<E>>>
 
 fn instant(seconds: u64) -> String {
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
-    format_instant(seconds).replace('T', " ").trim_end_matches("+08:00").to_owned()
+    wording::instant(seconds)
 }

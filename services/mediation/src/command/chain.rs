@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use mediation_client::VerifiedChain;
-use mediation_domain::calendar::format_instant;
+use mediation_domain::{calendar::format_instant, wording};
 use mediation_ledger::{chain::Revision, registry::Registry};
 use mediation_proto::{derived::TYPES_VISIBILITY_GRADE, mediation::ledger::v1::ClosedPart};
 use serde_json::{Value, json};
@@ -98,7 +98,7 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
 fn closed(part: &ClosedPart) -> Value {
     json!({
         "kind": part.kind().as_str_name(), "number": part.number, "order": part.order, "order_no": part.order_no,
-        "erased": part.erased, "said": view::closing(part),
+        "erased": part.erased, "said": wording::closing(part),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mediation_client::{ToldAct, VerifiedChain};
 use mediation_domain::{
-    calendar::{Day, format_instant},
+    calendar::Day,
     catalogue,
     wording::{self, Names},
 };
@@ -12,7 +12,7 @@ use mediation_ledger::{chain::Revision, ledger::CheckedEntry, merkle::LeafIndex,
 use mediation_proto::{
     derived::{TYPES_ROLE, TYPES_VISIBILITY_GRADE},
     fields::kind_of_event,
-    mediation::{ledger::v1::ClosedPart, types::v1::Identity},
+    mediation::types::v1::Identity,
 };
 
 use super::{is_witnessed, texts};
@@ -101,17 +101,17 @@ fn act_row(known: &Known<'_>, index: LeafIndex, entry: &CheckedEntry, t: Tongue)
     let mut row = ActRow {
         index: index.0,
         leaf: entry.leaf.to_string(),
-        recorded: instant(entry.recorded_at.div_euclid(1_000)),
+        recorded: wording::instant(entry.recorded_at.div_euclid(1_000)),
         withheld: entry.withheld.len(),
         cosigners: entry.extra_signatures.len(),
         event: Text::of(&event(entry, told, t)),
         fault: entry.outcome.as_ref().err().map(|fault| Text::of(&format!("{}: {fault}", fault.code()))),
-        revoked: entry.late_revocation(known.registry).map(|late| instant(late.invalid_from)),
+        revoked: entry.late_revocation(known.registry).map(|late| wording::instant(late.invalid_from)),
         ..ActRow::default()
     };
     if let Some(statement) = &entry.statement {
         row.day = Day::of(statement.occurred_at).to_string();
-        row.occurred = instant(statement.occurred_at);
+        row.occurred = wording::instant(statement.occurred_at);
         row.agency_id.clone_from(&statement.agency);
         row.agency = Text::of(&known.name(&statement.agency));
     }
@@ -131,7 +131,7 @@ fn act_row(known: &Known<'_>, index: LeafIndex, entry: &CheckedEntry, t: Tongue)
         row.grade = grade.unwrap_or_default().to_owned();
         row.rule.clone_from(&told.rule);
         row.masked = told.masked.iter().map(|identity| masked(known, identity)).collect();
-        row.closed = told.closed.iter().map(|part| Text::of(&closing(part))).collect();
+        row.closed = told.closed.iter().map(|part| Text::of(&wording::closing(part))).collect();
     }
     row
 }
@@ -154,19 +154,6 @@ fn event(entry: &CheckedEntry, told: Option<&ToldAct>, t: Tongue) -> String {
     let event = row.map_or(existence.event.as_str(), |row| t.say(&row.zh, row.event));
     let outcome = if existence.outcome.is_empty() { String::new() } else { format!("（{}）", existence.outcome) };
     format!("{event}{outcome}")
-}
-
-/// What an order did to a part.
-fn closing(part: &ClosedPart) -> String {
-    let number = part.order_no.trim_end_matches('号');
-    match part.erased {
-        true => format!("依第{number}号决定删除 · erased by order no. {number}"),
-        false => format!("依第{number}号决定冻结 · closed by order no. {number}"),
-    }
-}
-
-fn instant(seconds: i64) -> String {
-    format_instant(seconds).replace('T', " ").trim_end_matches("+08:00").to_owned()
 }
 
 impl Known<'_> {
