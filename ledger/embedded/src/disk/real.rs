@@ -68,7 +68,7 @@ impl Disk for RealDisk {
         // The text only tells people who it is; the lock itself is the kernel's and ends with the process.
         file.set_len(0)?;
         file.write_all_at(format!("process {}\n", process::id()).as_bytes(), 0)?;
-        Ok(Box::new(RealLock { _file: file }))
+        Ok(Box::new(RealLock { file }))
     }
 }
 
@@ -96,8 +96,39 @@ impl DiskFile for File {
 
 #[derive(Debug)]
 struct RealLock {
-    /// Closing it gives the lock back.
-    _file: File,
+    file: File,
 }
 
 impl DiskLock for RealLock {}
+
+impl Drop for RealLock {
+    /// Gives the lock back. Closing the file would not do that at once: a child process that another thread is just starting has
+    /// a copy of it until its program runs.
+    fn drop(&mut self) {
+        if let Err(error) = flock(&self.file, FlockOperation::Unlock) {
+            tracing::warn!(%error, "the lock of the log is given back only when this process ends");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_that_is_given_back_is_free_while_a_child_has_a_copy_of_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log.lock");
+        let lock = RealDisk.lock(&path).unwrap();
+        let second = RealDisk.lock(&path);
+        assert!(matches!(&second, Err(LockError::Held { holder }) if holder.starts_with("process ")), "{second:?}");
+        drop(lock);
+
+        let locked = File::options().write(true).open(&path).unwrap();
+        flock(&locked, FlockOperation::NonBlockingLockExclusive).unwrap();
+        let copy = locked.try_clone().unwrap();
+        drop(RealLock { file: locked });
+        drop(RealDisk.lock(&path).unwrap());
+        drop(copy);
+    }
+}
