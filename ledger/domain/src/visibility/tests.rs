@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "a place that is not there fails the test")]
 
 mod chains;
+mod told;
 mod whole;
 
 use super::*;

@@ -14,7 +14,7 @@ use crate::{
     },
 };
 
-fn history(case: &Case) -> Vec<Recorded> {
+pub(super) fn history(case: &Case) -> Vec<Recorded> {
     case.history(&StepNumber::event_id).unwrap()
 }
 
@@ -30,7 +30,7 @@ fn golden(name: &str) -> Vec<Recorded> {
     history(&cases().into_iter().find(|case| case.case == name).unwrap())
 }
 
-fn official<'a>(agency: &'a str, role: Role) -> Reader<'a> {
+pub(super) fn official<'a>(agency: &'a str, role: Role) -> Reader<'a> {
     let code = agency.split('-').next().and_then(catalogue::agency_kind_of_prefix).unwrap();
     let kind = TYPES_AGENCY_KIND.number(code).and_then(|kind| AgencyKind::try_from(kind).ok()).unwrap();
     Reader { agency, kind, role, subject: None, grid: None }
