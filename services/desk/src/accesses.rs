@@ -89,6 +89,32 @@ enum Ask {
 struct Refusal {
     reads: Reads,
     chain: ChainId,
+    ground: Ground,
+}
+
+/// Why a chain was not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Ground {
+    /// It is not for the reader, or does not exist: that cannot be told apart.
+    NotForReader,
+    /// He may read it, and his agency has exported as much as it may without an approval.
+    ExportNeedsApproval,
+}
+
+impl Ground {
+    fn refusal(self) -> AccessRefusal {
+        match self {
+            Self::NotForReader => AccessRefusal::NotOnChain,
+            Self::ExportNeedsApproval => AccessRefusal::RoleNotEntitled,
+        }
+    }
+
+    fn rule(self) -> &'static str {
+        match self {
+            Self::NotForReader => "M-1",
+            Self::ExportNeedsApproval => "EXPORT_NEEDS_APPROVAL",
+        }
+    }
 }
 
 impl<L: Log, V: Vault> Accesses<L, V> {
@@ -119,7 +145,12 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         let day = Day::of(now_ms.div_euclid(1_000));
         let month = self.exports.of(ChainId::accesses(self.ledger().origin(), &reads.agency, &day.month()));
         let mut month = month.lock().await;
-        let approval = self.exports.may(self.ledger(), &mut month, reads, (chain, day)).await?;
+        let may = self.exports.may(self.ledger(), &mut month, reads, (chain, day)).await;
+        let approval = may.inspect_err(|refused| {
+            if refused.reason() == Reason::ExportNeedsApproval {
+                self.note(reads, chain, Ground::ExportNeedsApproval);
+            }
+        })?;
         self.write(reads, approval, (chain, now_ms), seen).await
     }
 
@@ -142,7 +173,11 @@ impl<L: Log, V: Vault> Accesses<L, V> {
 
     /// Notes that a chain was not shown, whether it exists or not. It is recorded within some seconds.
     pub(crate) fn refuse(&self, reads: &Reads, chain: ChainId) {
-        let refusal = Refusal { reads: reads.clone(), chain };
+        self.note(reads, chain, Ground::NotForReader);
+    }
+
+    fn note(&self, reads: &Reads, chain: ChainId, ground: Ground) {
+        let refusal = Refusal { reads: reads.clone(), chain, ground };
         if self.queue().try_send(Ask::Refusal(Box::new(refusal))).is_err() {
             tracing::warn!(agency = reads.agency, "a refused reading is not recorded: the queue is full");
         }
@@ -250,10 +285,10 @@ impl<L: Log, V: Vault> Task<L, V> {
         let refusals = std::mem::take(&mut self.refusals);
         let now_ms = self.recorder.ledger().clock().now_ms();
         let mut acts = Vec::with_capacity(refusals.len());
-        for (Refusal { reads, chain }, attempts) in refusals {
+        for (Refusal { reads, chain, ground }, attempts) in refusals {
             match signer(&self.recorder, &reads.agency) {
                 Ok(signer) => {
-                    let (origin, act) = (self.recorder.ledger().origin(), denied(&reads, chain, attempts));
+                    let (origin, act) = (self.recorder.ledger().origin(), denied(&reads, (chain, ground), attempts));
                     acts.push(submitted(origin, &signer, &reads.agency, act, now_ms));
                 }
                 Err(_) => tracing::warn!(agency = reads.agency, "a refused reading is not recorded: no key signs it"),
@@ -318,17 +353,17 @@ fn accessed(reads: &Reads, approval: Option<EventId>, chain: ChainId, seen: Seen
     if acts.is_empty() { vec![record(&[])] } else { acts.chunks(LIST_LENGTH_MAX).map(record).collect() }
 }
 
-/// That a chain was not shown. Whether it exists it does not say: the reader's agency may read this record.
-fn denied(reads: &Reads, chain: ChainId, attempts: u64) -> registry_act::Act {
+/// That a chain was not shown. Whether it exists it does not say of a chain that is not for the reader: his agency may read this record.
+fn denied(reads: &Reads, (chain, ground): (ChainId, Ground), attempts: u64) -> registry_act::Act {
     registry_act::Act::AccessDenied(AccessDenied {
         reader_agency: Some(reads.agency.clone()),
         reader: Some(reads.reader.clone()),
         reader_role: Some(reads.role.into()),
         chain: Some(chain.to_string()),
         steps: Vec::new(),
-        refusal: Some(AccessRefusal::NotOnChain.into()),
+        refusal: Some(ground.refusal().into()),
         purpose: Some(reads.purpose.into()),
-        rule: Some("M-1".to_owned()),
+        rule: Some(ground.rule().to_owned()),
         attempts: Some(attempts),
     })
 }

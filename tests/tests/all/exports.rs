@@ -6,7 +6,7 @@ use mediation_proto::mediation::{
     ledger::v1::Reading,
     types::v1::{AccessPurpose, AgencyKind},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tonic_types::StatusExt as _;
 
 use crate::served::{Served, chain_id, event_id, reading, registration, request};
@@ -89,6 +89,15 @@ async fn beyond_the_number_an_export_needs_an_approval_and_a_restart_forgets_not
     drop(client);
     served.stop();
     served.start();
+
+    // The refused attempt is on record, and told to who may see who read the chain.
+    let listed = served.run(&["access-log", &chains[1], "--json", "--agency", "AUD-JDZ"]);
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    let rows = listed["accesses"].as_array().unwrap();
+    let refusals: Vec<&Value> = rows.iter().filter(|row| !row["refusal"].is_null()).collect();
+    assert_eq!(refusals.len(), 1, "{rows:#?}");
+    assert_eq!((&refusals[0]["purpose"], &refusals[0]["refusal"]), (&json!("EXPORT"), &json!("ROLE_NOT_ENTITLED")));
+    assert_eq!(refusals[0]["rule"], "EXPORT_NEEDS_APPROVAL");
 
     onboard(&served).await;
     let client = served.client(BUREAU, AgencyKind::Petition).await;
