@@ -76,6 +76,10 @@ bench-judge *options:
 fairness: release
     MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench fairness
 
+# What a thousand subscribers, a tenth of them stopped, cost those who record: seven pairs of runs, in turn, on a quiet machine.
+subscribers: release
+    MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench subscribers
+
 # Every bench once, without timing it: it runs, and what it asserts holds.
 bench-smoke:
     cargo test --quiet --locked --package mediation-tests --benches

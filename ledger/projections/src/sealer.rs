@@ -35,16 +35,18 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::leaves::LeafRow;
 
+mod following;
 mod head;
 mod shared;
 mod trunk;
 mod twin;
 
+use self::{following::Followers, trunk::Trunk, twin::TwinTree};
 pub use self::{
+    following::Following,
     shared::{Options, SharedError, SharedParts, SharedSealer, signed_head},
     twin::Twin,
 };
-use self::{trunk::Trunk, twin::TwinTree};
 
 /// Time within which a published checkpoint is synced to the disk.
 pub const SYNC_WITHIN: Duration = Duration::from_secs(1);
@@ -160,6 +162,7 @@ impl State {
 pub struct Seals {
     state: Arc<RwLock<State>>,
     sealed: watch::Receiver<TreeSize>,
+    followers: Arc<Followers>,
 }
 
 impl Seals {
@@ -230,6 +233,12 @@ impl Seals {
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<TreeSize> {
         self.sealed.clone()
+    }
+
+    /// Follows a chain: woken when a checkpoint covers more of it, not at every checkpoint.
+    #[must_use]
+    pub fn follow(&self, chain: ChainId) -> Following {
+        Following::new(chain, &self.state, &self.followers)
     }
 
     /// Leaf hash and inclusion path of a leaf in the tree of a size; none beyond what is sealed.

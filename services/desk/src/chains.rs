@@ -27,6 +27,7 @@ use mediation_ledger::{
     registry::Registry,
     vault::Vault,
 };
+use mediation_projections::sealer::Following;
 use mediation_proto::mediation::ledger::v1::{
     ChainEntry, Finding, GetChainRequest, GetChainResponse, Judgement, Reason, Receipt, Seal, WatchChainRequest,
     chain_service_server::ChainService,
@@ -206,8 +207,9 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let audience = self.node.audience(&caller, chain, request.reading)?;
         self.node.not_denied(&audience, chain).await?;
         let next = Revision(request.from_revision);
-        let (fold, entries, ready) = (Fold::new(chain), Vec::new(), VecDeque::new());
-        let mut watcher = Watcher { chains: self.clone(), audience, fold, entries, next, ready };
+        let (fold, following) = (Fold::new(chain), self.node.seals().follow(chain));
+        let (entries, ready) = (Vec::new(), VecDeque::new());
+        let mut watcher = Watcher { chains: self.clone(), audience, fold, following, entries, next, ready };
         watcher.catch_up().await?;
         Ok(Box::pin(futures_util::stream::unfold(watcher, Watcher::next)))
     }
@@ -218,6 +220,7 @@ struct Watcher<L, V> {
     chains: Chains<L, V>,
     audience: Audience,
     fold: Fold,
+    following: Following,
     /// The chain as far as it was read: what an act is to a reader may depend on all of them.
     entries: Vec<CheckedEntry>,
     /// The first one that he was not shown.
@@ -228,14 +231,13 @@ struct Watcher<L, V> {
 impl<L: Log, V: Vault> Watcher<L, V> {
     async fn next(mut self) -> Option<(Result<ChainEntry, Status>, Self)> {
         let chain = self.fold.chain();
-        let mut sealed = self.chains.node.seals().watch();
         loop {
             if let Some((entry, view)) = self.ready.pop_front() {
                 let seal = self.chains.node.seals().wait(chain, entry.revision, SEAL_TIMEOUT).await;
                 return Some((Ok(sent(&self.chains.node, chain, entry, view, seal)), self));
             }
             let grown = tokio::select! {
-                changed = sealed.changed() => changed.is_ok(),
+                reached = self.following.reached(self.fold.next()) => reached,
                 () = self.chains.node.streams_end() => false,
             };
             if !grown {
@@ -250,7 +252,7 @@ impl<L: Log, V: Vault> Watcher<L, V> {
     /// Reads what was added, and records that it will be shown. An accusation closes the chain to those who may not know of
     /// one, from that entry on.
     async fn catch_up(&mut self) -> Result<(), Refused> {
-        let Self { chains, audience, fold, entries, next, ready } = self;
+        let Self { chains, audience, fold, entries, next, ready, .. } = self;
         let ledger = chains.node.ledger();
         let known = entries.len();
         entries.extend(ledger.catch_up(fold).await?);

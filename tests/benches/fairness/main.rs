@@ -15,7 +15,7 @@
 use std::{
     io::Read as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Child,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -31,12 +31,18 @@ use mediation_proto::mediation::{
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tonic::{Code, transport::Channel};
 
-use crate::served::{Served, chain_id, event_id, registration, request};
+use crate::{
+    paired::{block_on, elsewhere, ended, median, p99},
+    served::{Served, chain_id, event_id, registration, request},
+};
 
 #[expect(dead_code, reason = "the tests use all of it, the bench what it needs to serve a ledger")]
 #[expect(clippy::unwrap_used, reason = "as in the tests: what fails stops the bench")]
 #[path = "../../tests/all/served.rs"]
 mod served;
+
+#[path = "../paired/mod.rs"]
+mod paired;
 
 /// Requests a second that an agency may send, and at once.
 const QUOTA: u32 = 100;
@@ -73,11 +79,6 @@ fn main() {
     block_on(compare(pairs, run));
 }
 
-fn block_on(work: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    runtime.map(|runtime| runtime.block_on(work)).unwrap_or_else(|error| panic!("{error}"));
-}
-
 async fn compare(pairs: usize, length: Duration) {
     let served = narrow();
     measured(&served, length / 2, true).await;
@@ -88,11 +89,12 @@ async fn compare(pairs: usize, length: Duration) {
         let first = measured(&served, length, pair % 2 == 1).await;
         let second = measured(&served, length, pair % 2 == 0).await;
         let (alone, beside) = if pair % 2 == 1 { (second, first) } else { (first, second) };
-        let ratio = beside.p99() / alone.p99();
+        let (p99_alone, p99_beside) = (p99(&alone.answers), p99(&beside.answers));
+        let ratio = p99_beside / p99_alone;
         println!(
             "{pair:>4}  {:>12.2}  {:>23.2}  {ratio:>5.2}  {:>7}  {:>10}  {:>11}  {:>7}",
-            alone.p99(),
-            beside.p99(),
+            p99_alone,
+            p99_beside,
             alone.answers.len() + beside.answers.len(),
             beside.let_through + beside.refused,
             beside.let_through,
@@ -101,8 +103,7 @@ async fn compare(pairs: usize, length: Duration) {
         assert!(beside.refused > 0, "the flood was not refused");
         ratios.push(ratio);
     }
-    ratios.sort_by(f64::total_cmp);
-    println!("median of {} ratios: {:.2}", ratios.len(), ratios[ratios.len() / 2]);
+    println!("median of {pairs} ratios: {:.2}", median(ratios));
 }
 
 /// A ledger with a small quota.
@@ -128,16 +129,8 @@ struct Measured {
     refused: u64,
 }
 
-impl Measured {
-    fn p99(&self) -> f64 {
-        let mut answers = self.answers.clone();
-        answers.sort_by(f64::total_cmp);
-        answers[answers.len() * 99 / 100]
-    }
-}
-
 async fn measured(served: &Served, length: Duration, with_flood: bool) -> Measured {
-    let flood = with_flood.then(|| flood(served));
+    let flood = with_flood.then(|| elsewhere(FLOOD, served));
     let mut others = JoinSet::new();
     for (agency, kind) in OTHERS {
         others.spawn(other(served.client(agency, kind).await, agency, length));
@@ -147,27 +140,9 @@ async fn measured(served: &Served, length: Duration, with_flood: bool) -> Measur
     Measured { answers, let_through, refused }
 }
 
-/// Floods from a process of its own, which has the processors only when nobody else wants them: it stands for a machine elsewhere,
-/// and its own work is not what is measured.
-fn flood(served: &Served) -> Child {
-    let own = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
-    let mut flood = Command::new("nice");
-    flood
-        .args(["-n", "19"])
-        .arg(own)
-        .arg(FLOOD)
-        .arg(served.path())
-        .arg(&served.address)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped());
-    flood.spawn().unwrap_or_else(|error| panic!("{error}"))
-}
-
 /// Ends the flood, and says how many requests were let through and refused.
-fn told(mut flood: Child) -> [u64; 2] {
-    drop(flood.stdin.take());
-    let output = flood.wait_with_output().unwrap_or_else(|error| panic!("{error}"));
-    let text = String::from_utf8_lossy(&output.stdout);
+fn told(flood: Child) -> [u64; 2] {
+    let text = ended(flood, "");
     let mut numbers = text.split_whitespace().filter_map(|number| number.parse().ok());
     [(); 2].map(|()| numbers.next().unwrap_or_else(|| panic!("the flood said {text:?}")))
 }

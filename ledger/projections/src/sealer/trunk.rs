@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use super::{
     LogSigner, SealerError, Seals, State, Twin, TwinTree,
+    following::{Followers, Grown},
     head::{Signed, SignedHead},
 };
 use crate::leaves::LeafRow;
@@ -30,6 +31,8 @@ pub(super) struct Trunk {
     last: Option<Checkpoint>,
     state: Arc<RwLock<State>>,
     sealed: watch::Sender<TreeSize>,
+    followers: Arc<Followers>,
+    grown: Grown,
     /// A checkpoint was stored that is not synced yet.
     unsynced: bool,
     /// The last checkpoint could not be stored or synced: one is to be published anew.
@@ -41,8 +44,10 @@ impl Trunk {
     pub(super) fn new(store: Arc<dyn CheckpointStore>, last: Option<Checkpoint>) -> (Self, Seals) {
         let state = Arc::new(RwLock::new(State::default()));
         let (sealed, receiver) = watch::channel(TreeSize(0));
-        let seals = Seals { state: Arc::clone(&state), sealed: receiver };
-        (Self { store, twin: None, last, state, sealed, unsynced: false, behind: false }, seals)
+        let followers = Arc::new(Followers::default());
+        let seals = Seals { state: Arc::clone(&state), sealed: receiver, followers: Arc::clone(&followers) };
+        let (twin, grown, unsynced, behind) = (None, Grown::default(), false, false);
+        (Self { store, twin, last, state, sealed, followers, grown, unsynced, behind }, seals)
     }
 
     pub(super) fn add_twin(&mut self, twin: Twin) {
@@ -81,14 +86,15 @@ impl Trunk {
         self.behind
     }
 
-    pub(super) fn grow(&self, rows: &[LeafRow]) {
-        let mut state = self.write();
+    pub(super) fn grow(&mut self, rows: &[LeafRow]) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         for row in rows {
             if let (Some(tree), Some(leaf)) = (&mut state.twin, row.twin) {
                 tree.grow(leaf);
             }
             let index = state.tree.append(row.hash);
             state.places.entry(row.chain).or_default().push(index);
+            self.grown.add(index, row.chain);
         }
     }
 
@@ -172,8 +178,8 @@ impl Trunk {
     }
 
     /// Shows what the store holds already, of a tree that is as long.
-    pub(super) fn show_stored(&self, last: &Signed) {
-        let mut state = self.write();
+    pub(super) fn show_stored(&mut self, last: &Signed) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         state.checkpoint.clone_from(&last.note);
         state.sealed = last.checkpoint.size;
         if let (Some(twin), Some(tree)) = (&self.twin, &mut state.twin) {
@@ -181,6 +187,7 @@ impl Trunk {
         }
         drop(state);
         self.sealed.send_replace(last.checkpoint.size);
+        self.grown.tell(last.checkpoint.size, &self.followers);
     }
 
     fn show(&mut self, head: &SignedHead) {
@@ -194,6 +201,7 @@ impl Trunk {
         }
         drop(state);
         self.sealed.send_replace(size);
+        self.grown.tell(size, &self.followers);
         self.last = Some(head.tree.checkpoint.clone());
     }
 
@@ -227,5 +235,11 @@ impl Trunk {
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Trunk {
+    fn drop(&mut self) {
+        self.followers.end();
     }
 }
