@@ -16,4 +16,5 @@ pub use chain::{HiddenEntry, ToldAct, VerifiedChain};
 pub use client::{Client, ClientError, Mirrored, Told};
 pub use connection::{Connection, Identity};
 pub use signing::{CallerKeys, CallerSigner};
+pub use tonic::Code;
 pub use trust::{Trust, TrustError};

@@ -64,6 +64,11 @@ impl ReadingArguments {
         Self { role: Some(Role::Reg), ..Self::default() }
     }
 
+    /// A clerk who is known by his reference.
+    pub(crate) fn of_official(reader: &str) -> Self {
+        Self { reader: Some(reader.to_owned()), ..Self::of_a_clerk() }
+    }
+
     /// As the ledger is told it. What is not said is the user of the system, and the daily work of his agency.
     pub(crate) fn of(&self, agency: &str, kind: AgencyKind) -> Reading {
         let usual = if kind == AgencyKind::Audit { AccessPurpose::Audit } else { AccessPurpose::Handling };

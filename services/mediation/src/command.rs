@@ -12,6 +12,7 @@ pub(crate) mod erase;
 pub(crate) mod export;
 pub(crate) mod figures;
 pub(crate) mod findings;
+pub(crate) mod gateway;
 pub(crate) mod init;
 pub(crate) mod key;
 #[cfg(feature = "kurrentdb")]

@@ -89,6 +89,8 @@ enum Command {
     Docket(command::docket::Arguments),
     /// 审计控制台：在浏览器中查阅、回放、核验 · The auditors' console: read, replay and verify in a browser
     Console(command::console::Arguments),
+    /// 受理网关：小程序、终端、窗口经 HTTP/JSON 交办事项 · The intake of a governance center, over HTTP/JSON
+    Gateway(command::gateway::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
     AccessLog(command::access_log::Arguments),
     /// 由证件号生成当事人假名：从标准输入读取，不留存 · Pseudonym of a person, from the number of an identity document on standard input, which is kept nowhere
@@ -159,6 +161,7 @@ fn main() -> ExitCode {
             Command::Search(arguments) => command::search::run(arguments).await,
             Command::Docket(arguments) => command::docket::run(arguments).await,
             Command::Console(arguments) => command::console::run(arguments).await,
+            Command::Gateway(arguments) => command::gateway::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
             Command::SubjectRef(arguments) => command::subject_ref::run(arguments).await,
             Command::Mirror(arguments) => command::mirror::run(arguments).await,

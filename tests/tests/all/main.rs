@@ -26,6 +26,7 @@ mod exports;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod gateway;
 mod golden;
 #[cfg(test)]
 mod http;
