@@ -12,7 +12,7 @@ default:
 # Everything a change must pass; prints a table of seconds per stage and ends with the summary of the tests. `test` runs
 # golden-unchanged, proto-lock, tidy, dependencies, documents and fuzz-smoke among all others: they are not run twice.
 ci:
-    @.ci/stages format lint docs binary advisories small-disk failing-disk bench-smoke softhsm kubernetes console gateway examples city-year sumdb timing test
+    @.ci/stages format lint docs binary advisories small-disk failing-disk bench-smoke softhsm kubernetes console gateway examples examples-compiled city-year sumdb timing test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -126,7 +126,12 @@ softhsm:
 # The clients of examples/ in Python and Node record, prove and read against a ledger that is served; installs their packages where it can.
 [no-exit-message]
 examples:
-    @.ci/examples
+    @.ci/examples python node
+
+# The same of the clients in Go and Java, with the compilers and libraries of the distribution.
+[no-exit-message]
+examples-compiled:
+    @.ci/examples go java
 
 # A ledger on a real file system whose device fails to write; needs root, tmpfs and a loop device.
 [no-exit-message]
