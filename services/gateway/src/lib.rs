@@ -1,5 +1,5 @@
 //! What speaks HTTP: the log as the tiles of C2SP `tlog-tiles`, the witness of `tlog-witness`, and the client by which a
-//! log asks witnesses; the auditors' console, and the intake of a center.
+//! log asks witnesses; the auditors' console, lists as files for spreadsheets, and the intake of a center.
 //!
 //! Nothing here is trusted: checkpoints and cosignatures carry their signatures, and tiles are checked against a
 //! checkpoint by whoever reads them. Who wants the way there to be private puts a TLS proxy in front, or names `https`
@@ -11,4 +11,6 @@ pub mod intake;
 pub mod listener;
 pub mod reader;
 pub mod served;
+pub mod sheet;
+mod tongue;
 pub mod witness;

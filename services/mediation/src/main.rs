@@ -30,6 +30,7 @@ mod replay;
 mod report;
 mod sealing;
 mod signing;
+mod spreadsheet;
 mod submitted;
 mod suite;
 mod survey;

@@ -61,6 +61,8 @@ mod served;
 #[cfg(test)]
 mod sm4;
 #[cfg(test)]
+mod spreadsheets;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod subjects;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Path, Query, State},
-    http::HeaderMap,
+    http::{HeaderMap, Uri},
 };
 use mediation_domain::{catalogue, wording};
 use mediation_proto::{
@@ -19,10 +19,14 @@ use super::{
     chain::chain_id,
     frame::{Frame, Text, page},
     session::Visitor,
+    sheet,
 };
 
 /// Rows on a page.
 const ROWS: u32 = 100;
+
+/// Pages that make up a file: five thousand rows.
+const PAGES_MAX: usize = 50;
 
 #[derive(Template)]
 #[template(path = "accesses.html")]
@@ -73,6 +77,27 @@ pub(super) async fn show<E: Evidence>(
         next: answer.next_page_token,
         chain: name,
     })
+}
+
+/// The whole list, as a file.
+pub(super) async fn file<E: Evidence>(
+    State(console): State<Arc<Console<E>>>,
+    Path(name): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Page {
+    let visitor = console.visitor(&headers)?;
+    let id = chain_id(&visitor, &name)?;
+    let (mut readings, mut after) = (Vec::new(), None);
+    for _page in 0..PAGES_MAX {
+        let answer = visitor.seat.client.accesses(&id.to_string(), Some(ROWS), after).await?;
+        readings.extend(answer.rows);
+        after = Some(answer.next_page_token).filter(|token| !token.is_empty());
+        if after.is_none() {
+            break;
+        }
+    }
+    sheet::file("accesses", &crate::sheet::accesses(&readings, &visitor.registry, visitor.tongue), &uri)
 }
 
 fn row(visitor: &Visitor, read: AccessRow) -> Row {

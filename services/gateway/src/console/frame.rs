@@ -10,37 +10,7 @@ use axum::{
 use mediation_domain::{calendar::Day, wording::is_hidden};
 
 use super::{Page, failure::Failure, session::Visitor};
-
-/// Language of the pages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Tongue {
-    #[default]
-    Chinese,
-    English,
-}
-
-impl Tongue {
-    /// The words of this language.
-    pub(super) fn say<'w>(self, zh: &'w str, en: &'w str) -> &'w str {
-        match self {
-            Self::Chinese => zh,
-            Self::English => en,
-        }
-    }
-
-    /// Code of the language, as HTML has it.
-    pub(super) fn code(self) -> &'static str {
-        self.say("zh-CN", "en")
-    }
-
-    /// The other one.
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Chinese => Self::English,
-            Self::English => Self::Chinese,
-        }
-    }
-}
+pub(super) use crate::tongue::Tongue;
 
 /// What stands around a page.
 #[derive(Debug, Clone)]

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{extract::State, http::HeaderMap};
+use axum::{
+    extract::State,
+    http::{HeaderMap, Uri},
+};
 use mediation_domain::{catalogue, wording};
 use mediation_ledger::checkpoint::Checkpoint;
 use mediation_proto::derived::TYPES_AGENCY_KIND;
@@ -14,6 +17,7 @@ use super::{
     failure::Failure,
     frame::{Frame, Text, page},
     session::Visitor,
+    sheet,
 };
 
 #[derive(Template)]
@@ -138,6 +142,19 @@ pub(super) async fn agencies<E: Evidence>(State(console): State<Arc<Console<E>>>
     let frame = Frame::of(&visitor, "agencies", title, "/agencies".to_owned(), console.today());
     console.know(&visitor, registry);
     page(&AgenciesPage { frame, agencies })
+}
+
+/// The agencies and their keys, as a file.
+pub(super) async fn agencies_file<E: Evidence>(
+    State(console): State<Arc<Console<E>>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Page {
+    let visitor = console.visitor(&headers)?;
+    let registry = visitor.seat.client.registry(None).await?;
+    let answer = sheet::file("agencies", &crate::sheet::agencies(&registry, visitor.tongue), &uri);
+    console.know(&visitor, registry);
+    answer
 }
 
 fn instant(seconds: u64) -> String {

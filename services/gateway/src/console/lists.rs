@@ -5,7 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 use axum::{
     extract::{Query, State},
-    http::HeaderMap,
+    http::{HeaderMap, Uri},
 };
 use mediation_domain::catalogue;
 use mediation_proto::{
@@ -19,8 +19,9 @@ use super::{
     Console, Evidence, Page,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
-    sheet::sheet,
+    sheet::file,
 };
+use crate::sheet;
 
 /// Days before a limit from which on it is told as near.
 const SOON_DAYS: i64 = 3;
@@ -127,64 +128,21 @@ fn wanted(asked: &Asked) -> SearchChainsRequest {
 pub(super) async fn search_sheet<E: Evidence>(
     State(console): State<Arc<Console<E>>>,
     Query(asked): Query<Asked>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let mut wanted = SearchChainsRequest { page_size: Some(PAGE_MAX), ..wanted(&asked) };
-    let mut rows: Vec<Row> = Vec::new();
+    let mut chains = Vec::new();
     for _page in 0..PAGES_MAX {
         let answer = visitor.seat.client.search(wanted.clone()).await?;
-        rows.extend(answer.chains.into_iter().map(|chain| row(&visitor, chain)));
+        chains.extend(answer.chains);
         if answer.next_page_token.is_empty() {
             break;
         }
         wanted.page_token = Some(answer.next_page_token);
     }
-    let t = visitor.tongue;
-    let columns = match t {
-        Tongue::Chinese => [
-            "链",
-            "纠纷链号",
-            "类型",
-            "登记",
-            "末次行为",
-            "行为数",
-            "首办单位",
-            "结案方式",
-            "最近届满",
-            "逾期天数",
-            "审计发现",
-        ],
-        Tongue::English => [
-            "chain",
-            "number",
-            "type",
-            "opened",
-            "last act",
-            "acts",
-            "lead",
-            "outcome",
-            "next due",
-            "days overdue",
-            "findings",
-        ],
-    };
-    let rows = rows.into_iter().map(|row| {
-        vec![
-            row.chain,
-            row.number.map(|number| number.to_string()).unwrap_or_default(),
-            row.kind,
-            row.opened,
-            row.last,
-            row.acts.to_string(),
-            row.lead.to_string(),
-            row.outcome.unwrap_or_default(),
-            row.due.unwrap_or_default(),
-            row.days_overdue.to_string(),
-            row.findings.join(" "),
-        ]
-    });
-    sheet("chains", &columns, rows)
+    file("chains", &sheet::chains(&chains, &visitor.registry, visitor.tongue), &uri)
 }
 
 /// The codes of a list with their names.
@@ -225,6 +183,7 @@ fn name(visitor: &Visitor, agency: &str) -> Text {
 pub(super) async fn docket_sheet<E: Evidence>(
     State(console): State<Arc<Console<E>>>,
     Query(Whose { agency }): Query<Whose>,
+    uri: Uri,
     headers: HeaderMap,
 ) -> Page {
     let visitor = console.visitor(&headers)?;
@@ -232,23 +191,7 @@ pub(super) async fn docket_sheet<E: Evidence>(
     let wanted =
         ListDutiesRequest { agency: Some(agency), page_size: Some(DUTIES_MAX), ..ListDutiesRequest::default() };
     let answer = visitor.seat.client.duties(wanted).await?;
-    let columns = match visitor.tongue {
-        Tongue::Chinese => ["到期", "逾期天数", "事项", "编号", "名称", "来自", "纠纷链号", "链"],
-        Tongue::English => ["due", "days late", "duty", "code", "name", "from", "number", "chain"],
-    };
-    let rows = answer.duties.into_iter().map(|duty| duty_row(&visitor, duty, &|_due| false)).map(|row| {
-        vec![
-            row.due.unwrap_or_default(),
-            row.days_late.to_string(),
-            row.kind.to_owned(),
-            row.code,
-            row.what.to_string(),
-            row.from.map(|from| from.to_string()).unwrap_or_default(),
-            row.number.map(|number| number.to_string()).unwrap_or_default(),
-            row.chain,
-        ]
-    });
-    sheet("docket", &columns, rows)
+    file("docket", &sheet::duties(&answer.duties, &visitor.registry, visitor.tongue), &uri)
 }
 
 /// Whose duties are wanted.
@@ -331,11 +274,7 @@ fn duty_row(visitor: &Visitor, duty: Duty, near: &dyn Fn(&str) -> bool) -> DutyR
     };
     DutyRow {
         number: duty.chain_no.as_deref().map(Text::of),
-        kind: match duty.kind.as_str() {
-            "HANDOFF" => t.say("答复移送", "answer a handoff"),
-            "CLOCK" => t.say("办理期限", "clock"),
-            _ => t.say("督促履行", "watch an obligation"),
-        },
+        kind: sheet::kind_of_duty(&duty.kind, t),
         what: Text::of(&duty.zh),
         from: duty.from.as_deref().map(|from| name(visitor, from)),
         chain: duty.chain_id,

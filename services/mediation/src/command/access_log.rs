@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use mediation_domain::{calendar::format_instant, catalogue};
+use mediation_gateway::sheet::{self, Tongue};
 use mediation_ledger::registry::Registry;
 use mediation_proto::{
     derived::{TYPES_ACCESS_PURPOSE, TYPES_ACCESS_REFUSAL, TYPES_PART, TYPES_ROLE, TYPES_VISIBILITY_GRADE},
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use crate::{
     access::{Access, ReadingArguments, chain_id},
     output::{self, line, table},
+    spreadsheet::Files,
     view::name,
 };
 
@@ -30,6 +32,8 @@ pub(crate) struct Arguments {
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    files: Files,
 }
 
 /// Lists the readings of a chain that are on record, the last first.
@@ -48,6 +52,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     if arguments.json {
         let rows: Vec<Value> = rows.iter().map(to_json).collect();
         output::json(&json!({"chain": id, "accesses": rows}))?;
+        return Ok(true);
+    }
+    if arguments.files.are_wanted() {
+        arguments.files.write(&sheet::accesses(&rows, &registry, Tongue::Chinese))?;
         return Ok(true);
     }
     line(format!("链 {id} 的查阅记录 · readings of the chain"));

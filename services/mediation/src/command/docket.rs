@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use mediation_gateway::sheet::{self, Tongue};
 use mediation_ledger::registry::Registry;
 use mediation_proto::mediation::ledger::v1::{Duty, ListDutiesRequest};
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     access::{Access, ReadingArguments},
     output::{self, line, table},
+    spreadsheet::Files,
     view::name,
 };
 
@@ -28,6 +30,8 @@ pub(crate) struct Arguments {
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    files: Files,
 }
 
 /// Lists what an agency has to do, what is due first coming first.
@@ -40,8 +44,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         output::json(&json!({"as_of": answer.as_of, "duties": duties, "more": answer.more}))?;
         return Ok(true);
     }
-    line(format!("待办，截至 {} 终了 · duties", answer.as_of));
-    print(&answer.duties, &registry);
+    if arguments.files.are_wanted() {
+        arguments.files.write(&sheet::duties(&answer.duties, &registry, Tongue::Chinese))?;
+    } else {
+        line(format!("待办，截至 {} 终了 · duties", answer.as_of));
+        print(&answer.duties, &registry);
+    }
     if answer.more {
         line("  其后可能还有，可用 --to 限定到期日 · there may be more: --to");
     }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use mediation_domain::catalogue;
+use mediation_gateway::sheet::{self, Tongue};
 use mediation_ledger::registry::Registry;
 use mediation_proto::{
     derived::TYPES_DISPUTE_TYPE,
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 use crate::{
     access::{Access, ReadingArguments, code},
     output::{self, line, table},
+    spreadsheet::Files,
     view::name,
 };
 
@@ -59,6 +61,8 @@ pub(crate) struct Arguments {
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    files: Files,
 }
 
 /// Lists the chains that meet all conditions, the one opened last first.
@@ -92,7 +96,11 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         output::json(&json!({"chains": chains, "more": more}))?;
         return Ok(true);
     }
-    print(&chains, &registry);
+    if arguments.files.are_wanted() {
+        arguments.files.write(&sheet::chains(&chains, &registry, Tongue::Chinese))?;
+    } else {
+        print(&chains, &registry);
+    }
     if more {
         line("  其后还有，可用 --most 多列 · there are more: --most");
     }
