@@ -13,6 +13,7 @@ pub(crate) mod export;
 pub(crate) mod figures;
 pub(crate) mod findings;
 pub(crate) mod gateway;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod key;
 #[cfg(feature = "kurrentdb")]

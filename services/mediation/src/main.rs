@@ -12,6 +12,7 @@ mod durable;
 mod erased;
 mod evidence;
 mod founding;
+mod import;
 mod kek;
 mod keys;
 mod known;
@@ -82,6 +83,8 @@ enum Command {
     Demo(command::demo::Arguments),
     /// 登记一个行为 · Record one act
     Record(command::record::Arguments),
+    /// 由 Excel 或 CSV 导入行为：模板、逐格检查、登记 · Record acts from a spreadsheet: template, check of every cell, recording
+    Import(command::import::Arguments),
     /// 查看一条链：行为、期限、发现 · Show a chain: acts, clocks, findings
     Chain(command::chain::Arguments),
     /// 检索链条：链号、机构、类型、日期、结案、逾期、发现 · Find chains by number, agency, type, day, outcome, overdue, finding
@@ -158,6 +161,7 @@ fn main() -> ExitCode {
             Command::Provision(arguments) => command::provision::run(&arguments),
             Command::Demo(arguments) => command::demo::run(arguments).await,
             Command::Record(arguments) => command::record::run(arguments).await,
+            Command::Import(arguments) => command::import::run(arguments).await,
             Command::Chain(arguments) => command::chain::run(arguments).await,
             Command::Search(arguments) => command::search::run(arguments).await,
             Command::Docket(arguments) => command::docket::run(arguments).await,
