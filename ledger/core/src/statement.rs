@@ -5,7 +5,7 @@
 //! might read differently.
 
 use bytes::Bytes;
-use mediation_domain::history::EventId;
+use mediation_domain::{calendar::Day, history::EventId};
 use mediation_proto::mediation::ledger::v1 as proto;
 use prost::Message;
 
@@ -77,6 +77,12 @@ impl Statement {
             commitments: self.commitments.iter().map(|commitment| commitment.to_proto()).collect(),
         })
         .into()
+    }
+
+    /// Whether it states what was done on a later day than this one, YYYY-MM-DD.
+    #[must_use]
+    pub fn occurred_after(&self, day: &str) -> bool {
+        Day::parse(day).is_some_and(|day| Day::of(self.occurred_at) > day)
     }
 
     /// Reads signed bytes.

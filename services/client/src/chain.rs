@@ -22,6 +22,17 @@ use crate::{
     trust::{Trust, TrustError},
 };
 
+/// As of when a chain is read; without anything, as of now.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replay {
+    /// Judged as of the end of this day, YYYY-MM-DD.
+    pub as_of: Option<String>,
+    /// As it was known at this instant, YYYY-MM-DDTHH:MM:SS+08:00.
+    pub known_at: Option<String>,
+    /// As it was known when the entry of this revision was recorded.
+    pub through_revision: Option<u64>,
+}
+
 /// A verified chain.
 #[derive(Debug, Clone)]
 pub struct VerifiedChain {
@@ -37,8 +48,18 @@ pub struct VerifiedChain {
     pub note: String,
     /// What the ledger's judge found.
     pub judgement: Judgement,
+    /// Entries at the end of the chain that were left out, since they were not known as of when it was read. The ledger's word.
+    pub left_out: u64,
     /// The registry, when this is its chain.
     pub registry: Option<Registry>,
+}
+
+impl VerifiedChain {
+    /// Whether an entry is of a later business day than the one as of which the chain was judged: it is proved, and not judged.
+    #[must_use]
+    pub fn is_later(&self, entry: &CheckedEntry) -> bool {
+        entry.statement.as_ref().is_some_and(|statement| statement.occurred_after(&self.judgement.as_of))
+    }
 }
 
 /// An entry that the reader may not know more of.
@@ -124,7 +145,20 @@ impl Client {
         as_of: Option<String>,
         registry: &Registry,
     ) -> Result<VerifiedChain, ClientError> {
-        let response = self.chain(chain_id, as_of).await?;
+        self.replayed_chain(chain_id, Replay { as_of, ..Replay::default() }, registry).await
+    }
+
+    /// As [`verified_chain`](Self::verified_chain), as of when it is asked for.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn replayed_chain(
+        &self,
+        chain_id: &str,
+        replay: Replay,
+        registry: &Registry,
+    ) -> Result<VerifiedChain, ClientError> {
+        let response = self.replay(chain_id, replay).await?;
         let chain = ChainId::parse(chain_id).ok_or(ClientError::Incomplete("chain id"))?;
         Ok(self.trust().chain(chain, response, registry)?)
     }
@@ -162,7 +196,8 @@ impl Trust {
         }
         let judgement = response.judgement.unwrap_or_default();
         let registry = fold.registry().cloned();
-        Ok(VerifiedChain { entries, hidden, told, checkpoint, note: response.checkpoint, judgement, registry })
+        let (note, left_out) = (response.checkpoint, response.left_out);
+        Ok(VerifiedChain { entries, hidden, told, checkpoint, note, judgement, left_out, registry })
     }
 }
 

@@ -28,6 +28,7 @@ use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
 use crate::{
+    chain::Replay,
     connection::Connection,
     trust::{Trust, TrustError, VerifiedReceipt, hashes},
 };
@@ -167,7 +168,17 @@ impl Client {
     /// # Errors
     /// The ledger refuses or is away.
     pub async fn chain(&self, chain_id: &str, as_of: Option<String>) -> Result<GetChainResponse, ClientError> {
-        let request = GetChainRequest { chain_id: Some(chain_id.to_owned()), as_of, reading: self.reading.clone() };
+        self.replay(chain_id, Replay { as_of, ..Replay::default() }).await
+    }
+
+    /// The chain as this agency may see it, as of when it is asked for.
+    ///
+    /// # Errors
+    /// The ledger refuses or is away.
+    pub async fn replay(&self, chain_id: &str, replay: Replay) -> Result<GetChainResponse, ClientError> {
+        let Replay { as_of, known_at, through_revision } = replay;
+        let (chain_id, reading) = (Some(chain_id.to_owned()), self.reading.clone());
+        let request = GetChainRequest { chain_id, as_of, reading, known_at, through_revision };
         let mut service =
             ChainServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
         Ok(service.get_chain(request).await.map_err(Box::new)?.into_inner())

@@ -12,7 +12,7 @@ pub mod connection;
 pub mod signing;
 pub mod trust;
 
-pub use chain::{HiddenEntry, ToldAct, VerifiedChain};
+pub use chain::{HiddenEntry, Replay, ToldAct, VerifiedChain};
 pub use client::{Client, ClientError, Mirrored, Told};
 pub use connection::{Connection, Identity};
 pub use signing::{CallerKeys, CallerSigner};

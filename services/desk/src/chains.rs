@@ -12,12 +12,11 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use futures_util::Stream;
 use mediation_domain::{
-    admit::Violation,
     calendar::Day,
     history::{EventId, Recorded},
     judge::{Judgement as Judged, Moment, judge},
     rules::RuleSet,
-    visibility::told,
+    visibility::{Grade, told},
 };
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -40,6 +39,7 @@ use crate::{
     judgement,
     node::{Node, SEAL_TIMEOUT, request_id},
     reading::Reads,
+    replay::Replay,
     request::chain_id,
     status::Refused,
 };
@@ -70,8 +70,10 @@ pub(crate) enum Audience {
 
 /// A chain that was read, as it is shown.
 struct Shown {
+    /// Of the entries that were known.
     views: Vec<View>,
-    judged: Option<Judged>,
+    /// What the judge finds, and the day at whose end.
+    judged: Option<(Judged, Day)>,
     /// Whether findings about every agency are for the reader.
     all_findings: bool,
 }
@@ -88,70 +90,83 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let request = request.into_inner();
         let mut violations = Vec::new();
         let chain = chain_id(request.chain_id.as_deref(), &mut violations);
-        let as_of = self.as_of(request.as_of.as_deref(), &mut violations);
-        let (Some(chain), Some(as_of)) = (chain, as_of) else { return Err(Refused::malformed(violations)) };
+        let (as_of, known_at) = (request.as_of.as_deref(), request.known_at.as_deref());
+        let replay = Replay::parse(as_of, known_at, request.through_revision, &mut violations);
+        let Some(chain) = chain.filter(|_| violations.is_empty()) else { return Err(Refused::malformed(violations)) };
         let audience = self.node.audience(&caller, chain, request.reading)?;
         self.node.not_denied(&audience, chain).await?;
         let in_work = self.node.quotas().begin(&caller.agency).await;
         let mut fold = Fold::new(chain);
-        let entries = self.node.ledger().catch_up(&mut fold).await?;
+        let mut entries = self.node.ledger().catch_up(&mut fold).await?;
         // An appointment may have been recorded since, perhaps by another process.
         let registry = self.node.ledger().refresh_registry().await?;
-        let shown = self.shown(&audience, &fold, &entries, &registry, (Revision::FIRST, Some(as_of))).await?;
+        let shown = self.shown(&audience, &fold, &entries, &registry, (Revision::FIRST, Some(&replay))).await?;
         drop(in_work);
         // Everything that was read is durable; its seal is at most a moment away.
         if let Some(last) = entries.last() {
             self.node.seals().wait(chain, last.revision, SEAL_TIMEOUT).await;
         }
-        let judgement = self.judgement(&entries, &registry, as_of, &audience, &shown)?;
+        let left_out = entries.len().saturating_sub(shown.views.len()) as u64;
+        entries.truncate(shown.views.len());
+        let judgement = self.judgement(&entries, &registry, &audience, &shown)?;
         let (checkpoint, seals) = self.node.seals().chain(chain);
         let seals = seals.into_iter().map(Some).chain(std::iter::repeat(None));
         let entries = entries.into_iter().zip(shown.views).zip(seals);
         let entries = entries.map(|((entry, view), seal)| sent(&self.node, chain, entry, view, seal)).collect();
-        Ok(GetChainResponse { entries, checkpoint, judgement: Some(judgement) })
+        Ok(GetChainResponse { entries, checkpoint, judgement: Some(judgement), left_out })
     }
 
-    /// What is shown of the entries from a revision on, after that was recorded. Judged as of the end of a day, where one is
-    /// given.
+    /// What is shown of the entries from a revision on, after that was recorded. Where it is said as of when, what was not known
+    /// then is left out, and the rest is judged.
     async fn shown(
         &self,
         audience: &Audience,
         fold: &Fold,
         entries: &[CheckedEntry],
         registry: &Arc<Registry>,
-        (first, as_of): (Revision, Option<Day>),
+        (first, replay): (Revision, Option<&Replay>),
     ) -> Result<Shown, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
-        let judge = || as_of.map(|as_of| self.judged(entries, &history, registry, as_of)).transpose();
+        let known = || replay.map_or(Ok(entries), |replay| replay.known(entries));
+        let judge = |known: &[CheckedEntry], is_seen: &dyn Fn(u64) -> bool| {
+            let as_of = replay.map(|replay| replay.day(known, is_seen, self.node.today()));
+            as_of.map(|as_of| self.judged(known, &history, registry, as_of)).transpose()
+        };
         let reads = match audience {
             Audience::Everybody { agency } => {
-                let (views, judged) = (entries.iter().map(|entry| open(agency, entry)).collect(), judge()?);
-                return Ok(Shown { views, judged, all_findings: true });
+                let known = known()?;
+                let views = known.iter().map(|entry| open(agency, entry)).collect();
+                return Ok(Shown { views, judged: judge(known, &|_| true)?, all_findings: true });
             }
             Audience::Reader(reads) => reads,
         };
         let (views, seen, judged, all_findings) = self.node.look(&history, registry, &reads.reader(), |sight| {
             self.node.may_know(reads, (fold, registry), sight)?;
-            let views: Vec<View> = entries.iter().map(|entry| view(sight, entry)).collect();
-            let counting = entries.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
+            // What he may know is decided by the whole chain, as it is now.
+            let known = known()?;
+            let views: Vec<View> = known.iter().map(|entry| view(sight, entry)).collect();
+            let counting = known.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
             let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
-            let judged = judge()?.map(|judged| told(judged, sight));
+            let judged = judge(known, &|revision| sight.grade(revision) >= Grade::Existence)?;
+            let judged = judged.map(|(judged, as_of)| (told(judged, sight), as_of));
             Ok((views, seen, judged, sight.sees_all_findings()))
         })?;
         self.node.accesses().record(reads, fold.chain(), seen).await?;
         Ok(Shown { views, judged, all_findings })
     }
 
-    /// What the judge finds in the acts that count.
+    /// What the judge finds in the acts that count of the entries that were known, as of the end of a day.
     fn judged(
         &self,
-        entries: &[CheckedEntry],
+        known: &[CheckedEntry],
         history: &[Recorded],
         registry: &Registry,
         as_of: Day,
-    ) -> Result<Judged, Refused> {
-        let rules = self.rules(entries)?;
-        Ok(judge(history, registry.directory(), rules, Moment::end_of(as_of)))
+    ) -> Result<(Judged, Day), Refused> {
+        let rules = self.rules(known)?;
+        let end = known.last().map_or(0, |last| last.revision.0 + 1);
+        let history = history.get(..history.partition_point(|act| act.revision < end)).unwrap_or_default();
+        Ok((judge(history, registry.directory(), rules, Moment::end_of(as_of)), as_of))
     }
 
     /// The first act that counts decides: whoever only adds to a chain must not have it judged by rules of his choice.
@@ -168,13 +183,12 @@ impl<L: Log, V: Vault> Chains<L, V> {
         &self,
         entries: &[CheckedEntry],
         registry: &Registry,
-        as_of: Day,
         audience: &Audience,
         shown: &Shown,
     ) -> Result<Judgement, Refused> {
-        let Some(judged) = &shown.judged else { return Ok(Judgement::default()) };
+        let Some((judged, as_of)) = &shown.judged else { return Ok(Judgement::default()) };
         let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
-        let mut message = judgement::message(judged, name, as_of);
+        let mut message = judgement::message(judged, name, *as_of);
         let rules = self.rules(entries)?;
         let agency = match audience {
             Audience::Everybody { agency } => agency,
@@ -183,19 +197,6 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let faults = entries.iter().filter_map(|entry| fault_finding(entry, registry, rules));
         message.findings.extend(faults.filter(|found| shown.all_findings || found.agency.as_ref() == Some(agency)));
         Ok(message)
-    }
-
-    fn as_of(&self, text: Option<&str>, violations: &mut Vec<Violation>) -> Option<Day> {
-        let Some(text) = text else { return Some(Day::of(self.node.ledger().clock().now_ms().div_euclid(1000))) };
-        let day = Day::parse(text);
-        if day.is_none() {
-            violations.push(Violation {
-                path: "as_of".to_owned(),
-                en: "is no day of the form YYYY-MM-DD".to_owned(),
-                zh: "不是 YYYY-MM-DD 形式的日期".to_owned(),
-            });
-        }
-        day
     }
 
     async fn watch(&self, request: Request<WatchChainRequest>) -> Result<Entries, Refused> {

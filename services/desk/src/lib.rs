@@ -24,6 +24,7 @@ pub mod proofs;
 pub mod quota;
 mod reading;
 mod relay;
+mod replay;
 pub mod request;
 mod search;
 pub mod server;

@@ -54,6 +54,7 @@ mod reading;
 mod refusals;
 #[cfg(test)]
 mod registry;
+mod replayed;
 #[cfg(test)]
 mod search;
 #[cfg(test)]

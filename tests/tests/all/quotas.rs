@@ -69,7 +69,11 @@ async fn a_flood_of_one_agency_is_refused_changes_nothing_and_leaves_the_others_
     let recorded = answers.iter().find(|(_, answer)| answer.is_ok()).unwrap().0.clone();
     let mut chains = ChainServiceClient::new(served.connection(AUDIT).await.channel);
     let mut known = async |chain: &str| {
-        let wanted = GetChainRequest { chain_id: Some(chain.to_owned()), as_of: None, reading: AUDIT.map(reading) };
+        let wanted = GetChainRequest {
+            chain_id: Some(chain.to_owned()),
+            reading: AUDIT.map(reading),
+            ..GetChainRequest::default()
+        };
         chains.get_chain(wanted).await.map_err(|status| status.code())
     };
     assert!(known(&recorded).await.is_ok(), "another agency reads on");

@@ -53,7 +53,8 @@ async fn service(served: &Served, agency: &str) -> ChainServiceClient<Channel> {
 /// The entries of a chain as an official of an agency sees them.
 async fn seen(served: &Served, agency: &str, role: Role, chain: &str) -> Result<Vec<ChainEntry>, Status> {
     let reading = Reading { role: Some(role.into()), ..reading(agency) };
-    let wanted = GetChainRequest { chain_id: Some(chain.to_owned()), as_of: None, reading: Some(reading) };
+    let wanted =
+        GetChainRequest { chain_id: Some(chain.to_owned()), reading: Some(reading), ..GetChainRequest::default() };
     service(served, agency).await.get_chain(wanted).await.map(|answer| answer.into_inner().entries)
 }
 
@@ -252,7 +253,7 @@ async fn who_reads_and_why_must_be_said_and_is_listed_to_the_agencies_of_the_cha
     let chain = chain_id();
     let bureau = served.client("XF-FL", AgencyKind::Petition).await;
     bureau.record(registration(&chain, &event_id(), "排水渠堵塞")).await.unwrap();
-    let wanted = GetChainRequest { chain_id: Some(chain.clone()), as_of: None, reading: None };
+    let wanted = GetChainRequest { chain_id: Some(chain.clone()), ..GetChainRequest::default() };
     let refused = service(&served, "XF-FL").await.get_chain(wanted).await.unwrap_err();
     assert_eq!((refused.code(), reason(&refused)), (Code::InvalidArgument, "READING_NOT_STATED".to_owned()));
     bureau.chain(&chain, None).await.unwrap();

@@ -67,8 +67,11 @@ async fn ask(mut service: ChainServiceClient<Channel>, chains: [Arc<str>; 2], la
     let mut took = [Vec::new(), Vec::new()];
     for call in 0..calls() {
         let which = (lane + call) % 2;
-        let wanted =
-            GetChainRequest { chain_id: Some(chains[which].to_string()), as_of: None, reading: Some(reading("CT-FL")) };
+        let wanted = GetChainRequest {
+            chain_id: Some(chains[which].to_string()),
+            reading: Some(reading("CT-FL")),
+            ..GetChainRequest::default()
+        };
         let asked = Instant::now();
         let refused = service.get_chain(wanted).await.unwrap_err();
         took[which].push(asked.elapsed().as_secs_f64() * 1e6);

@@ -8,8 +8,11 @@ use axum::{
     http::{HeaderMap, header},
     response::IntoResponse as _,
 };
-use mediation_client::VerifiedChain;
-use mediation_domain::{calendar::Day, catalogue};
+use mediation_client::{Replay, VerifiedChain};
+use mediation_domain::{
+    calendar::{Day, parse_instant},
+    catalogue,
+};
 use mediation_ledger::{chain::ChainId, merkle::LeafIndex};
 use serde::Deserialize;
 
@@ -31,18 +34,44 @@ pub(super) use self::{
     judged::{HandoffRow, Judged, LeadRow},
 };
 use self::{
-    acts::{Known, act_rows, is_known_by},
+    acts::{Known, act_rows},
     bars::Bars,
     difference::{Change, changes},
     judged::judged,
 };
 
-/// As of which day a chain is shown, and compared with which earlier one. Forms send empty fields.
+/// As of when a chain is shown, and compared with which earlier day. Forms send empty fields.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
     as_of: String,
     since: String,
+    /// As it was known at this instant, in Shanghai: YYYY-MM-DDTHH:MM, seconds as well where they are said.
+    known_at: String,
+    /// As it was known when the act of this number was recorded.
+    act: String,
+}
+
+impl Asked {
+    /// What was known as of when it is asked for; the day is another matter.
+    fn replay(&self) -> Result<Replay, Failure> {
+        let known_at = match self.known_at.as_str() {
+            "" => None,
+            minutes if minutes.len() == "YYYY-MM-DDTHH:MM".len() => Some(format!("{minutes}:59+08:00")),
+            seconds => Some(format!("{seconds}+08:00")),
+        };
+        if known_at.as_deref().is_some_and(|known_at| parse_instant(known_at).is_none()) {
+            let (zh, en) = ("时点格式应为 YYYY-MM-DDTHH:MM。", "An instant is written YYYY-MM-DDTHH:MM.");
+            return Err(Failure::Malformed(zh, en));
+        }
+        let through_revision = match self.act.as_str() {
+            "" => None,
+            number => Some(number.parse::<u64>().ok().and_then(|number| number.checked_sub(1)).ok_or(
+                Failure::Malformed("行为序号应为从 1 起的整数。", "An act is named by its number, from 1 on."),
+            )?),
+        };
+        Ok(Replay { as_of: None, known_at, through_revision })
+    }
 }
 
 #[derive(Template)]
@@ -53,6 +82,11 @@ struct ChainPage {
     number: Option<String>,
     as_of: String,
     since: String,
+    known_at: String,
+    /// Number of the act as of which it is shown.
+    act: String,
+    /// Entries that were not known then.
+    left_out: u64,
     /// Days on which something was done, for the slider, and which of them is shown.
     days: Vec<String>,
     at: usize,
@@ -81,16 +115,17 @@ pub(super) async fn show<E: Evidence>(
     let id = chain_id(&visitor, &name)?;
     let today = console.today();
     let (as_of, since) = (day(&asked.as_of)?, day(&asked.since)?);
-    let chain = read(&visitor, id, as_of).await?;
+    let replay = asked.replay()?;
+    let chain = read(&visitor, id, (as_of, &replay)).await?;
     let days = days(&chain);
-    let as_of = as_of.unwrap_or_else(|| days.last().map_or(today, |last| today.max(*last)));
+    let as_of = as_of.or_else(|| Day::parse(&chain.judgement.as_of)).unwrap_or(today);
     let earlier = match since {
-        Some(since) => Some((since, read(&visitor, id, Some(since)).await?)),
+        Some(since) => Some((since, read(&visitor, id, (Some(since), &replay)).await?)),
         None => None,
     };
     let witnessed = visitor.seat.client.witnesses().await?.witnessed_size;
     let known = Known { registry: &visitor.registry, chain: &chain };
-    let acts = act_rows(&known, as_of, witnessed, visitor.tongue);
+    let acts = act_rows(&known, witnessed, visitor.tongue);
     let judged = judged(&known, as_of, visitor.tongue);
     let compared =
         earlier.as_ref().map(|(since, earlier)| (*since, Known { registry: &visitor.registry, chain: earlier }));
@@ -103,7 +138,7 @@ pub(super) async fn show<E: Evidence>(
     page(&ChainPage {
         frame: Frame::of(&visitor, "chains", title, format!("/chains/{name}"), today),
         at: days.iter().filter(|day| **day <= as_of).count().saturating_sub(1),
-        later: chain.entries.iter().filter(|(_, entry)| !is_known_by(entry, as_of)).count(),
+        later: chain.entries.iter().filter(|(_, entry)| chain.is_later(entry)).count(),
         hidden: chain.hidden.len(),
         lanes: Lanes::of(&acts, &judged, visitor.tongue),
         bars: Bars::of(&judged, as_of),
@@ -113,6 +148,9 @@ pub(super) async fn show<E: Evidence>(
         log_key: visitor.seat.client.trust().log_key.to_string(),
         as_of: as_of.to_string(),
         since: since.map(|since| since.to_string()).unwrap_or_default(),
+        known_at: asked.known_at,
+        act: asked.act,
+        left_out: chain.left_out,
         chain: name,
         number,
         acts,
@@ -164,9 +202,13 @@ pub(super) fn day(text: &str) -> Result<Option<Day>, Failure> {
     Day::parse(text).map(Some).ok_or(Failure::Malformed("日期格式应为 YYYY-MM-DD。", "A day is written YYYY-MM-DD."))
 }
 
-async fn read(visitor: &Visitor, chain: ChainId, as_of: Option<Day>) -> Result<VerifiedChain, Failure> {
-    let as_of = as_of.map(|day| day.to_string());
-    Ok(visitor.seat.client.verified_chain(&chain.to_string(), as_of, &visitor.registry).await?)
+async fn read(
+    visitor: &Visitor,
+    chain: ChainId,
+    (as_of, replay): (Option<Day>, &Replay),
+) -> Result<VerifiedChain, Failure> {
+    let replay = Replay { as_of: as_of.map(|day| day.to_string()), ..replay.clone() };
+    Ok(visitor.seat.client.replayed_chain(&chain.to_string(), replay, &visitor.registry).await?)
 }
 
 /// Days on which something was done, in order.

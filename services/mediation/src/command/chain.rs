@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use mediation_client::VerifiedChain;
+use mediation_client::{Replay, VerifiedChain};
 use mediation_domain::{calendar::format_instant, wording};
 use mediation_ledger::{chain::Revision, registry::Registry};
 use mediation_proto::{derived::TYPES_VISIBILITY_GRADE, mediation::ledger::v1::ClosedPart};
@@ -27,6 +27,12 @@ pub(crate) struct Arguments {
     /// 截至某日终了 · Judged as of the end of this day
     #[arg(long, value_name = "YYYY-MM-DD")]
     as_of: Option<String>,
+    /// 回放：此时点已登记者 · Replay: as it was known at this instant
+    #[arg(long, value_name = "YYYY-MM-DDTHH:MM:SS+08:00")]
+    known_at: Option<String>,
+    /// 回放：至此版本 · Replay: as it was known when the entry of this revision was recorded
+    #[arg(long, value_name = "REVISION")]
+    through: Option<u64>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
@@ -36,12 +42,20 @@ pub(crate) struct Arguments {
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let (client, registry) = arguments.access.connect_reading(&arguments.reading).await?;
     let id = chain_id(&arguments.chain, &client);
-    let chain = client.verified_chain(&id, arguments.as_of, &registry).await?;
+    let Arguments { as_of, known_at, through, .. } = arguments;
+    let replay = Replay { as_of, known_at, through_revision: through };
+    let chain = client.replayed_chain(&id, replay, &registry).await?;
     if arguments.json {
         output::json(&to_json(&id, &chain, &registry))?;
     } else {
         line(format!("链 {id}"));
         view::print(&chain, &registry);
+        if chain.left_out > 0 {
+            line(format!(
+                "  此时点之后登记的 {} 项未列 · {} entries that were recorded later are left out",
+                chain.left_out, chain.left_out
+            ));
+        }
         line(format!(
             "  检查点：大小 {}，根 {}（全部条目已逐条核验包含证明、链接与签名）",
             chain.checkpoint.size, chain.checkpoint.root
@@ -77,6 +91,7 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
                     .map(|told| told.masked.iter().map(|masked| mediation_proto::json::to_json(masked)).collect::<Vec<_>>()),
                 "parts_withheld": entry.withheld.len(),
                 "parts_closed": chain.told.get(&entry.revision).map(|told| told.closed.iter().map(closed).collect::<Vec<_>>()),
+                "later": chain.is_later(entry),
                 "fault": entry.outcome.as_ref().err().map(ToString::to_string),
                 "key_revoked_later_from": entry.late_revocation(registry).map(|late| format_instant(late.invalid_from)),
             })
@@ -92,7 +107,7 @@ fn to_json(id: &str, chain: &VerifiedChain, registry: &Registry) -> Value {
             })
         })
         .collect();
-    json!({"chain": id, "checkpoint": chain.note, "entries": entries, "hidden": hidden, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
+    json!({"chain": id, "checkpoint": chain.note, "entries": entries, "hidden": hidden, "left_out": chain.left_out, "judgement": report::judgement(&chain.judgement, &|revision| json!(revision))})
 }
 
 fn closed(part: &ClosedPart) -> Value {

@@ -173,7 +173,7 @@ async fn no_personal_field_of_any_act_stands_outside_its_encrypted_part() {
     let malformed = GetChainRequest {
         chain_id: Some(canaries.next().as_str().unwrap().to_owned()),
         as_of: Some(canaries.next().as_str().unwrap().to_owned()),
-        reading: None,
+        ..GetChainRequest::default()
     };
     chains.get_chain(malformed).await.unwrap_err();
 

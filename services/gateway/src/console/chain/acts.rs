@@ -60,14 +60,9 @@ pub(in crate::console) struct ActRow {
     pub(in crate::console) findings: Vec<String>,
 }
 
-/// Whether an entry is of this day or an earlier one.
-pub(in crate::console) fn is_known_by(entry: &CheckedEntry, as_of: Day) -> bool {
-    entry.statement.as_ref().is_none_or(|statement| Day::of(statement.occurred_at) <= as_of)
-}
-
-/// Rows of the acts up to the end of a day, in the order of the chain.
-pub(in crate::console) fn act_rows(known: &Known<'_>, as_of: Day, witnessed: Option<u64>, t: Tongue) -> Vec<ActRow> {
-    let shown = known.chain.entries.iter().filter(|(_, entry)| is_known_by(entry, as_of));
+/// Rows of the acts up to the end of the day as of which the chain is judged, in the order of the chain.
+pub(in crate::console) fn act_rows(known: &Known<'_>, witnessed: Option<u64>, t: Tongue) -> Vec<ActRow> {
+    let shown = known.chain.entries.iter().filter(|(_, entry)| !known.chain.is_later(entry));
     let mut rows: BTreeMap<Revision, ActRow> =
         shown.map(|(index, entry)| (entry.revision, act_row(known, *index, entry, t))).collect();
     rows.extend(known.chain.hidden.iter().map(|hidden| {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use mediation_domain::calendar::Day;
 
 use super::{
-    acts::{Known, is_known_by},
+    acts::Known,
     judged::{Judged, judged},
 };
 use crate::console::frame::{Text, Tongue};
@@ -45,7 +45,7 @@ pub(in crate::console) fn changes(
 /// Everything that can change, under a key that sorts as the page shows it.
 fn standing(known: &Known<'_>, day: Day, t: Tongue) -> Standing {
     let judged = judged(known, day, t);
-    let acts = known.chain.entries.iter().filter(|(_, entry)| is_known_by(entry, day)).map(|(_, entry)| {
+    let acts = known.chain.entries.iter().filter(|(_, entry)| !known.chain.is_later(entry)).map(|(_, entry)| {
         let who = entry.statement.as_ref().map(|statement| known.name(&statement.agency)).unwrap_or_default();
         (("1", key(entry.revision.0, &known.place(entry.revision.0))), who)
     });
