@@ -17,6 +17,7 @@ const FILES: &[&str] = &[
     "mediation/ledger/v1/audit.proto",
     "mediation/ledger/v1/chain.proto",
     "mediation/ledger/v1/errors.proto",
+    "mediation/ledger/v1/figures.proto",
     "mediation/ledger/v1/identity.proto",
     "mediation/ledger/v1/log.proto",
     "mediation/ledger/v1/reading.proto",

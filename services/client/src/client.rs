@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mediation_ledger::{
+    checkpoint::Checkpoint,
     key::{KeyId, SignError},
     merkle::{Hash, hash_leaf},
 };
@@ -12,14 +13,15 @@ use mediation_proto::{
     mediation::{
         desk::v1 as desk,
         ledger::v1::{
-            GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest,
-            GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest, ListDutiesResponse,
-            MirrorLeavesRequest, MirrorLeavesResponse, MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading,
-            Receipt, ReceiptLevel, SearchChainsRequest, SearchChainsResponse, SubmitRequest,
+            GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest, GetFiguresRequest,
+            GetFiguresResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest,
+            GetWitnessesRequest, GetWitnessesResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest,
+            ListDutiesResponse, MirrorLeavesRequest, MirrorLeavesResponse, MirroredLeaf, NameSubjectRequest,
+            PrepareResponse, Reading, Receipt, ReceiptLevel, SearchChainsRequest, SearchChainsResponse, SubmitRequest,
             access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
             chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
-            identity_service_client::IdentityServiceClient, log_service_client::LogServiceClient, prepare_response,
+            figures_service_client::FiguresServiceClient, identity_service_client::IdentityServiceClient,
+            log_service_client::LogServiceClient, prepare_response,
         },
         types::v1::{AgencyKind, IdKind},
     },
@@ -219,6 +221,21 @@ impl Client {
         let request = ListDutiesRequest { reading: self.reading.clone(), ..wanted };
         let mut service = DocketServiceClient::new(self.connection.channel.clone());
         Ok(service.list_duties(request).await.map_err(Box::new)?.into_inner())
+    }
+
+    /// Figures of a year, and the checkpoint of the log that they were counted from; asked for again, bounded, while they are
+    /// being counted.
+    ///
+    /// # Errors
+    /// They are not for this agency, a field is malformed, the ledger refuses or is away, or the checkpoint is not this log's.
+    pub async fn figures(&self, wanted: GetFiguresRequest) -> Result<(GetFiguresResponse, Checkpoint), ClientError> {
+        let answer = self.again(|| async {
+            let mut service = FiguresServiceClient::new(self.connection.channel.clone());
+            Ok(service.get_figures(wanted.clone()).await.map_err(Box::new)?.into_inner())
+        });
+        let answer = answer.await?;
+        let checkpoint = self.trust.checkpoint(&answer.checkpoint)?;
+        Ok((answer, checkpoint))
     }
 
     /// The pseudonym under which the ledger knows whoever has this identity document.

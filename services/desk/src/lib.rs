@@ -14,6 +14,7 @@ mod disclosure;
 mod docket;
 mod even;
 pub mod exports;
+pub mod figures;
 pub mod health;
 pub mod judgement;
 pub mod listener;

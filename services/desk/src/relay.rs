@@ -3,11 +3,12 @@
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    GetChainRequest, GetChainResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest,
-    ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest, NameSubjectResponse, Reason, SearchChainsRequest,
-    SearchChainsResponse, WatchChainRequest, access_service_client::AccessServiceClient,
-    audit_service_client::AuditServiceClient, chain_service_client::ChainServiceClient,
-    docket_service_client::DocketServiceClient, identity_service_client::IdentityServiceClient,
+    GetChainRequest, GetChainResponse, GetFiguresRequest, GetFiguresResponse, ListAccessesRequest,
+    ListAccessesResponse, ListDutiesRequest, ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest,
+    NameSubjectResponse, Reason, SearchChainsRequest, SearchChainsResponse, WatchChainRequest,
+    access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
+    chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
+    figures_service_client::FiguresServiceClient, identity_service_client::IdentityServiceClient,
     log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status, transport::Channel};
@@ -105,6 +106,17 @@ impl Relay {
     ) -> Result<Response<ListDutiesResponse>, Status> {
         let answer = self.ask(node, request, None, |channel, request| async move {
             DocketServiceClient::new(channel).list_duties(request).await
+        });
+        answer.await.map(Response::new)
+    }
+
+    pub(crate) async fn get_figures<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<GetFiguresRequest>,
+    ) -> Result<Response<GetFiguresResponse>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            FiguresServiceClient::new(channel).get_figures(request).await
         });
         answer.await.map(Response::new)
     }

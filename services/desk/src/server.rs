@@ -9,8 +9,8 @@ use mediation_proto::{
     mediation::ledger::v1::{
         Reason, access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
         chain_service_server::ChainServiceServer, docket_service_server::DocketServiceServer,
-        identity_service_server::IdentityServiceServer, log_service_server::LogServiceServer,
-        vault_service_server::VaultServiceServer,
+        figures_service_server::FiguresServiceServer, identity_service_server::IdentityServiceServer,
+        log_service_server::LogServiceServer, vault_service_server::VaultServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -23,6 +23,7 @@ use crate::{
     chains::Chains,
     desk::{self, Desk},
     docket::Docket,
+    figures::YearFigures,
     health::Health,
     listener::connections,
     node::Node,
@@ -128,6 +129,9 @@ fn mount<L: Log, V: Vault>(
         let docket = DocketServiceServer::new(Docket::new(Arc::clone(node)));
         services.push(name_of(&docket));
         routes.add_service(Answered::new(docket, Reason::LogUnavailable));
+        let figures = FiguresServiceServer::new(YearFigures::new(Arc::clone(node)));
+        services.push(name_of(&figures));
+        routes.add_service(Answered::new(figures, Reason::LogUnavailable));
         let subjects = IdentityServiceServer::new(Subjects::new(Arc::clone(node), pseudonyms));
         services.push(name_of(&subjects));
         routes.add_service(Answered::new(subjects, Reason::LogUnavailable));

@@ -176,7 +176,7 @@ fn main() -> ExitCode {
             Command::Rules(arguments) => command::rules::run(&arguments),
             Command::Clock(arguments) => command::clock::run(&arguments),
             Command::City(arguments) => command::city::run(arguments).await,
-            Command::Figures(arguments) => command::figures::run(&arguments),
+            Command::Figures(arguments) => command::figures::run(arguments).await,
             Command::PrivacyReport(arguments) => command::privacy_report::run(&arguments),
             Command::Erase(arguments) => command::erase::run(arguments).await,
             Command::Export(arguments) => command::export::run(arguments).await,

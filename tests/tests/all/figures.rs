@@ -1,5 +1,8 @@
 //! `mediation figures` over a ledger that was served: what it counts, what it does not, and what it refuses.
 
+#[cfg(test)]
+mod asked;
+
 use std::{
     fs::{self, File},
     os::unix::fs::FileExt as _,

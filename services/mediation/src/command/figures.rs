@@ -1,18 +1,29 @@
-//! `mediation figures`: the figures of a year, from the log alone.
+//! `mediation figures`: the figures of a year, from the log alone: of a directory that nobody serves, or as a served ledger counts
+//! them.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use mediation_desk::figures::figures;
 use mediation_domain::{
     calendar::{Day, format_instant, parse_instant},
-    figures::{Figures, Period, Plan, Report, Row, Tally},
+    figures::{Figures, Plan, Report, Tally},
     judge::{Moment, judge},
     rules::RuleSet,
+};
+use mediation_ledger::{
+    checkpoint::Checkpoint,
+    merkle::{Hash, TreeSize},
+    verify::TreeHead,
+};
+use mediation_proto::mediation::ledger::v1::{
+    FaultyEntries, Figure, FigurePeriod, FiguresCounted, FiguresNotCounted, GetFiguresRequest, GetFiguresResponse,
 };
 use serde_json::{Value, json};
 
 use crate::{
+    access::Access,
     output::{self, line, table},
     survey::{self, ReadChain, Reading, Survey},
 };
@@ -23,9 +34,15 @@ pub(crate) struct Arguments {
     /// 统计年度 · Year that is reported
     #[arg(long, value_name = "YEAR")]
     year: i64,
-    /// 账本目录；不得正在运行 · Directory of the ledger; nobody may be serving it
+    /// 账本目录；不用 --ledger 时不得正在运行 · Directory of the ledger; with --ledger only certificates and trust file are taken from it, without it nobody may be serving it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// 运行中账本的地址；缺省则直接读取目录 · Address of a served ledger; without it the directory is read
+    #[arg(long, value_name = "ADDR")]
+    ledger: Option<String>,
+    /// 以何机构身份连接（审计或综治中心） · Agency to call as, the audit or a governance center
+    #[arg(long, value_name = "ID", requires = "ledger")]
+    agency: Option<String>,
     /// 截至时点：日期（当日终了）或 YYYY-MM-DDTHH:MM:SS+08:00；缺省为年度终了 · As of the end of a day, or of an instant; without it the end of the year
     #[arg(long, value_name = "INSTANT|DATE", value_parser = instant)]
     as_of: Option<i64>,
@@ -37,23 +54,76 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Computes figures; whether all agree with what was published, and every entry counts.
-pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
+/// Computes figures, or asks for them; whether all agree with what was published, and every entry counts.
+pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let year_end = || Day::parse(&format!("{:04}-12-31", arguments.year)).map(Day::end);
     let as_of = arguments.as_of.or_else(year_end);
     let as_of = as_of.with_context(|| format!("no act can lie in the year {}", arguments.year))?;
-    let Some(survey) = Survey::begin(&arguments.dir)? else { return Ok(false) };
-    let name = survey.manifest.rule_set.as_str();
-    let rules = RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))?;
-    let plan = Plan::new(Figures::embedded(), arguments.year, as_of, rules, arguments.operational)?;
-    let (report, reading) = count(&survey, &plan, rules)?;
-    let result = Figured { survey: &survey, rules: rules.name(), report, reading };
-    if arguments.json {
+    let json = arguments.json;
+    let result = match arguments.ledger.clone() {
+        Some(ledger) => Some(asked(ledger, as_of, arguments).await?),
+        None => computed(as_of, &arguments)?,
+    };
+    let Some(result) = result else { return Ok(false) };
+    if json {
         output::json(&result.to_json())?;
     } else {
         result.print();
     }
     Ok(result.is_good())
+}
+
+/// As a served ledger counts them.
+async fn asked(ledger: String, as_of: i64, arguments: Arguments) -> Result<Figured> {
+    let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
+    let (client, _) = access.connect().await?;
+    let year = Some(u32::try_from(arguments.year)?);
+    let as_of = Some(format_instant(as_of));
+    let wanted = GetFiguresRequest { year, as_of, operational: arguments.operational };
+    let (answer, checkpoint) = client.figures(wanted).await?;
+    Ok(Figured { answer, checkpoint, directory: None })
+}
+
+/// From a directory that nobody serves; none when it is damaged.
+fn computed(as_of: i64, arguments: &Arguments) -> Result<Option<Figured>> {
+    let Some(survey) = Survey::begin(&arguments.dir)? else { return Ok(None) };
+    let name = survey.manifest.rule_set.as_str();
+    let rules = RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))?;
+    let plan = Plan::new(Figures::embedded(), arguments.year, as_of, rules, arguments.operational)?;
+    let (report, reading) = count(&survey, &plan, rules)?;
+    let faults = reading.faults.values().cloned().collect();
+    let directory = Directory { tree: survey.tree, is_torn: survey.is_torn, faults };
+    let answer = answer(&report, &reading, rules)?;
+    Ok(Some(Figured { answer, checkpoint: survey.checkpoint, directory: Some(directory) }))
+}
+
+/// What was computed, as a served ledger would say it.
+fn answer(report: &Report, reading: &Reading, rules: &RuleSet) -> Result<GetFiguresResponse> {
+    let faulty = reading.faulty.iter();
+    let faulty = faulty.map(|(code, entries)| FaultyEntries { code: (*code).to_owned(), entries: *entries });
+    Ok(GetFiguresResponse {
+        table: Figures::embedded().version().to_owned(),
+        year: u32::try_from(report.year)?,
+        rule_set: rules.name().to_owned(),
+        as_of: format_instant(report.as_of),
+        checkpoint: String::new(),
+        counted: Some(FiguresCounted {
+            entries: reading.entries,
+            chains_read: reading.chains,
+            signatures: reading.signatures,
+            acts: report.counts.acts,
+            chains: report.counts.chains,
+        }),
+        not_counted: Some(FiguresNotCounted {
+            withdrawn: report.counts.withdrawn,
+            later: report.counts.later,
+            unreadable_acts: reading.unread,
+            withheld_parts: reading.withheld,
+            faulty: faulty.collect(),
+        }),
+        figures: figures(&report.rows),
+        operational: figures(&report.operational),
+    })
 }
 
 /// Feeds every chain to the tally of its thread, and puts the tallies together.
@@ -76,144 +146,165 @@ fn count(survey: &Survey, plan: &Plan, rules: &'static RuleSet) -> Result<(Repor
 }
 
 /// What was computed, and from what.
-struct Figured<'a> {
-    survey: &'a Survey,
-    rules: &'static str,
-    report: Report,
-    reading: Reading,
+struct Figured {
+    answer: GetFiguresResponse,
+    checkpoint: Checkpoint,
+    /// Where it was computed here.
+    directory: Option<Directory>,
 }
 
-impl Figured<'_> {
+/// What was found of a directory.
+struct Directory {
+    tree: TreeHead,
+    is_torn: bool,
+    faults: Vec<String>,
+}
+
+impl Figured {
     fn is_good(&self) -> bool {
-        self.report.agrees() && self.reading.faulty() == 0
+        self.agrees() && self.not_counted().faulty.is_empty()
+    }
+
+    fn agrees(&self) -> bool {
+        self.answer.figures.iter().all(|row| row.agrees != Some(false))
+    }
+
+    fn counted(&self) -> FiguresCounted {
+        self.answer.counted.clone().unwrap_or_default()
+    }
+
+    fn not_counted(&self) -> FiguresNotCounted {
+        self.answer.not_counted.clone().unwrap_or_default()
     }
 
     fn print(&self) {
-        let (report, reading) = (&self.report, &self.reading);
-        let (tree, checkpoint) = (&self.survey.tree, &self.survey.checkpoint);
-        line(format!(
-            "指标 {} 年 · figures of {}，口径 table {}",
-            report.year,
-            report.year,
-            Figures::embedded().version()
-        ));
-        line(format!("  规则集 rule set {}，截至 as of {}", self.rules, format_instant(report.as_of)));
-        line(format!("  账本 ledger {}", self.survey.manifest.origin));
-        line(format!(
-            "  检查点 checkpoint 大小 size {}，根 root {}：日志与之相符 extended by the log",
-            checkpoint.size, checkpoint.root
-        ));
-        line(format!("  默克尔树 tree 大小 size {}，根 root {}", tree.size, tree.root));
-        line(format!(
-            "  条目 entries {}，链 chains {}；逐条验签，有效签名 signatures verified {}",
-            reading.entries, reading.chains, reading.signatures
-        ));
-        let counts = report.counts;
-        line(format!(
-            "  计入 counted：行为 acts {}，链 chains {}；已撤销 withdrawn {}，截至时点之后 later {}",
-            counts.acts, counts.chains, counts.withdrawn, counts.later
-        ));
-        line(format!(
-            "  未计入 not counted：无法读取的行为 unreadable acts {}（未打开的部分 withheld parts {}），无效条目 faulty entries {}",
-            reading.unread,
-            reading.withheld,
-            reading.faulty()
-        ));
-        if self.survey.is_torn {
-            line("  注 崩溃留下的未确认批次不计 · what a crash left of an unacknowledged batch is not counted");
+        let GetFiguresResponse { table, year, rule_set, as_of, figures, operational: more, .. } = &self.answer;
+        line(format!("指标 {year} 年 · figures of {year}，口径 table {table}"));
+        line(format!("  规则集 rule set {rule_set}，截至 as of {as_of}"));
+        line(format!("  账本 ledger {}", self.checkpoint.origin));
+        self.print_sources();
+        published(figures);
+        if !more.is_empty() {
+            operational(more);
         }
-        for fault in reading.faults.values() {
-            line(format!("  ✗ {fault}"));
-        }
-        published(&report.rows);
-        if !report.operational.is_empty() {
-            operational(&report.operational);
-        }
-        let agree = report.rows.iter().filter(|row| row.agrees == Some(true)).count();
-        let compared = report.rows.iter().filter(|row| row.agrees.is_some()).count();
+        let agree = figures.iter().filter(|row| row.agrees == Some(true)).count();
+        let compared = figures.iter().filter(|row| row.agrees.is_some()).count();
         if compared == 0 {
-            line(format!("{} 年没有公布值可供比对 · nothing was published of {}", report.year, report.year));
+            line(format!("{year} 年没有公布值可供比对 · nothing was published of {year}"));
         } else {
             let mark = if agree == compared { "✓" } else { "✗" };
             line(format!("相符 agree {agree} / {compared} {mark}"));
         }
     }
 
+    /// From what it was counted, and what was not.
+    fn print_sources(&self) {
+        let (counted, not_counted, checkpoint) = (self.counted(), self.not_counted(), &self.checkpoint);
+        let head = format!("  检查点 checkpoint 大小 size {}，根 root {}", checkpoint.size, checkpoint.root);
+        match &self.directory {
+            Some(Directory { tree, .. }) => {
+                line(format!("{head}：日志与之相符 extended by the log"));
+                line(format!("  默克尔树 tree 大小 size {}，根 root {}", tree.size, tree.root));
+            }
+            None => line(format!("{head}：签名有效；由账本自行统计 signed; counted by the ledger itself")),
+        }
+        line(format!(
+            "  条目 entries {}，链 chains {}；逐条验签，有效签名 signatures verified {}",
+            counted.entries, counted.chains_read, counted.signatures
+        ));
+        line(format!(
+            "  计入 counted：行为 acts {}，链 chains {}；已撤销 withdrawn {}，截至时点之后 later {}",
+            counted.acts, counted.chains, not_counted.withdrawn, not_counted.later
+        ));
+        let faulty: u64 = not_counted.faulty.iter().map(|faulty| faulty.entries).sum();
+        line(format!(
+            "  未计入 not counted：无法读取的行为 unreadable acts {}（未打开的部分 withheld parts {}），无效条目 faulty entries {faulty}",
+            not_counted.unreadable_acts, not_counted.withheld_parts,
+        ));
+        let Some(directory) = &self.directory else { return };
+        if directory.is_torn {
+            line("  注 崩溃留下的未确认批次不计 · what a crash left of an unacknowledged batch is not counted");
+        }
+        for fault in &directory.faults {
+            line(format!("  ✗ {fault}"));
+        }
+    }
+
     fn to_json(&self) -> Value {
-        let (report, reading, survey) = (&self.report, &self.reading, self.survey);
+        let (answer, counted, not_counted) = (&self.answer, self.counted(), self.not_counted());
+        let faulty = not_counted.faulty.iter().map(|faulty| (faulty.code.clone(), json!(faulty.entries)));
+        let head = |size: TreeSize, root: Hash| json!({"size": size.0, "root": root.to_string()});
         json!({
-            "good": self.is_good(), "agrees": report.agrees(), "table": Figures::embedded().version(),
-            "year": report.year, "rule_set": self.rules, "as_of": format_instant(report.as_of),
-            "origin": survey.manifest.origin.as_str(),
-            "checkpoint": {"size": survey.checkpoint.size.0, "root": survey.checkpoint.root.to_string()},
-            "tree": {"size": survey.tree.size.0, "root": survey.tree.root.to_string()},
-            "entries": reading.entries, "chains": reading.chains, "signatures": reading.signatures,
-            "counted": {"acts": report.counts.acts, "chains": report.counts.chains,
-                "withdrawn": report.counts.withdrawn, "later": report.counts.later},
-            "not_counted": {"unreadable_acts": reading.unread, "withheld_parts": reading.withheld,
-                "faulty_entries": reading.faulty, "faults": reading.faults.values().collect::<Vec<_>>()},
-            "figures": report.rows.iter().map(row_json).collect::<Vec<_>>(),
-            "operational": report.operational.iter().map(row_json).collect::<Vec<_>>(),
+            "good": self.is_good(), "agrees": self.agrees(), "table": answer.table,
+            "year": answer.year, "rule_set": answer.rule_set, "as_of": answer.as_of,
+            "origin": self.checkpoint.origin.as_str(),
+            "checkpoint": head(self.checkpoint.size, self.checkpoint.root),
+            "tree": self.directory.as_ref().map(|directory| head(directory.tree.size, directory.tree.root)),
+            "entries": counted.entries, "chains": counted.chains_read, "signatures": counted.signatures,
+            "counted": {"acts": counted.acts, "chains": counted.chains,
+                "withdrawn": not_counted.withdrawn, "later": not_counted.later},
+            "not_counted": {"unreadable_acts": not_counted.unreadable_acts, "withheld_parts": not_counted.withheld_parts,
+                "faulty_entries": faulty.collect::<serde_json::Map<String, Value>>(),
+                "faults": self.directory.as_ref().map(|directory| &directory.faults)},
+            "figures": answer.figures.iter().map(row_json).collect::<Vec<_>>(),
+            "operational": answer.operational.iter().map(row_json).collect::<Vec<_>>(),
         })
     }
 }
 
-fn published(figures: &[Row]) {
+fn published(figures: &[Figure]) {
     let head = ["编号", "指标", "单位", "公布值", "计算值", "判定", "期间"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(figures.iter().map(|row| {
         let derived = if row.derived { "（推算）" } else { "" };
-        let published = row.published.map_or_else(|| "—".to_owned(), |published| format!("{published}{derived}"));
+        let published =
+            row.published.as_ref().map_or_else(|| "—".to_owned(), |published| format!("{published}{derived}"));
         let verdict = row.agrees.map_or("—", |agrees| if agrees { "相符 ✓" } else { "不符 ✗" });
-        let cells = [row.id, row.zh, row.unit, &published, &row.computed, verdict, &periods(row)];
+        let cells = [row.id.as_str(), &row.zh, &row.unit, &published, &row.computed, verdict, &periods(row)];
         cells.map(str::to_owned).to_vec()
     }));
     table(&rows).into_iter().for_each(line);
 }
 
-fn operational(figures: &[Row]) {
+fn operational(figures: &[Figure]) {
     line("运行指标 · operational figures");
     let head = ["编号", "指标", "单位", "计算值", "由", "期间"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     for row in figures {
-        let exact = row.exact.map_or_else(
-            || "—".to_owned(),
-            |exact| {
-                if exact.denominator == 1 {
-                    exact.numerator.to_string()
-                } else {
-                    format!("{} / {}", exact.numerator, exact.denominator)
-                }
-            },
-        );
-        let title = format!("{} · {}", row.zh, row.en.unwrap_or_default());
-        let cells = [row.id, &title, row.unit, &row.computed, &exact, &periods(row)];
+        let exact = match &row.exact {
+            None => "—".to_owned(),
+            Some(exact) if exact.denominator == "1" => exact.numerator.clone(),
+            Some(exact) => format!("{} / {}", exact.numerator, exact.denominator),
+        };
+        let title = format!("{} · {}", row.zh, row.en.as_deref().unwrap_or_default());
+        let cells = [row.id.as_str(), &title, &row.unit, &row.computed, &exact, &periods(row)];
         rows.push(cells.map(str::to_owned).to_vec());
         for part in &row.parts {
-            let title = format!("  其中 {} {}", part.code.as_deref().unwrap_or("—"), part.zh.unwrap_or("未说明"));
+            let title =
+                format!("  其中 {} {}", part.code.as_deref().unwrap_or("—"), part.zh.as_deref().unwrap_or("未说明"));
             rows.push(vec![String::new(), title, String::new(), String::new(), part.count.to_string()]);
         }
     }
     table(&rows).into_iter().for_each(line);
 }
 
-fn periods(row: &Row) -> String {
+fn periods(row: &Figure) -> String {
     row.periods.iter().map(period).collect::<Vec<_>>().join(" / ")
 }
 
-fn period(period: &Period) -> String {
-    period.from.map_or_else(|| format!("至 {}", period.to), |from| format!("{from} 至 {}", period.to))
+fn period(period: &FigurePeriod) -> String {
+    period.from.as_ref().map_or_else(|| format!("至 {}", period.to), |from| format!("{from} 至 {}", period.to))
 }
 
-fn row_json(row: &Row) -> Value {
+fn row_json(row: &Figure) -> Value {
     let parts = row.parts.iter().map(|part| json!({"code": part.code, "zh": part.zh, "count": part.count}));
     json!({
         "id": row.id, "zh": row.zh, "en": row.en, "unit": row.unit,
         "periods": row.periods.iter().map(|period| json!({"from": period.from, "to": period.to})).collect::<Vec<_>>(),
         "published": row.published, "derived": row.derived, "computed": row.computed,
         // Whole numbers that a reader who keeps numbers as doubles would lose digits of.
-        "exact": row.exact.map(|exact| json!({"numerator": exact.numerator.to_string(), "denominator": exact.denominator.to_string()})),
-        "check": row.check.map(|check| check.name()), "expected": row.expected, "agrees": row.agrees,
+        "exact": row.exact.as_ref().map(|exact| json!({"numerator": exact.numerator, "denominator": exact.denominator})),
+        "check": row.check, "expected": row.expected, "agrees": row.agrees,
         "parts": parts.collect::<Vec<_>>(),
     })
 }
