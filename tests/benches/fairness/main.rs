@@ -41,7 +41,7 @@ use crate::{
 #[path = "../../tests/all/served.rs"]
 mod served;
 
-#[path = "../paired/mod.rs"]
+#[path = "../paired/runs.rs"]
 mod paired;
 
 /// Requests a second that an agency may send, and at once.

@@ -48,7 +48,7 @@ use crate::{
 #[path = "../../tests/all/served.rs"]
 mod served;
 
-#[path = "../paired/mod.rs"]
+#[path = "../paired/runs.rs"]
 mod paired;
 
 /// The agency that records and whose systems watch.
