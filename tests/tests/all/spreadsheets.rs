@@ -16,8 +16,8 @@ use crate::{
     served::{Served, chain_id, event_id, reading, registration},
 };
 
-/// What a spreadsheet would run, where a page would, and what turns the direction of text around.
-const HOSTILE: &str = "=cmd|' /C calc'!A1 <script>alert(1)</script> \u{202e}שלום😀\"\n";
+/// What a spreadsheet would run, where a page would, and a letter of no width.
+const HOSTILE: &str = "=cmd|' /C calc'!A1 <script>alert(1)</script> \u{200b}שלום😀\"\n";
 
 /// The only sheet of a workbook: its cells, none of which is a formula.
 fn cells(bytes: &[u8]) -> Vec<Vec<Data>> {
@@ -66,7 +66,7 @@ async fn a_hostile_text_does_no_harm_in_any_file_that_it_is_written_to() {
     let chain = chain_id();
     client.record(registration(&chain, &event_id(), HOSTILE)).await.unwrap();
     // The reader chooses this text, and it stands in the list of those who have read.
-    let basis = "=cmd|' /C calc'!A1<script>\u{202e}";
+    let basis = "=cmd|' /C calc'!A1<script>\u{200b}";
     let mut by = reading("XF-FL");
     by.legal_basis = Some(basis.to_owned());
     client.clone().reading(by).chain(&chain, None).await.unwrap();
@@ -75,11 +75,11 @@ async fn a_hostile_text_does_no_harm_in_any_file_that_it_is_written_to() {
     let written = served.run(&[&["access-log", &chain, "--agency", "XF-FL"][..], &files].concat());
     assert!(written.status.success(), "{}", printed(&written));
     let rows = cells(&std::fs::read(&workbook).unwrap());
-    let named = "=cmd|' /C calc'!A1<script>[U+202E]";
+    let named = "=cmd|' /C calc'!A1<script>[U+200B]";
     assert!(rows.iter().flatten().any(|cell| *cell == text(named)), "{rows:?}");
     assert!(matches!(rows[1][0], Data::DateTime(_)), "{rows:?}");
     let lines = std::fs::read_to_string(&csv).unwrap();
-    assert!(lines.contains(&format!(",'{named},")) && !lines.contains('\u{202e}'), "{lines}");
+    assert!(lines.contains(&format!(",'{named},")) && !lines.contains('\u{200b}'), "{lines}");
     // JSON is for programs: what was recorded comes back letter for letter, and no letter ends the string early.
     let shown = served.run(&["chain", &chain, "--agency", "XF-FL", "--json"]);
     let json: Value = serde_json::from_slice(&shown.stdout).unwrap();

@@ -131,7 +131,8 @@ pub(crate) fn plan(sheets: &[Sheet], caller: &Caller, directory: &Directory) -> 
         // What is wrong with the first row is wrong with all.
         let is_whole = head.sheet.rows.first().is_some_and(|first| rows.contains(&first.number));
         let faulty = head.sheet.rows.iter().skip(1).filter(|row| is_whole || rows.contains(&row.number));
-        plan.faulty.extend(faulty.filter_map(|row| Some(row.cell(1)?.to_owned())));
+        let keys = faulty.filter_map(|row| row.cell(1)).filter(|key| !key.starts_with(REMARK));
+        plan.faulty.extend(keys.map(str::to_owned));
     }
     Ok(plan)
 }
