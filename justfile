@@ -12,7 +12,7 @@ default:
 # Everything a change must pass; prints a table of seconds per stage and ends with the summary of the tests. `test` runs
 # golden-unchanged, proto-lock, tidy, dependencies, documents and fuzz-smoke among all others: they are not run twice.
 ci:
-    @.ci/stages format lint docs binary advisories small-disk failing-disk bench-smoke softhsm kubernetes console gateway examples examples-compiled city-year sumdb timing test
+    @.ci/stages format lint docs binary advisories small-disk failing-disk bench-smoke softhsm kubernetes console examples gateway city-year sumdb timing test
 
 # The long repetitions: every test with the full numbers of rounds and seeds.
 nightly:
@@ -133,6 +133,11 @@ examples:
 examples-compiled:
     @.ci/examples go java
 
+# The integration gateway against its own OpenAPI document, by schemathesis; installs it where it can.
+[no-exit-message]
+gateway:
+    @.ci/gateway
+
 # A ledger on a real file system whose device fails to write; needs root, tmpfs and a loop device.
 [no-exit-message]
 failing-disk:
@@ -142,11 +147,6 @@ failing-disk:
 [no-exit-message]
 console *directory:
     @.ci/console {{directory}}
-
-# The intake of a center against its own OpenAPI document, by schemathesis; installs what that needs where it can.
-[no-exit-message]
-gateway:
-    @.ci/gateway
 
 # The overlays of k8s/ render and pass every check, and broken ones do not; installs what that needs where it can.
 [no-exit-message]

@@ -473,10 +473,6 @@ pub struct Told {
     pub request_id: Option<String>,
     /// The same call may succeed later.
     pub is_away: bool,
-    /// How the call ended.
-    pub code: Code,
-    /// Fields that are malformed, each with what is wrong in both languages.
-    pub fields: Vec<(String, String)>,
 }
 
 impl ClientError {
@@ -492,13 +488,6 @@ impl ClientError {
             en,
             request_id: status.get_details_request_info().map(|request| request.request_id),
             is_away: [Code::Unavailable, Code::ResourceExhausted, Code::DeadlineExceeded].contains(&status.code()),
-            code: status.code(),
-            fields: status
-                .get_details_bad_request()
-                .map(|request| request.field_violations.into_iter().map(|field| (field.field, field.description)))
-                .into_iter()
-                .flatten()
-                .collect(),
         })
     }
 }

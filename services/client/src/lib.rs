@@ -16,5 +16,4 @@ pub use chain::{HiddenEntry, Replay, ToldAct, VerifiedChain};
 pub use client::{Client, ClientError, Mirrored, Told};
 pub use connection::{Connection, Identity};
 pub use signing::{CallerKeys, CallerSigner};
-pub use tonic::Code;
 pub use trust::{Trust, TrustError};

@@ -25,6 +25,8 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024;
 pub struct Post {
     /// Media type of the body.
     pub content_type: &'static str,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
     /// What is sent.
     pub body: Bytes,
     /// Bytes that an answer may have; a longer one is an error.
@@ -63,6 +65,7 @@ impl HttpCourier {
     async fn send(&self, url: &str, post: Post) -> Result<(u16, Vec<u8>), String> {
         let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no address"))?;
         let request = Request::post(uri).header(CONTENT_TYPE, post.content_type);
+        let request = post.headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
         let request = request.body(Full::from(post.body)).map_err(|error| error.to_string())?;
         let answer = self.client.request(request).await.map_err(|error| causes(&error))?;
         let status = answer.status().as_u16();
@@ -75,7 +78,8 @@ impl HttpCourier {
 impl Courier for HttpCourier {
     async fn post(&self, url: &str, body: String, timeout: Duration) -> Result<(u16, Vec<u8>), String> {
         let content_type = "text/plain; charset=utf-8";
-        self.exchange(url, Post { content_type, body: body.into(), answer_bytes_max: ANSWER_BYTES_MAX, timeout }).await
+        let (body, answer_bytes_max) = (body.into(), ANSWER_BYTES_MAX);
+        self.exchange(url, Post { content_type, headers: Vec::new(), body, answer_bytes_max, timeout }).await
     }
 }
 

@@ -64,11 +64,6 @@ impl ReadingArguments {
         Self { role: Some(Role::Reg), ..Self::default() }
     }
 
-    /// A clerk who is known by his reference.
-    pub(crate) fn of_official(reader: &str) -> Self {
-        Self { reader: Some(reader.to_owned()), ..Self::of_a_clerk() }
-    }
-
     /// As the ledger is told it. What is not said is the user of the system, and the daily work of his agency.
     pub(crate) fn of(&self, agency: &str, kind: AgencyKind) -> Reading {
         let usual = if kind == AgencyKind::Audit { AccessPurpose::Audit } else { AccessPurpose::Handling };
@@ -220,8 +215,12 @@ impl Door {
             .with_context(|| format!("cannot read `{}`", agencies.display()))?
             .next()
             .with_context(|| format!("`{}` holds no certificate", agencies.display()))??;
-        let agency = any.file_name().to_string_lossy().into_owned();
-        let connection = self.connection(&agency).await?;
+        self.registry_as(&any.file_name().to_string_lossy()).await
+    }
+
+    /// The registry, verified likewise, read with the certificate of an agency.
+    pub(crate) async fn registry_as(&self, agency: &str) -> Result<Registry> {
+        let connection = self.connection(agency).await?;
         // The registry is open to every agency; the kind only chooses a desk, and none is called.
         let client = Client::new(connection, self.trust.clone(), AgencyKind::GovernanceCenter)?;
         Ok(client.registry(self.genesis).await?)

@@ -3,6 +3,7 @@
 mod access;
 mod auditing;
 mod backend;
+mod center;
 #[cfg(feature = "kurrentdb")]
 mod cluster;
 mod command;
@@ -93,7 +94,7 @@ enum Command {
     Docket(command::docket::Arguments),
     /// 审计控制台：在浏览器中查阅、回放、核验 · The auditors' console: read, replay and verify in a browser
     Console(command::console::Arguments),
-    /// 受理网关：小程序、终端、窗口经 HTTP/JSON 交办事项 · The intake of a governance center, over HTTP/JSON
+    /// 七中心对接网关：渠道提交、当事人查询、待办 · The integration gateway: intake, status for citizens, worklist
     Gateway(command::gateway::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
     AccessLog(command::access_log::Arguments),

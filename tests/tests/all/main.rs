@@ -27,6 +27,7 @@ mod exports;
 mod figures;
 #[cfg(test)]
 mod gateway;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod http;
@@ -54,6 +55,7 @@ mod reading;
 mod refusals;
 #[cfg(test)]
 mod registry;
+#[cfg(test)]
 mod replayed;
 #[cfg(test)]
 mod search;

@@ -170,7 +170,7 @@ impl Figured {
     }
 
     fn counted(&self) -> FiguresCounted {
-        self.answer.counted.clone().unwrap_or_default()
+        self.answer.counted.unwrap_or_default()
     }
 
     fn not_counted(&self) -> FiguresNotCounted {

@@ -133,6 +133,7 @@ impl Stamper {
     /// Sends a request; the answer is not verified yet.
     async fn ask(&self, request: Vec<u8>) -> Result<Vec<u8>> {
         let post = Post {
+            headers: Vec::new(),
             content_type: "application/timestamp-query",
             body: request.into(),
             answer_bytes_max: ANSWER_BYTES_MAX,

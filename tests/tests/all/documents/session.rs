@@ -26,6 +26,9 @@ const WITNESS: &str = "127.0.0.1:7481";
 /// Where the documents serve a log.
 const LOG: &str = "127.0.0.1:7480";
 
+/// Where the documents run a gateway of a center.
+const GATEWAY: &str = "127.0.0.1:7490";
+
 /// A directory, and what runs in the background.
 pub(super) struct Session {
     directory: TempDir,
@@ -33,6 +36,8 @@ pub(super) struct Session {
     witness: String,
     /// Address that stands in for the one at which the documents serve a log.
     log: String,
+    /// Address that stands in for the one at which the documents run a gateway.
+    gateway: String,
     background: Vec<Child>,
 }
 
@@ -43,23 +48,25 @@ impl Session {
         symlink(root().join("tests"), directory.path().join("tests")).unwrap();
         // The documents use the address that a ledger has by default; here another port may be the free one.
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
-        let (ledger, witness, log) = (free(), free(), free());
+        let (ledger, witness, log, gateway) = (free(), free(), free(), free());
         let (address, witness) = (ledger.local_addr().unwrap(), witness.local_addr().unwrap().to_string());
         let log = log.local_addr().unwrap().to_string();
+        let gateway = gateway.local_addr().unwrap().to_string();
         let binary = binary().display();
         let script = format!(
-            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | access-log | mirror | log | monitor) exec '{binary}' \"$@\" --ledger {address} ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
+            "#!/bin/sh\ncommand=\"$1\"\ncase \"$command\" in\nserve) exec '{binary}' \"$@\" --listen {address} ;;\nrecord | chain | access-log | mirror | log | monitor) exec '{binary}' \"$@\" --ledger {address} ;;\ngateway) if [ \"$2\" = new ]; then exec '{binary}' \"$@\" --ledger {address}; fi; exec '{binary}' \"$@\" ;;\n*) exec '{binary}' \"$@\" ;;\nesac\n"
         );
         fs::create_dir(directory.path().join(".bin")).unwrap();
         let path = directory.path().join(".bin/mediation");
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
-        Self { directory, witness, log, background: Vec::new() }
+        Self { directory, witness, log, gateway, background: Vec::new() }
     }
 
     /// Runs a command to its end, or until it has printed what the document shows when it stays in the background.
     pub(super) fn run(&mut self, command: &Command) -> Result<(), String> {
         let text = command.text.replace(CALLED, "mediation ").replace(WITNESS, &self.witness).replace(LOG, &self.log);
+        let text = text.replace(GATEWAY, &self.gateway);
         match text.strip_suffix(" &") {
             Some(text) => self.run_in_background(text, &command.output),
             None => self.run_to_end(&text, command),
