@@ -115,7 +115,7 @@ impl Kind {
             Self::MatterNotFound => {
                 ("MATTER_NOT_FOUND", 404, "没有此事项，或查询码不符", "no such matter, or not a code of it")
             }
-            Self::QuotaExceeded => ("QUOTA_EXCEEDED", 429, "请求过于频繁", "the channel has used its quota"),
+            Self::QuotaExceeded => ("QUOTA_EXCEEDED", 429, "请求过于频繁", "too many requests"),
             Self::NumbersExhausted => ("NUMBERS_EXHAUSTED", 503, "当日链号已用尽", "the numbers of the day are taken"),
             Self::LedgerRefused => ("LEDGER_REFUSED", 422, "账本拒绝", "the ledger refuses"),
             Self::LedgerAway => {
@@ -185,6 +185,8 @@ impl From<ClientError> for Problem {
             return Self::new(Kind::LedgerNotBelieved);
         };
         let (kind, after) = match told.reason.as_str() {
+            // The center's own at the ledger: all its channels share it.
+            "QUOTA_EXCEEDED" => (Kind::QuotaExceeded, Some(AWAY)),
             _ if told.is_away => (Kind::LedgerAway, Some(AWAY)),
             // What says no reason comes from the way there: the connection was cut.
             "" => (Kind::LedgerAway, Some(AWAY)),
