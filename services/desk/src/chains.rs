@@ -127,14 +127,14 @@ impl<L: Log, V: Vault> Chains<L, V> {
         (first, replay): (Revision, Option<&Replay>),
     ) -> Result<Shown, Refused> {
         let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
-        let known = || replay.map_or(Ok(entries), |replay| replay.known(entries));
+        let known = |is_seen: &dyn Fn(u64) -> bool| replay.map_or(Ok(entries), |replay| replay.known(entries, is_seen));
         let judge = |known: &[CheckedEntry], is_seen: &dyn Fn(u64) -> bool| {
             let as_of = replay.map(|replay| replay.day(known, is_seen, self.node.today()));
             as_of.map(|as_of| self.judged(known, &history, registry, as_of)).transpose()
         };
         let reads = match audience {
             Audience::Everybody { agency } => {
-                let known = known()?;
+                let known = known(&|_| true)?;
                 let views = known.iter().map(|entry| open(agency, entry)).collect();
                 return Ok(Shown { views, judged: judge(known, &|_| true)?, all_findings: true });
             }
@@ -143,11 +143,12 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let (views, seen, judged, all_findings) = self.node.look(&history, registry, &reads.reader(), |sight| {
             self.node.may_know(reads, (fold, registry), sight)?;
             // What he may know is decided by the whole chain, as it is now.
-            let known = known()?;
+            let is_seen = |revision| sight.grade(revision) >= Grade::Existence;
+            let known = known(&is_seen)?;
             let views: Vec<View> = known.iter().map(|entry| view(sight, entry)).collect();
             let counting = known.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
             let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
-            let judged = judge(known, &|revision| sight.grade(revision) >= Grade::Existence)?;
+            let judged = judge(known, &is_seen)?;
             let judged = judged.map(|(judged, as_of)| (told(judged, sight), as_of));
             Ok((views, seen, judged, sight.sees_all_findings()))
         })?;

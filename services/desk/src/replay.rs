@@ -53,18 +53,29 @@ impl Replay {
     ///
     /// # Errors
     /// The act as of which it is asked for is not on the chain.
-    pub(crate) fn known<'e>(&self, entries: &'e [CheckedEntry]) -> Result<&'e [CheckedEntry], Refused> {
-        let mut known = entries;
-        if let Some(through) = self.through {
-            let end = entries.iter().position(|entry| entry.revision.0 == through).map(|at| at + 1);
-            known = end.and_then(|end| entries.get(..end)).ok_or_else(|| {
-                let (en, zh) = ("is no revision of the chain", "链上没有该版本");
-                Refused::malformed(vec![violation("through_revision", en, zh)])
-            })?;
-        }
-        let Some(known_ms) = self.known_ms else { return Ok(known) };
-        let end = known.iter().position(|entry| entry.recorded_at > known_ms).unwrap_or(known.len());
-        Ok(known.get(..end).unwrap_or_default())
+    pub(crate) fn known<'e>(
+        &self,
+        entries: &'e [CheckedEntry],
+        is_seen: &dyn Fn(u64) -> bool,
+    ) -> Result<&'e [CheckedEntry], Refused> {
+        let recorded: Vec<(u64, i64)> = entries.iter().map(|entry| (entry.revision.0, entry.recorded_at)).collect();
+        let end = self.end(&recorded, is_seen).ok_or_else(|| {
+            let (en, zh) = ("is no revision of the chain", "链上没有该版本");
+            Refused::malformed(vec![violation("through_revision", en, zh)])
+        })?;
+        Ok(entries.get(..end).unwrap_or_default())
+    }
+
+    /// Where that beginning ends, by revisions and times of recording; none when the act is not there. As of an instant it goes by
+    /// the entries that the reader may know of alone, and ends with one of them: whoever asks instant after instant must not find
+    /// out when an act was recorded that is not for him.
+    fn end(&self, recorded: &[(u64, i64)], is_seen: &dyn Fn(u64) -> bool) -> Option<usize> {
+        let through = |through| recorded.iter().position(|(revision, _)| *revision == through).map(|at| at + 1);
+        let end = self.through.map_or(Some(recorded.len()), through)?;
+        let Some(known_ms) = self.known_ms else { return Some(end) };
+        let seen = recorded.iter().take(end).enumerate().filter(|(_, (revision, _))| is_seen(*revision));
+        let known = seen.take_while(|(_, (_, recorded_ms))| *recorded_ms <= known_ms);
+        Some(known.last().map_or(0, |(at, _)| at + 1))
     }
 
     /// The day at whose end the chain is judged. When none is asked for: as of an act, the latest business day of what was known
@@ -101,6 +112,24 @@ mod tests {
         for wrong in ["", "2024-03-06", "2024-03-06T12:00:00", "2024-02-30T12:00:00+08:00", "1709697600"] {
             assert_eq!(parsed(Some("5.3.2024"), Some(wrong)).1, ["as_of", "known_at"], "{wrong}");
         }
+    }
+
+    #[test]
+    fn where_a_chain_is_cut_goes_by_what_the_reader_may_know_of_alone() {
+        // The second and the last act are not for the reader.
+        let recorded = [(0, 10_000), (1, 20_000), (2, 30_000), (3, 40_000)];
+        let end = |known_ms, through, is_seen: &dyn Fn(u64) -> bool| {
+            Replay { as_of: None, known_ms, through }.end(&recorded, is_seen)
+        };
+        let seen: &dyn Fn(u64) -> bool = &|revision| revision % 2 == 0;
+        let ends =
+            |is_seen| [9_999, 10_000, 19_999, 20_000, 29_999, 30_000, 50_000].map(|at| end(Some(at), None, is_seen));
+        assert_eq!(ends(seen), [0, 1, 1, 1, 1, 3, 3].map(Some));
+        assert_eq!(ends(&|_| true), [0, 1, 1, 2, 2, 3, 4].map(Some));
+        assert_eq!(
+            [end(None, None, seen), end(None, Some(1), seen), end(None, Some(4), seen)],
+            [Some(4), Some(2), None]
+        );
     }
 
     #[test]
