@@ -119,10 +119,15 @@ impl Letters {
 
     /// Letters to be sent again, in their order, of each chain those alone that no earlier letter stands before.
     pub(super) fn again(&self) -> Result<Vec<Letter>, LettersError> {
+        let again = listed(&self.root.join(AGAIN))?;
+        if again.is_empty() {
+            // As it nearly always is: this is asked before each event, and the dead letters may be many.
+            return Ok(again);
+        }
         let waiting = listed(&self.root.join(LETTERS))?;
         let is_free =
             |letter: &Letter| !waiting.iter().any(|other| other.chain == letter.chain && other.index < letter.index);
-        Ok(listed(&self.root.join(AGAIN))?.into_iter().filter(is_free).collect())
+        Ok(again.into_iter().filter(is_free).collect())
     }
 
     /// A letter that was sent again was taken.
