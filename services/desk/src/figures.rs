@@ -33,11 +33,8 @@ use tokio::{
 };
 use tonic::{Request, Response, Status, async_trait};
 
-pub use self::message::figures;
-use self::{
-    counting::{Counted, count},
-    message::message,
-};
+use self::counting::{Counted, count};
+pub use self::{counting::Reading, message::message};
 use crate::{
     node::{Node, request_id},
     request::violation,

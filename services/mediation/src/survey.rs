@@ -17,6 +17,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use mediation_desk::figures;
 use mediation_domain::{calendar::format_instant, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
@@ -110,19 +111,9 @@ pub(crate) struct FaultyEntry {
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Reading {
-    /// Entries.
-    pub(crate) entries: u64,
-    /// Chains.
-    pub(crate) chains: u64,
-    /// Signatures that were found good, of entries whose acts count.
-    pub(crate) signatures: u64,
-    /// Parts that were not opened: destroyed, or without a key.
-    pub(crate) withheld: u64,
-    /// Acts of which not even the kind could be read.
-    pub(crate) unread: u64,
-    /// Entries that do not count, by the code of the finding.
-    pub(crate) faulty: BTreeMap<&'static str, u64>,
-    /// The first of them, by leaf.
+    /// Counted.
+    pub(crate) counts: figures::Reading,
+    /// The first entries that do not count, by leaf.
     pub(crate) faults: BTreeMap<u64, String>,
 }
 
@@ -265,7 +256,7 @@ impl Survey {
     fn chain(&self, id: ChainId, place: usize, reading: &mut Reading) -> Result<ReadChain> {
         let mut fold = Fold::new(id);
         let mut read = ReadChain { id, place, rule_set: None, history: Vec::new(), faulty: Vec::new() };
-        reading.chains += 1;
+        reading.counts.chains += 1;
         loop {
             let page = self.log.chain(id, fold.next(), PAGE)?;
             let full = page.len() == PAGE;
@@ -310,21 +301,13 @@ fn revoked_later(invalid_from: i64) -> String {
 impl Reading {
     /// Entries that do not count.
     pub(crate) fn faulty(&self) -> u64 {
-        self.faulty.values().sum()
+        self.counts.faulty.values().sum()
     }
 
     fn count(&mut self, leaf: LeafIndex, chain: ChainId, checked: &CheckedEntry) {
-        self.entries += 1;
-        self.withheld += checked.withheld.len() as u64;
-        match &checked.outcome {
-            Ok(recorded) => {
-                self.signatures += 1;
-                self.unread += u64::from(recorded.act.event().is_none());
-            }
-            Err(fault) => {
-                *self.faulty.entry(fault.code()).or_default() += 1;
-                self.tell(leaf.0, format!("entry {leaf} (chain {chain}, revision {}): {fault}", checked.revision));
-            }
+        self.counts.count(checked);
+        if let Err(fault) = &checked.outcome {
+            self.tell(leaf.0, format!("entry {leaf} (chain {chain}, revision {}): {fault}", checked.revision));
         }
     }
 
@@ -336,14 +319,7 @@ impl Reading {
     }
 
     fn add(&mut self, other: Self) {
-        self.entries += other.entries;
-        self.chains += other.chains;
-        self.signatures += other.signatures;
-        self.withheld += other.withheld;
-        self.unread += other.unread;
-        for (code, count) in other.faulty {
-            *self.faulty.entry(code).or_default() += count;
-        }
+        self.counts.add(other.counts);
         for (leaf, fault) in other.faults {
             self.tell(leaf, fault);
         }

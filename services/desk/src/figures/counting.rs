@@ -23,18 +23,20 @@ pub(super) struct Counted {
 }
 
 /// What was read.
-#[derive(Debug, Default)]
-pub(super) struct Reading {
-    pub(super) entries: u64,
-    pub(super) chains: u64,
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reading {
+    /// Entries.
+    pub entries: u64,
+    /// Chains.
+    pub chains: u64,
     /// Signatures that were found good, of entries whose acts count.
-    pub(super) signatures: u64,
-    /// Parts that were not opened.
-    pub(super) withheld: u64,
+    pub signatures: u64,
+    /// Parts that were not opened: destroyed, or without a key.
+    pub withheld: u64,
     /// Acts of which not even the kind could be read.
-    pub(super) unread: u64,
+    pub unread: u64,
     /// Entries that do not count, by the code of the finding.
-    pub(super) faulty: BTreeMap<&'static str, u64>,
+    pub faulty: BTreeMap<&'static str, u64>,
 }
 
 /// Counts the first entries of the log. In memory are the places of the chains, and one chain at a time.
@@ -53,7 +55,8 @@ pub(super) async fn count<L: Log, V: Vault>(
         let registry = ledger.registry();
         reading.chains += 1;
         let counted = entries.into_iter().take_while(|entry| entry.revision < end);
-        let history: Vec<Recorded> = counted.filter_map(|entry| reading.take(entry)).collect();
+        let counted = counted.inspect(|entry| reading.count(entry));
+        let history: Vec<Recorded> = counted.filter_map(|entry| entry.outcome.ok()).collect();
         let directory = registry.directory();
         tally.take(chain.0, &history, directory, || judge(&history, directory, rules, moment));
         // Whoever waits for this to end is heard between two chains.
@@ -79,20 +82,28 @@ async fn ends<L: Log, V: Vault>(ledger: &Ledger<L, V>, size: u64) -> Result<BTre
 }
 
 impl Reading {
-    /// The act of an entry that counts.
-    fn take(&mut self, entry: CheckedEntry) -> Option<Recorded> {
+    /// Takes an entry into account.
+    pub fn count(&mut self, entry: &CheckedEntry) {
         self.entries += 1;
         self.withheld += entry.withheld.len() as u64;
-        match entry.outcome {
+        match &entry.outcome {
             Ok(recorded) => {
                 self.signatures += 1;
                 self.unread += u64::from(recorded.act.event().is_none());
-                Some(recorded)
             }
-            Err(fault) => {
-                *self.faulty.entry(fault.code()).or_default() += 1;
-                None
-            }
+            Err(fault) => *self.faulty.entry(fault.code()).or_default() += 1,
+        }
+    }
+
+    /// Takes what was read elsewhere into account as well.
+    pub fn add(&mut self, other: Self) {
+        self.entries += other.entries;
+        self.chains += other.chains;
+        self.signatures += other.signatures;
+        self.withheld += other.withheld;
+        self.unread += other.unread;
+        for (code, count) in other.faulty {
+            *self.faulty.entry(code).or_default() += count;
         }
     }
 }

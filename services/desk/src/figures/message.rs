@@ -10,8 +10,9 @@ use mediation_proto::mediation::ledger::v1::{
 
 use super::counting::Reading;
 
-/// What was counted of the entries under a checkpoint.
-pub(super) fn message(report: &Report, reading: &Reading, rule_set: &str, checkpoint: String) -> GetFiguresResponse {
+/// What was counted of the entries under a checkpoint; without one, of a directory.
+#[must_use]
+pub fn message(report: &Report, reading: &Reading, rule_set: &str, checkpoint: String) -> GetFiguresResponse {
     let faulty = reading.faulty.iter();
     let faulty = faulty.map(|(code, entries)| FaultyEntries { code: (*code).to_owned(), entries: *entries });
     GetFiguresResponse {
@@ -41,8 +42,7 @@ pub(super) fn message(report: &Report, reading: &Reading, rule_set: &str, checkp
 }
 
 /// Rows of a report as messages.
-#[must_use]
-pub fn figures(rows: &[Row]) -> Vec<Figure> {
+fn figures(rows: &[Row]) -> Vec<Figure> {
     rows.iter().map(figure).collect()
 }
 

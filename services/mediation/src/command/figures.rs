@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use mediation_desk::figures::figures;
+use mediation_desk::figures::message;
 use mediation_domain::{
     calendar::{Day, format_instant, parse_instant},
     figures::{Figures, Plan, Report, Tally},
@@ -18,7 +18,7 @@ use mediation_ledger::{
     verify::TreeHead,
 };
 use mediation_proto::mediation::ledger::v1::{
-    FaultyEntries, Figure, FigurePeriod, FiguresCounted, FiguresNotCounted, GetFiguresRequest, GetFiguresResponse,
+    Figure, FigurePeriod, FiguresCounted, FiguresNotCounted, GetFiguresRequest, GetFiguresResponse,
 };
 use serde_json::{Value, json};
 
@@ -93,37 +93,8 @@ fn computed(as_of: i64, arguments: &Arguments) -> Result<Option<Figured>> {
     let (report, reading) = count(&survey, &plan, rules)?;
     let faults = reading.faults.values().cloned().collect();
     let directory = Directory { tree: survey.tree, is_torn: survey.is_torn, faults };
-    let answer = answer(&report, &reading, rules)?;
+    let answer = message(&report, &reading.counts, rules.name(), String::new());
     Ok(Some(Figured { answer, checkpoint: survey.checkpoint, directory: Some(directory) }))
-}
-
-/// What was computed, as a served ledger would say it.
-fn answer(report: &Report, reading: &Reading, rules: &RuleSet) -> Result<GetFiguresResponse> {
-    let faulty = reading.faulty.iter();
-    let faulty = faulty.map(|(code, entries)| FaultyEntries { code: (*code).to_owned(), entries: *entries });
-    Ok(GetFiguresResponse {
-        table: Figures::embedded().version().to_owned(),
-        year: u32::try_from(report.year)?,
-        rule_set: rules.name().to_owned(),
-        as_of: format_instant(report.as_of),
-        checkpoint: String::new(),
-        counted: Some(FiguresCounted {
-            entries: reading.entries,
-            chains_read: reading.chains,
-            signatures: reading.signatures,
-            acts: report.counts.acts,
-            chains: report.counts.chains,
-        }),
-        not_counted: Some(FiguresNotCounted {
-            withdrawn: report.counts.withdrawn,
-            later: report.counts.later,
-            unreadable_acts: reading.unread,
-            withheld_parts: reading.withheld,
-            faulty: faulty.collect(),
-        }),
-        figures: figures(&report.rows),
-        operational: figures(&report.operational),
-    })
 }
 
 /// Feeds every chain to the tally of its thread, and puts the tallies together.

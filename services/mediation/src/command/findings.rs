@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<bool> {
             Told::Unjudged(chain, unknown) => report.unjudged(*chain, unknown),
         }
     }
-    Ok(report.end(&judged.rule_sets, reading.withheld))
+    Ok(report.end(&judged.rule_sets, reading.counts.withheld))
 }
 
 /// The codes that an argument means.

@@ -87,8 +87,8 @@ fn to_json(survey: &Survey, report: &Report, reading: &Reading) -> Value {
     json!({
         "origin": survey.manifest.origin.as_str(), "tree_size": survey.tree.size.0, "root": survey.tree.root.to_string(),
         "from": report.period.from, "to": report.period.to, "agencies": agencies, "sums": report.sums(),
-        "not_counted": {"unreadable_acts": reading.unread, "withheld_parts": reading.withheld,
-            "faulty_entries": reading.faulty},
+        "not_counted": {"unreadable_acts": reading.counts.unread, "withheld_parts": reading.counts.withheld,
+            "faulty_entries": reading.counts.faulty},
     })
 }
 

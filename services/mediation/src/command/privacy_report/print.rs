@@ -33,7 +33,7 @@ pub(super) fn print(survey: &Survey, report: &Report, reading: &Reading) {
         line("合计 · in all");
         print_sums(&report.sums());
     }
-    let (unread, withheld, faulty) = (reading.unread, reading.withheld, reading.faulty());
+    let (unread, withheld, faulty) = (reading.counts.unread, reading.counts.withheld, reading.faulty());
     line(format!(
         "  未计入 not counted：无法读取的行为 unreadable acts {unread}（未打开的部分 withheld parts {withheld}），无效条目 faulty entries {faulty}"
     ));
