@@ -36,6 +36,7 @@ use tonic::{Request, Response, Status, async_trait};
 use crate::{
     desk::stopped,
     disclosure::{View, open, seen, view},
+    driven::driven,
     judgement,
     node::{Node, SEAL_TIMEOUT, request_id},
     reading::Reads,
@@ -213,7 +214,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let (entries, ready) = (Vec::new(), VecDeque::new());
         let mut watcher = Watcher { chains: self.clone(), audience, fold, following, entries, next, ready };
         watcher.catch_up().await?;
-        Ok(Box::pin(futures_util::stream::unfold(watcher, Watcher::next)))
+        Ok(driven(futures_util::stream::unfold(watcher, Watcher::next)))
     }
 }
 

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait, service::RoutesBu
 
 use crate::{
     answer::{Answered, of_transport},
+    driven::driven,
     even::{beat, denies_the_chain},
     node::{Node, request_id},
     request, signing,
@@ -57,7 +58,12 @@ impl<L: Log, V: Vault> Desk<L, V> {
     }
 
     /// Records one act: caller ← certificate; request ← parse, once; recorded; receipt.
-    async fn record(&self, caller: &Caller, request: ActRequest, turn: Option<Turn>) -> Result<Receipt, Refused> {
+    pub(crate) async fn record(
+        &self,
+        caller: &Caller,
+        request: ActRequest,
+        turn: Option<Turn>,
+    ) -> Result<Receipt, Refused> {
         let (request, wait) = request::parse(request, self.node.ledger().clock().now_ms())?;
         let mut turn = turn;
         if let Some(turn) = &mut turn {
@@ -135,16 +141,18 @@ impl<L: Log, V: Vault> Desk<L, V> {
             let (desk, caller) = (desk.clone(), Arc::clone(&caller));
             let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
             let turn = chain.map(|chain| turns.next(chain));
-            async move {
+            // A task each: what is under way goes on whether or not its sender takes the answers (`driven.rs`).
+            let recorded = tokio::spawn(async move {
                 let arrived = Instant::now();
                 let recorded = desk.record(&caller, act?, turn).await;
                 if recorded.as_ref().is_err_and(|refused| denies_the_chain(refused.reason())) {
                     beat(arrived).await;
                 }
                 Ok(response(recorded))
-            }
+            });
+            async move { recorded.await.unwrap_or_else(|_died| Err(unknown())) }
         });
-        Ok(Response::new(Box::pin(receipts.buffered(STREAM_ACTS_MAX))))
+        Ok(Response::new(driven(receipts.buffered(STREAM_ACTS_MAX))))
     }
 
     /// The acts of a stream, each when the quota of its agency has one left, until the caller ends it or the server stops; then
@@ -183,22 +191,26 @@ pub(crate) fn stopped() -> Status {
     Refused::new(Reason::LogUnavailable).into_status(&request_id())
 }
 
-fn response(recorded: Result<Receipt, Refused>) -> RecordStreamResponse {
+/// What is told of an act whose task has died.
+fn unknown() -> Status {
+    Refused::new(Reason::OutcomeUnknown).into_status(&request_id())
+}
+
+/// The answer to one act of several.
+pub(crate) fn response(recorded: Result<Receipt, Refused>) -> RecordStreamResponse {
     let result = match recorded {
         Ok(receipt) => record_stream_response::Result::Receipt(receipt),
-        Err(refused) => {
-            let status = refused.into_status(&request_id());
-            // The details of a tonic status are an encoded google.rpc.Status, our own bytes.
-            let details = google::rpc::Status::decode(status.details()).unwrap_or_default().details;
-            let code = status.code() as i32;
-            record_stream_response::Result::Refusal(google::rpc::Status {
-                code,
-                message: status.message().to_owned(),
-                details,
-            })
-        }
+        Err(refused) => record_stream_response::Result::Refusal(refusal(refused)),
     };
     RecordStreamResponse { result: Some(result) }
+}
+
+/// The status of a refusal, as a message.
+pub(crate) fn refusal(refused: Refused) -> google::rpc::Status {
+    let status = refused.into_status(&request_id());
+    // The details of a tonic status are an encoded google.rpc.Status, our own bytes.
+    let details = google::rpc::Status::decode(status.details()).unwrap_or_default().details;
+    google::rpc::Status { code: status.code() as i32, message: status.message().to_owned(), details }
 }
 
 /// One line per desk: its service, the module and type of its server, its requests.

@@ -12,6 +12,7 @@ mod denied;
 pub mod desk;
 mod disclosure;
 mod docket;
+mod driven;
 mod even;
 pub mod exports;
 pub mod figures;

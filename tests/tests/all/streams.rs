@@ -75,6 +75,65 @@ async fn sixty_acts_of_one_stream_on_one_chain_keep_their_order() {
     assert!(answers.message().await.unwrap().is_none());
 }
 
+/// Streams are polled by the transport only while their readers take more. One that stood in line for a lock when its reader stopped
+/// once stopped the whole process.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn readers_who_stop_hold_nobody_else_up() {
+    let served = Served::new();
+    let chains: Vec<String> = (0..4).map(|_| chain_id()).collect();
+    let mut stopped = Vec::new();
+    for chain in &chains {
+        record(&served, registration(chain, &event_id(), "排水渠堵塞")).await;
+        let connection = served.connection(BUREAU).await;
+        for _ in 0..STOPPED {
+            let mut service = ChainServiceClient::new(connection.channel.clone());
+            let wanted =
+                WatchChainRequest { chain_id: Some(chain.clone()), from_revision: 0, reading: Some(reading("XF-FL")) };
+            let mut entries = service.watch_chain(wanted).await.unwrap().into_inner();
+            assert_eq!(entries.message().await.unwrap().unwrap().receipt.unwrap().revision, 0);
+            stopped.push(entries);
+        }
+    }
+    // Neither does who sends many acts and takes no answer.
+    let own = chain_id();
+    let acts = std::iter::once(registration(&own, &event_id(), "")).chain((0..500).map(|_| follow_up(&own)));
+    let acts: Vec<PetitionRecordRequest> = acts.map(|act| act.try_into().unwrap()).collect();
+    let answers = bureau(&served).await.record_stream(futures_util::stream::iter(acts)).await.unwrap().into_inner();
+    let mut recorders = tokio::task::JoinSet::new();
+    for chain in chains {
+        let acts = (0..FOLLOWED).map(|_| follow_up(&chain).try_into().unwrap()).collect();
+        let mut bureau = bureau(&served).await;
+        recorders.spawn(async move {
+            let acts: Vec<PetitionRecordRequest> = acts;
+            let mut answers = bureau.record_stream(futures_util::stream::iter(acts)).await.unwrap().into_inner();
+            for at in 0..FOLLOWED {
+                let answer = tokio::time::timeout(ANSWERED_WITHIN, answers.message()).await;
+                let answer = answer.unwrap_or_else(|_| panic!("act {at} is not answered while others do not read"));
+                assert!(matches!(answer.unwrap().unwrap().result, Some(Answer::Receipt(_))));
+            }
+        });
+    }
+    recorders.join_all().await;
+    drop(answers);
+    // All at once: they share what their connection takes.
+    let mut readers = tokio::task::JoinSet::new();
+    for mut entries in stopped {
+        readers.spawn(async move {
+            for revision in 1..=FOLLOWED {
+                assert_eq!(entries.message().await.unwrap().unwrap().receipt.unwrap().revision, revision);
+            }
+        });
+    }
+    readers.join_all().await;
+}
+
+/// Readers who stop, and acts that are recorded meanwhile: together more bytes than their connection takes.
+const STOPPED: usize = 50;
+const FOLLOWED: u64 = 120;
+
+/// An act that takes longer is not going to be answered.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(25);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_watched_chain_shows_what_stands_then_what_comes_sealed_and_ends_when_the_server_stops() {
     let mut served = Served::new();
