@@ -92,6 +92,24 @@ impl Directory {
         self.tenures.entry(agency.into()).or_default().push(Tenure::Ends(dismissal));
     }
 
+    /// The signers of an agency on a day, by id, with their roles, for all that is recorded.
+    #[must_use]
+    pub fn signers(&self, agency: &str, day: Day) -> BTreeMap<&str, Vec<Role>> {
+        let mut signers: BTreeMap<&str, Vec<Role>> = BTreeMap::new();
+        for tenure in self.tenures.get(agency).into_iter().flatten() {
+            let Tenure::Begins(Appointment { signer, roles, .. }) = tenure else { continue };
+            let known = signers.entry(signer).or_default();
+            for role in roles {
+                let is_appointed = self.is_appointed(agency, signer, *role, day, i64::MAX) == Some(true);
+                if is_appointed && !known.contains(role) {
+                    known.push(*role);
+                }
+            }
+        }
+        signers.retain(|_, roles| !roles.is_empty());
+        signers
+    }
+
     /// Whether a signer was appointed to a role on a day, for all that was recorded as of an instant (seconds). None
     /// when the agency had not appointed anybody by that day: then nothing can be said.
     #[must_use]

@@ -19,6 +19,7 @@ pub mod identity;
 pub mod judge;
 pub mod limits;
 pub mod privacy;
+pub mod routing;
 pub mod rules;
 pub mod standing;
 pub mod visibility;

@@ -13,7 +13,7 @@ pub mod signing;
 pub mod trust;
 
 pub use chain::{HiddenEntry, Replay, ToldAct, VerifiedChain};
-pub use client::{Client, ClientError, Mirrored, Told};
+pub use client::{Client, ClientError, Followed, Mirrored, Told};
 pub use connection::{Connection, Identity};
 pub use signing::{CallerKeys, CallerSigner};
 pub use trust::{Trust, TrustError};

@@ -5,6 +5,7 @@
 
 mod access_log;
 mod accesses;
+mod agencies;
 mod answer;
 pub mod caller;
 pub mod chains;
@@ -16,6 +17,7 @@ mod driven;
 mod even;
 pub mod exports;
 pub mod figures;
+mod gateway;
 pub mod health;
 pub mod judgement;
 pub mod listener;

@@ -1,16 +1,18 @@
-//! The leaves of the log for the mirror of an agency: each by its hash, and as an entry where the agency may know of the act.
+//! The leaves of the log as an agency may see them: each by its hash, and as an entry where the agency may know of the act.
 //!
 //! ```text
 //! log.follow ─ leaf by leaf ─ chain, as the agency's system sees it ─▶ entry, or hash alone
+//!                                ├ MirrorLeaves   every leaf, up to the last checkpoint
+//!                                └ FollowActs     entries alone, and live (`gateway/following.rs`)
 //! ```
 //!
 //! An entry says who acted on which chain, and when, and holds no content: that is what the matrix calls existence. What the agency
-//! learns of other acts is how many there are. A chain is judged as it stands when the mirror comes to it.
+//! learns of other acts is how many there are. A chain is judged as it stands when the stream comes to it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures_util::Stream;
@@ -18,7 +20,7 @@ use mediation_domain::{admit::Caller, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::Fold,
-    log::{Followed, Follower as _, Log},
+    log::{Cursor, Followed, Follower as _, Log, Stored},
     record::{leaf_bytes, leaf_hash},
     vault::Vault,
 };
@@ -27,6 +29,7 @@ use tonic::Status;
 
 use crate::{
     disclosure::{open, view},
+    driven::driven,
     node::{Node, request_id},
     reading::system,
     status::Refused,
@@ -35,76 +38,97 @@ use crate::{
 /// Leaves of one answer at most.
 const LEAVES_MAX: usize = 256;
 
-/// Chains whose visible entries are kept while the mirror is made.
+/// Chains whose visible entries are kept while leaves are looked at.
 const CHAINS_MAX: usize = 4_096;
+
+/// Leaves from one place that is remembered to the next.
+const PLACE_EVERY: u64 = 4_096;
 
 /// Answers with leaves.
 pub(crate) type Leaves = Pin<Box<dyn Stream<Item = Result<MirrorLeavesResponse, Status>> + Send>>;
 
-/// The log as one agency mirrors it.
-struct Mirror<L: Log, V> {
+/// Where some leaves stand in the log, so that who comes again need not have it read from its beginning.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Mutex<BTreeMap<u64, Cursor>>);
+
+impl Places {
+    /// The last leaf that is known up to one, and its place.
+    fn before(&self, leaf: u64) -> Option<(u64, Cursor)> {
+        let places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        places.range(..leaf).next_back().map(|(leaf, cursor)| (*leaf, *cursor))
+    }
+
+    fn passed(&self, leaf: u64, cursor: Cursor) {
+        if leaf.is_multiple_of(PLACE_EVERY) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(leaf, cursor);
+        }
+    }
+}
+
+/// A leaf as an agency may see it.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) index: u64,
+    pub(crate) stored: Stored,
+    /// The agency may know of the act.
+    pub(crate) is_shown: bool,
+}
+
+/// The log as one agency may see it, leaf by leaf.
+pub(crate) struct Tail<L: Log, V> {
     node: Arc<Node<L, V>>,
     caller: Caller,
     follower: L::Follower,
     /// Records that were read and not looked at.
     read: VecDeque<Followed>,
-    /// Leaf that is next.
+    /// Leaf that is read next, and the first one that is wanted.
     next: u64,
-    /// First leaf that is wanted, and the one after the last.
-    wanted: std::ops::Range<u64>,
+    first: u64,
     /// Whether each entry of a chain is shown, as far as the chain was read.
     shown: BTreeMap<ChainId, Vec<bool>>,
 }
 
-/// The leaves from one on, up to the last checkpoint.
-///
-/// # Errors
-/// The log is away.
-pub(crate) async fn leaves<L: Log, V: Vault>(
-    node: &Arc<Node<L, V>>,
-    caller: Caller,
-    first: u64,
-) -> Result<Leaves, Refused> {
-    let follower = node.ledger().log().follow(None).await.map_err(Refused::from)?;
-    let mirror = Mirror {
-        node: Arc::clone(node),
-        caller,
-        follower,
-        read: VecDeque::new(),
-        next: 0,
-        wanted: first..node.seals().size().0,
-        shown: BTreeMap::new(),
-    };
-    Ok(Box::pin(futures_util::stream::unfold(Some(mirror), async |mirror| {
-        let mut mirror = mirror?;
-        match mirror.some().await {
-            Ok(leaves) if leaves.is_empty() => None,
-            Ok(leaves) => Some((Ok(MirrorLeavesResponse { leaves }), Some(mirror))),
-            Err(refused) => Some((Err(refused.into_status(&request_id())), None)),
-        }
-    })))
-}
+impl<L: Log, V: Vault> Tail<L, V> {
+    /// From a leaf on.
+    ///
+    /// # Errors
+    /// The log is away.
+    pub(crate) async fn open(node: &Arc<Node<L, V>>, caller: Caller, first: u64) -> Result<Self, Refused> {
+        let place = node.places().before(first);
+        let follower = node.ledger().log().follow(place.map(|(_, cursor)| cursor)).await.map_err(Refused::from)?;
+        let next = place.map_or(0, |(leaf, _)| leaf + 1);
+        let (node, read, shown) = (Arc::clone(node), VecDeque::new(), BTreeMap::new());
+        Ok(Self { node, caller, follower, read, next, first, shown })
+    }
 
-impl<L: Log, V: Vault> Mirror<L, V> {
-    /// The next leaves; none at the end.
-    async fn some(&mut self) -> Result<Vec<MirroredLeaf>, Refused> {
-        let mut leaves = Vec::new();
-        while self.next < self.wanted.end && leaves.len() < LEAVES_MAX {
-            let Some(Followed { stored, .. }) = self.read.pop_front() else {
+    /// The leaf that comes next.
+    pub(crate) fn index(&self) -> u64 {
+        self.next.max(self.first)
+    }
+
+    /// The next leaf below a size of the tree; none at that size. May be dropped and asked again: nothing is lost.
+    ///
+    /// # Errors
+    /// The log is away, or does not hold what it gives.
+    pub(crate) async fn next(&mut self, size: u64) -> Result<Option<Leaf>, Refused> {
+        while self.next < size {
+            let Some(Followed { cursor, stored }) = self.read.front() else {
                 // What is sealed was followed before, so it comes at once.
                 self.read.extend(self.follower.next().await?);
                 continue;
             };
-            let index = self.next;
+            let (index, cursor, chain, revision) = (self.next, *cursor, stored.chain, stored.revision);
+            let is_shown = index >= self.first && self.shows(chain, revision).await?;
+            let Some(Followed { stored, .. }) = self.read.pop_front() else { continue };
+            self.node.places().passed(index, cursor);
             self.next += 1;
-            if index < self.wanted.start {
-                continue;
+            if index >= self.first {
+                return Ok(Some(Leaf { index, stored, is_shown }));
             }
-            let is_shown = self.shows(stored.chain, stored.revision).await?;
-            let entry = if is_shown { leaf_bytes(&stored.record) } else { bytes::Bytes::new() };
-            leaves.push(MirroredLeaf { leaf_hash: leaf_hash(&stored.record).0.to_vec().into(), entry });
         }
-        Ok(leaves)
+        // What an agency may know of may change before more comes.
+        self.shown.clear();
+        Ok(None)
     }
 
     async fn shows(&mut self, chain: ChainId, revision: Revision) -> Result<bool, Refused> {
@@ -120,6 +144,37 @@ impl<L: Log, V: Vault> Mirror<L, V> {
         self.shown.insert(chain, shown);
         Ok(is_shown)
     }
+}
+
+/// The leaves from one on, up to the last checkpoint.
+///
+/// # Errors
+/// The log is away.
+pub(crate) async fn leaves<L: Log, V: Vault>(
+    node: &Arc<Node<L, V>>,
+    caller: Caller,
+    first: u64,
+) -> Result<Leaves, Refused> {
+    let (tail, size) = (Tail::open(node, caller, first).await?, node.seals().size().0);
+    Ok(driven(futures_util::stream::unfold(Some(tail), move |tail| async move {
+        let mut tail = tail?;
+        match some(&mut tail, size).await {
+            Ok(leaves) if leaves.is_empty() => None,
+            Ok(leaves) => Some((Ok(MirrorLeavesResponse { leaves }), Some(tail))),
+            Err(refused) => Some((Err(refused.into_status(&request_id())), None)),
+        }
+    })))
+}
+
+/// The next leaves; none at the end.
+async fn some<L: Log, V: Vault>(tail: &mut Tail<L, V>, size: u64) -> Result<Vec<MirroredLeaf>, Refused> {
+    let mut leaves = Vec::new();
+    while leaves.len() < LEAVES_MAX {
+        let Some(Leaf { stored, is_shown, .. }) = tail.next(size).await? else { break };
+        let entry = if is_shown { leaf_bytes(&stored.record) } else { bytes::Bytes::new() };
+        leaves.push(MirroredLeaf { leaf_hash: leaf_hash(&stored.record).0.to_vec().into(), entry });
+    }
+    Ok(leaves)
 }
 
 /// Which entries of a chain the system of an agency is shown.

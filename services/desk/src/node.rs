@@ -38,6 +38,7 @@ use crate::{
     chains::Audience,
     denied::{Denials, Denied},
     exports::EXPORTS_PER_MONTH_MAX,
+    mirror::Places,
     quota::{Quota, Quotas},
     reading::Reads,
     relay::Relay,
@@ -96,6 +97,7 @@ pub struct Node<L, V> {
     relay: Option<Relay>,
     registries: Registries,
     denials: Denials,
+    places: Places,
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
@@ -134,13 +136,30 @@ impl<L: Log, V: Vault> Node<L, V> {
             }
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
-        let (registries, denials) = (Registries::default(), Denials::default());
-        Arc::new(Self { recorder, accesses, relay, registries, denials, seals, cosigned, scope, quotas, stopping })
+        let (registries, denials, places) = (Registries::default(), Denials::default(), Places::default());
+        Arc::new(Self {
+            recorder,
+            accesses,
+            relay,
+            registries,
+            denials,
+            places,
+            seals,
+            cosigned,
+            scope,
+            quotas,
+            stopping,
+        })
     }
 
     /// Records what readers were refused until now: a process that stops keeps nothing back.
     pub async fn flush_refusals(&self) {
         self.accesses.flush().await;
+    }
+
+    /// Where some leaves stand in the log.
+    pub(crate) fn places(&self) -> &Places {
+        &self.places
     }
 
     /// The records of readings.

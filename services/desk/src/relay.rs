@@ -3,18 +3,19 @@
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    GetChainRequest, GetChainResponse, GetFiguresRequest, GetFiguresResponse, ListAccessesRequest,
+    FollowActsRequest, GetChainRequest, GetChainResponse, GetFiguresRequest, GetFiguresResponse, ListAccessesRequest,
     ListAccessesResponse, ListDutiesRequest, ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest,
     NameSubjectResponse, Reason, SearchChainsRequest, SearchChainsResponse, WatchChainRequest,
     access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
     chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
-    figures_service_client::FiguresServiceClient, identity_service_client::IdentityServiceClient,
-    log_service_client::LogServiceClient,
+    figures_service_client::FiguresServiceClient, gateway_service_client::GatewayServiceClient,
+    identity_service_client::IdentityServiceClient, log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
     chains::Entries,
+    gateway::Acts,
     mirror::Leaves,
     node::{Node, request_id},
     status::Refused,
@@ -73,6 +74,19 @@ impl Relay {
         });
         let leaves = answer.await?;
         Ok(Response::new(Box::pin(leaves)))
+    }
+
+    pub(crate) async fn follow_acts<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<FollowActsRequest>,
+    ) -> Result<Response<Acts>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            let mut gateway = GatewayServiceClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+            gateway.follow_acts(request).await
+        });
+        let acts = answer.await?;
+        Ok(Response::new(Box::pin(acts)))
     }
 
     pub(crate) async fn list_accesses<L: Log, V: Vault>(

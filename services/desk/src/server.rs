@@ -9,8 +9,9 @@ use mediation_proto::{
     mediation::ledger::v1::{
         Reason, access_service_server::AccessServiceServer, audit_service_server::AuditServiceServer,
         chain_service_server::ChainServiceServer, docket_service_server::DocketServiceServer,
-        figures_service_server::FiguresServiceServer, identity_service_server::IdentityServiceServer,
-        log_service_server::LogServiceServer, vault_service_server::VaultServiceServer,
+        figures_service_server::FiguresServiceServer, gateway_service_server::GatewayServiceServer,
+        identity_service_server::IdentityServiceServer, log_service_server::LogServiceServer,
+        registry_service_server::RegistryServiceServer, vault_service_server::VaultServiceServer,
     },
 };
 use tokio::net::TcpListener;
@@ -19,11 +20,13 @@ use tonic::{server::NamedService, service::RoutesBuilder, transport::Server};
 
 use crate::{
     access_log::AccessLog,
+    agencies::Agencies,
     answer::Answered,
     chains::Chains,
     desk::{self, Desk},
     docket::Docket,
     figures::YearFigures,
+    gateway::Gateway,
     health::Health,
     listener::connections,
     node::Node,
@@ -132,6 +135,13 @@ fn mount<L: Log, V: Vault>(
         let figures = FiguresServiceServer::new(YearFigures::new(Arc::clone(node)));
         services.push(name_of(&figures));
         routes.add_service(Answered::new(figures, Reason::LogUnavailable));
+        let agencies = RegistryServiceServer::new(Agencies::new(Arc::clone(node)));
+        services.push(name_of(&agencies));
+        routes.add_service(Answered::new(agencies, Reason::LogUnavailable));
+        let gateway = GatewayServiceServer::new(Gateway::new(Arc::clone(node)));
+        let gateway = gateway.max_decoding_message_size(MESSAGE_BYTES_MAX);
+        services.push(name_of(&gateway));
+        routes.add_service(Answered::new(gateway, Reason::OutcomeUnknown));
         let subjects = IdentityServiceServer::new(Subjects::new(Arc::clone(node), pseudonyms));
         services.push(name_of(&subjects));
         routes.add_service(Answered::new(subjects, Reason::LogUnavailable));

@@ -1,9 +1,9 @@
 //! The feed of a center (事件推送): what its agency may know of, as CloudEvents 1.0, over server-sent events and by webhooks.
 //!
 //! ```text
-//! LogService.MirrorLeaves ─ leaf by leaf ─ entry that the center may know of ─ CloudEvent, its id the leaf index
-//!                                                        ├ GET /v1/events      goes on after Last-Event-ID
-//!                                                        └ webhook.rs          goes on after its cursor, on the disk
+//! GatewayService.FollowActs ─ act that the center may know of ─ CloudEvent, its id the leaf index
+//!                                                 ├ GET /v1/events      goes on after Last-Event-ID
+//!                                                 └ webhook.rs          goes on after its cursor, on the disk
 //! ```
 //!
 //! What is told of an act is its entry: who acted on which chain, and when. It holds no content, so that nothing is read. A
@@ -45,33 +45,12 @@ const STREAMS_MAX: usize = 32;
 /// Time after which a silent stream says that it lives: proxies cut what says nothing.
 const BEAT: Duration = Duration::from_secs(15);
 
-/// How often the ledger is asked how far the log has come.
-const LOOK: Duration = Duration::from_millis(500);
+/// Turns true when the feed is to end.
+pub type Stop = watch::Receiver<bool>;
 
-/// How far the log has come: leaves under the last checkpoint. Who has it follows until the feed ends.
-pub type Head = watch::Receiver<u64>;
-
-/// Asks again and again how far the log has come, until told to stop. The ledger may be away meanwhile.
-pub async fn look(client: Client, head: watch::Sender<u64>, stop: impl Future<Output = ()>) {
-    tokio::pin!(stop);
-    loop {
-        match client.checkpoint().await.map(|note| client.trust().checkpoint(&note)) {
-            Ok(Ok(checkpoint)) => {
-                let size = checkpoint.size.0;
-                head.send_if_modified(|known| {
-                    let grows = size > *known;
-                    *known = size.max(*known);
-                    grows
-                });
-            }
-            Ok(Err(error)) => tracing::error!(%error, "the checkpoint is not one of this log"),
-            Err(error) => tracing::warn!(%error, "the ledger does not say how far the log has come"),
-        }
-        tokio::select! {
-            () = &mut stop => return,
-            () = tokio::time::sleep(LOOK) => {}
-        }
-    }
+/// Resolves when the feed is to end, or nobody can say so any more.
+async fn ended(stop: &mut Stop) {
+    drop(stop.wait_for(|stop| *stop).await);
 }
 
 /// Lets a request in, or says why not.
@@ -81,7 +60,7 @@ pub type Admit = Arc<dyn Fn(&HeaderMap) -> Result<(), Box<Response>> + Send + Sy
 #[derive(Clone)]
 pub struct Feed {
     client: Client,
-    head: Head,
+    stop: Stop,
     admit: Admit,
     streams: Arc<Semaphore>,
 }
@@ -89,14 +68,14 @@ pub struct Feed {
 impl Feed {
     /// A feed that asks the ledger with the client of its center.
     #[must_use]
-    pub fn new(client: Client, head: Head, admit: Admit) -> Self {
-        Self { client, head, admit, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
+    pub fn new(client: Client, stop: Stop, admit: Admit) -> Self {
+        Self { client, stop, admit, streams: Arc::new(Semaphore::new(STREAMS_MAX)) }
     }
 }
 
 impl fmt::Debug for Feed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Feed").field("head", &*self.head.borrow()).finish_non_exhaustive()
+        f.debug_struct("Feed").field("stop", &*self.stop.borrow()).finish_non_exhaustive()
     }
 }
 
@@ -117,7 +96,7 @@ fn opened(feed: Feed, headers: &HeaderMap) -> Result<Response, Box<Response>> {
         Some(Err(_)) => return Err(malformed()),
     };
     let Ok(place) = Arc::clone(&feed.streams).try_acquire_owned() else { return Err(crowded()) };
-    let stream = Stream { follower: Follower::new(feed.client.clone(), feed.head, next), _place: place };
+    let stream = Stream { follower: Follower::new(feed.client.clone(), next), stop: feed.stop, _place: place };
     let body = Body::from_stream(futures_util::stream::unfold(stream, async |mut stream| {
         let text = stream.text().await?;
         Some((Ok::<_, Infallible>(text), stream))
@@ -133,15 +112,20 @@ fn opened(feed: Feed, headers: &HeaderMap) -> Result<Response, Box<Response>> {
 /// One stream, which holds its place while it lasts.
 struct Stream {
     follower: Follower,
+    stop: Stop,
     _place: OwnedSemaphorePermit,
 }
 
 impl Stream {
     /// The next event as it is sent, or a sign of life; none at the end.
     async fn text(&mut self) -> Option<Bytes> {
-        match tokio::time::timeout(BEAT, self.follower.next()).await {
+        let next = tokio::select! {
+            () = ended(&mut self.stop) => return None,
+            next = tokio::time::timeout(BEAT, self.follower.next()) => next,
+        };
+        match next {
             Err(_) => Some(Bytes::from_static(b": \n\n")),
-            Ok(Ok(event)) => event.map(|event| format!("id: {}\ndata: {}\n\n", event.index, event.json).into()),
+            Ok(Ok(event)) => Some(format!("id: {}\ndata: {}\n\n", event.index, event.json).into()),
             // The reader comes again with his last id, and by then the ledger may be back.
             Ok(Err(error)) => {
                 tracing::warn!(%error, "a stream ends, since the ledger is away");

@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use mediation_gateway::{
     center::{Center, ChannelTerms, Channels, Numbers, Right, Secret, Terms, router},
     courier::HttpCourier,
-    feed::{self, Feed, Retry, Subscriber, WebhookKey, deliver},
+    feed::{Feed, Retry, Subscriber, WebhookKey, deliver},
     listener,
 };
 use mediation_ledger::clock::Clock;
@@ -22,10 +22,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 use zeroize::Zeroizing;
 
-use crate::{
-    access::{Door, ReadingArguments},
-    process::stopped,
-};
+use crate::access::{Door, ReadingArguments};
 
 /// `gateway.toml`. Paths are named from its directory.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -227,24 +224,22 @@ pub(crate) async fn serve(
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("cannot listen on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let (grown, head) = watch::channel(0);
+    let (stopping, end) = watch::channel(false);
     let subscribers: Vec<Subscriber> = config.webhooks.iter().map(WebhookConfig::subscriber).collect::<Result<_>>()?;
     for subscriber in subscribers {
-        let (client, head, name) = (client.clone(), head.clone(), subscriber.name.clone());
+        let (client, end, name) = (client.clone(), end.clone(), subscriber.name.clone());
         tokio::spawn(async move {
-            if let Err(error) = deliver(subscriber, client, head).await {
+            if let Err(error) = deliver(subscriber, client, end).await {
                 tracing::error!(%name, %error, "a webhook is not served any more");
             }
         });
     }
     let center = Arc::new(Center::new(terms, client.clone(), secret, channels, clock));
-    let feed = Feed::new(client.clone(), head, center.admits_to_events());
-    let (ended, end) = watch::channel(false);
-    tokio::spawn(feed::look(client, grown, stopped(end)));
+    let feed = Feed::new(client, end, center.admits_to_events());
     let stop = async move {
         stop.await;
         // Streams end with the feed, and connections with their streams.
-        ended.send_replace(true);
+        stopping.send_replace(true);
     };
     let task = tokio::spawn(listener::serve(listener, router(center, feed), stop));
     Ok(Served { address, task })

@@ -16,6 +16,8 @@ mod cluster;
 #[cfg(test)]
 mod console;
 #[cfg(test)]
+mod coordination;
+#[cfg(test)]
 mod dependencies;
 #[cfg(test)]
 mod documents;

@@ -33,7 +33,7 @@ const COURT: Option<&str> = Some("CT-FL");
 /// A server that waits for open streams takes longer to stop.
 const STOP_MAX: Duration = Duration::from_secs(8);
 
-fn follow_up(chain: &str) -> ActRequest {
+pub(crate) fn follow_up(chain: &str) -> ActRequest {
     let data = json!({"satisfaction": "SATISFIED", "relapse_signs": false});
     request(chain, &event_id(), "FollowUpVisited", "XF-FL/REG-1", "REG", data)
 }

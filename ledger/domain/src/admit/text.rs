@@ -8,6 +8,7 @@ use crate::{
     directory::Directory,
     identity::{holds_mobile_phone, holds_resident_id, mod_11_2},
     limits::{DIGEST_HEX_LENGTH, KEY_HEX_LENGTH_MAX, REFERENCE_BYTES_MAX, STRING_BYTES_MAX, TEXT_BYTES_MAX},
+    routing::is_division,
 };
 
 /// What is wrong with a text; follows the name of the field.
@@ -124,10 +125,6 @@ fn is_hidden(letter: char) -> bool {
 fn is_reference(text: &str) -> bool {
     let formed = |letter: u8| letter.is_ascii_alphanumeric() || b"-_/.:".contains(&letter);
     !text.is_empty() && text.len() <= REFERENCE_BYTES_MAX && text.bytes().all(formed)
-}
-
-fn is_division(text: &str) -> bool {
-    matches!(text.len(), 6 | 9 | 12) && text.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 fn is_hex(text: &str) -> bool {

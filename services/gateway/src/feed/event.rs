@@ -1,8 +1,8 @@
 //! An entry as a CloudEvent.
 
-use bytes::Bytes;
-use mediation_domain::calendar::{Day, format_instant};
-use mediation_ledger::{chain::ChainId, entry::Entry, merkle::Hash, statement::Statement};
+use mediation_domain::calendar::format_instant;
+use mediation_ledger::{chain::ChainId, entry::Entry, statement::Statement};
+use mediation_proto::mediation::ledger::v1::FollowedAct;
 use serde_json::json;
 
 /// What is told of one act.
@@ -17,16 +17,12 @@ pub struct Event {
 }
 
 impl Event {
-    /// The event of a leaf; none of foreign bytes, and of the ledger's own books: registries, and records of readings, which
-    /// would tell of every look at a chain as if something had happened on it.
+    /// The event of an act; none where its entry is not what an entry is.
     #[must_use]
-    pub fn of(origin: &str, index: u64, leaf: Hash, entry: &Bytes) -> Option<Self> {
-        let entry = Entry::parse(entry).ok()?;
+    pub fn of(origin: &str, act: &FollowedAct) -> Option<Self> {
+        let entry = Entry::parse(&act.entry).ok()?;
         let statement = Statement::parse(&entry.statement).ok()?;
-        let recorded_s = entry.recorded_at.div_euclid(1_000);
-        if is_book(origin, &statement, recorded_s) {
-            return None;
-        }
+        let (index, recorded_s) = (act.leaf_index, entry.recorded_at.div_euclid(1_000));
         let (chain, event_id) = (statement.chain, statement.event_id.to_string());
         let event = json!({
             "specversion": "1.0", "id": index.to_string(), "source": format!("//{origin}"),
@@ -35,21 +31,9 @@ impl Event {
             "data": {
                 "chain_id": chain.to_string(), "event_id": event_id, "revision": statement.revision.0,
                 "agency": statement.agency, "occurred_at": format_instant(statement.occurred_at),
-                "leaf_index": index, "leaf_hash": leaf.to_string(),
+                "leaf_index": index, "leaf_hash": hex::encode(&act.leaf_hash),
             },
         });
         Some(Self { index, chain, json: event.to_string() })
     }
-}
-
-fn is_book(origin: &str, statement: &Statement, recorded_s: i64) -> bool {
-    let agency = &statement.agency;
-    let access = |moment| ChainId::accesses(origin, agency, &Day::of(moment).month());
-    [
-        ChainId::registry(origin),
-        ChainId::agency_registry(origin, agency),
-        access(recorded_s),
-        access(statement.occurred_at),
-    ]
-    .contains(&statement.chain)
 }

@@ -1,59 +1,57 @@
-//! Follows the log, leaf by leaf, from a place on.
+//! Follows the log, act by act, from a place on.
 
 use std::collections::VecDeque;
 
-use bytes::Bytes;
-use mediation_client::{Client, ClientError, Mirrored};
-use mediation_ledger::merkle::Hash;
+use mediation_client::{Client, ClientError, Followed};
+use mediation_proto::mediation::ledger::v1::FollowedAct;
 
-use super::{Event, Head};
+use super::Event;
 
 /// Follows the log for one reader.
 #[derive(Debug)]
 pub struct Follower {
     client: Client,
-    head: Head,
-    /// Leaf that is next.
+    /// Leaf to ask from when the stream is opened anew.
     next: u64,
-    /// Leaves that were read and not looked at; the first of them is `next`.
-    read: VecDeque<(Hash, Option<Bytes>)>,
-    mirrored: Option<Mirrored>,
+    /// Acts that were read and not told, and the leaf after them.
+    read: VecDeque<FollowedAct>,
+    after: u64,
+    followed: Option<Followed>,
 }
 
 impl Follower {
     /// Follows from a leaf on.
     #[must_use]
-    pub fn new(client: Client, head: Head, next: u64) -> Self {
-        Self { client, head, next, read: VecDeque::new(), mirrored: None }
+    pub fn new(client: Client, next: u64) -> Self {
+        Self { client, next, read: VecDeque::new(), after: next, followed: None }
     }
 
-    /// The next event; none when the feed has ended. May be dropped at any time and asked again: nothing is lost.
+    /// The next event. May be dropped at any time and asked again: nothing is lost.
     ///
     /// # Errors
     /// The ledger refuses or is away. Asked again it goes on where it was.
-    pub async fn next(&mut self) -> Result<Option<Event>, ClientError> {
+    pub async fn next(&mut self) -> Result<Event, ClientError> {
         loop {
-            while let Some((leaf, entry)) = self.read.pop_front() {
-                let index = self.next;
-                self.next += 1;
+            while let Some(act) = self.read.pop_front() {
+                self.next = act.leaf_index.saturating_add(1);
                 let origin = self.client.trust().log_key.name().as_str();
-                if let Some(event) = entry.and_then(|entry| Event::of(origin, index, leaf, &entry)) {
-                    return Ok(Some(event));
+                if let Some(event) = Event::of(origin, &act) {
+                    return Ok(event);
                 }
             }
-            let Some(mirrored) = self.mirrored.as_mut() else {
-                let next = self.next;
-                if self.head.wait_for(|size| *size > next).await.is_err() {
-                    return Ok(None);
-                }
-                self.mirrored = Some(self.client.mirror(next).await?);
+            self.next = self.next.max(self.after);
+            let Some(followed) = self.followed.as_mut() else {
+                self.followed = Some(self.client.follow(self.next).await?);
                 continue;
             };
-            match mirrored.next().await {
-                Ok(leaves) if leaves.is_empty() => self.mirrored = None,
-                Ok(leaves) => self.read.extend(leaves),
+            match followed.next().await {
+                Ok(Some(answer)) => {
+                    self.read.extend(answer.acts);
+                    self.after = answer.next;
+                }
+                Ok(None) => self.followed = None,
                 Err(error) => {
-                    self.mirrored = None;
+                    self.followed = None;
                     return Err(error);
                 }
             }

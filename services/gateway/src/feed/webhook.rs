@@ -16,7 +16,7 @@ use mediation_client::Client;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use super::{Event, Follower, Head, Letter, Letters, LettersError};
+use super::{Event, Follower, Letter, Letters, LettersError, Stop, ended};
 use crate::courier::{HttpCourier, Post};
 
 /// Bytes of a subscriber's answer: nothing in it matters but its status.
@@ -99,21 +99,15 @@ pub struct Subscriber {
 ///
 /// # Errors
 /// His state cannot be read or written. Who goes on without it would tell him twice, or never.
-pub async fn deliver(subscriber: Subscriber, client: Client, head: Head) -> Result<(), LettersError> {
+pub async fn deliver(subscriber: Subscriber, client: Client, mut stop: Stop) -> Result<(), LettersError> {
     let letters = Letters::open(&subscriber.state)?;
-    let follower = Follower::new(client, head.clone(), letters.cursor()?);
+    let follower = Follower::new(client, letters.cursor()?);
     let mut delivery = Delivery { subscriber, letters };
-    let mut ended = head;
     tokio::select! {
         done = delivery.run(follower) => done,
         // Cut off at any place it is gone on with from the cursor.
-        () = end(&mut ended) => Ok(()),
+        () = ended(&mut stop) => Ok(()),
     }
-}
-
-/// Resolves when nobody looks at the log any more.
-async fn end(head: &mut Head) {
-    while head.changed().await.is_ok() {}
 }
 
 struct Delivery {
@@ -127,8 +121,7 @@ impl Delivery {
             self.send_again().await?;
             match tokio::time::timeout(LOOK, follower.next()).await {
                 Err(_) => {}
-                Ok(Ok(None)) => return Ok(()),
-                Ok(Ok(Some(event))) => self.tell(&event).await?,
+                Ok(Ok(event)) => self.tell(&event).await?,
                 Ok(Err(error)) => {
                     tracing::warn!(%error, "the ledger is away; the feed goes on when it is back");
                     tokio::time::sleep(LOOK).await;
