@@ -25,6 +25,7 @@ use crate::{
 };
 
 pub(crate) mod canaries;
+mod hostile;
 
 /// Acts that count on the registry chain alone, where root keys enter them.
 const ROOTED: &[&str] = &[
