@@ -1,7 +1,8 @@
 //! Who calls: the agency that the client certificate names.
 //!
 //! The certificate carries one URI of the form `spiffe://TRUST-DOMAIN/agency/AGENCY`. The trust domain is the host of
-//! the ledger's origin, so that a certificate of another ledger under the same authority does not open this one.
+//! the ledger's origin, so that a certificate of another ledger under the same authority does not open this one. That of an official,
+//! with which he comes to the console and which no desk takes, is `spiffe://TRUST-DOMAIN/agency/AGENCY/official/NAME`.
 
 use std::net::SocketAddr;
 
@@ -34,7 +35,9 @@ impl Peer {
     }
 }
 
-fn spiffe_id(der: &[u8]) -> Option<String> {
+/// SPIFFE id of a certificate (DER), when it has exactly one.
+#[must_use]
+pub fn spiffe_id(der: &[u8]) -> Option<String> {
     let (_, certificate) = X509Certificate::from_der(der).ok()?;
     let mut ids = Vec::new();
     for extension in certificate.extensions() {
@@ -66,6 +69,27 @@ pub fn caller<T>(request: &Request<T>, origin: &str, directory: &Directory) -> R
 #[must_use]
 pub fn spiffe_id_of(origin: &str, agency: &str) -> String {
     format!("spiffe://{}/agency/{agency}", trust_domain(origin))
+}
+
+/// SPIFFE id of an official, who is named as signers are: `AUD-JDZ/AUD-1`. None where the name is not of that form.
+#[must_use]
+pub fn spiffe_id_of_official(origin: &str, official: &str) -> Option<String> {
+    let (agency, name) = official.split_once('/').filter(|(agency, name)| !agency.is_empty() && is_name(name))?;
+    Some(format!("{}{OFFICIAL}{name}", spiffe_id_of(origin, agency)))
+}
+
+/// The official whom a SPIFFE id names, as signers are named.
+#[must_use]
+pub fn official_of(spiffe_id: &str, origin: &str) -> Option<String> {
+    let (agency, name) = agency_of(spiffe_id, origin)?.split_once(OFFICIAL)?;
+    (!agency.is_empty() && is_name(name)).then(|| format!("{agency}/{name}"))
+}
+
+/// What stands between an agency and its official.
+const OFFICIAL: &str = "/official/";
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || b"-_.".contains(&letter))
 }
 
 fn agency_of<'a>(spiffe_id: &'a str, origin: &str) -> Option<&'a str> {

@@ -1,7 +1,7 @@
 //! The auditors' console (审计控制台): a dispute's whole way through the agencies, page by page, in a browser.
 //!
 //! ```text
-//! browser ─ session ─ seat: an official of an agency, with that agency's own client ─ gRPC ─ the ledger decides, and records
+//! browser ─ code, or certificate ─ session ─ seat: an official of an agency, with that agency's own client ─ gRPC ─ the ledger decides, and records
 //!                                                                                  └ every answer verified before it is shown
 //! ```
 //!
@@ -9,12 +9,12 @@
 //! reading recorded, where the vault is. Pages work without scripts; scripts only move the slider without a new page, and
 //! verify the chain once more in the reader's own browser.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
     routing::{get, post},
@@ -39,6 +39,7 @@ mod session;
 mod sheet;
 
 use self::{failure::Failure, session::Sessions};
+use crate::listener::Official;
 
 /// An official of an agency who reads in the console, with his agency's client.
 #[derive(Debug, Clone)]
@@ -55,8 +56,14 @@ pub struct Seat {
     pub client: Client,
 }
 
-/// Makes evidence bundles.
-pub trait Evidence: Send + Sync + 'static {
+/// What the console has of the program that serves it.
+pub trait Office: Send + Sync + 'static {
+    /// The seats that an official may take, by his certificate: one for each role to which his agency has appointed him.
+    ///
+    /// # Errors
+    /// What he is told, in Chinese and English.
+    fn seats(&self, official: &str) -> impl Future<Output = Result<Vec<Seat>, String>> + Send;
+
     /// The bundle of a chain, as the reader of a seat may export it.
     ///
     /// # Errors
@@ -64,21 +71,34 @@ pub trait Evidence: Send + Sync + 'static {
     fn bundle(&self, seat: &Seat, chain: ChainId, as_of: Day) -> impl Future<Output = Result<Vec<u8>, String>> + Send;
 }
 
+/// How officials come in.
+#[derive(Debug)]
+pub enum Entrance {
+    /// Who knows the code takes one of these seats. For one machine, and its user.
+    Code {
+        /// The code.
+        code: String,
+        /// The seats.
+        seats: Vec<Seat>,
+    },
+    /// By the certificate that the connection has shown, which names the official.
+    Certificate,
+}
+
 /// A console.
 #[derive(Debug)]
 pub struct Console<E> {
-    seats: Vec<Seat>,
-    code: String,
+    entrance: Entrance,
     clock: Arc<dyn Clock>,
-    evidence: E,
+    office: E,
     sessions: Sessions,
 }
 
-impl<E: Evidence> Console<E> {
-    /// A console with these seats. Who knows the code may take one of them.
+impl<E: Office> Console<E> {
+    /// A console with this entrance.
     #[must_use]
-    pub fn new(seats: Vec<Seat>, code: String, clock: Arc<dyn Clock>, evidence: E) -> Self {
-        Self { seats, code, clock, evidence, sessions: Sessions::default() }
+    pub fn new(entrance: Entrance, clock: Arc<dyn Clock>, office: E) -> Self {
+        Self { entrance, clock, office, sessions: Sessions::default() }
     }
 
     fn today(&self) -> Day {
@@ -86,8 +106,12 @@ impl<E: Evidence> Console<E> {
     }
 }
 
-/// The pages of a console that listens on an address.
-pub fn router<E: Evidence>(console: Console<E>, address: SocketAddr) -> Router {
+/// The pages of a console that is asked under these names, `HOST:PORT`.
+pub fn router<E: Office>(console: Console<E>, hosts: Vec<String>) -> Router {
+    let scheme = match console.entrance {
+        Entrance::Code { .. } => "http://",
+        Entrance::Certificate => "https://",
+    };
     Router::new()
         .route("/", get(home::show::<E>))
         .route("/login", get(login::show::<E>).post(login::enter::<E>))
@@ -114,21 +138,20 @@ pub fn router<E: Evidence>(console: Console<E>, address: SocketAddr) -> Router {
         .route("/paths", get(paths::show::<E>))
         .route("/assets/{name}", get(asset::show))
         .fallback(failure::no_such_page)
-        .layer(middleware::from_fn_with_state(Hosts::of(address), guarded))
+        .layer(middleware::from_fn_with_state(Arc::new(Hosts { scheme, hosts }), guarded))
         .with_state(Arc::new(console))
 }
 
-/// Names under which the console may be asked.
-#[derive(Debug, Clone)]
-struct Hosts([String; 2]);
+/// How, and under which names, the console may be asked.
+#[derive(Debug)]
+struct Hosts {
+    scheme: &'static str,
+    hosts: Vec<String>,
+}
 
 impl Hosts {
-    fn of(address: SocketAddr) -> Self {
-        Self([address.to_string(), format!("localhost:{}", address.port())])
-    }
-
     fn hold(&self, host: &str) -> bool {
-        self.0.iter().any(|known| known == host)
+        self.hosts.iter().any(|known| known == host)
     }
 }
 
@@ -143,15 +166,19 @@ fn is_led_here(request: &Request) -> bool {
 /// What holds of every request and answer. A name that was made to point here by somebody else's DNS is refused, and so is
 /// what another site sends, or makes the browser ask for. Nothing of a page comes from elsewhere, nothing runs in it that is not a file of ours, and
 /// no cache keeps it.
-async fn guarded(State(hosts): State<Hosts>, request: Request, next: Next) -> Response {
+async fn guarded(State(hosts): State<Arc<Hosts>>, mut request: Request, next: Next) -> Response {
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let origin = request.headers().get(header::ORIGIN).and_then(|origin| origin.to_str().ok());
-    let from_here = |origin: &str| origin.strip_prefix("http://").is_some_and(|host| hosts.hold(host));
+    let from_here = |origin: &str| origin.strip_prefix(hosts.scheme).is_some_and(|host| hosts.hold(host));
     let is_sent_elsewhere = request.method().as_str() == "POST" && !origin.is_some_and(from_here);
     if !hosts.hold(host) || is_sent_elsewhere || is_led_here(&request) {
         return (StatusCode::FORBIDDEN, "此请求来自其他站点，已拒绝 · the request comes from another site\n")
             .into_response();
     }
+    // Whom the certificate names is told further on in a header, which nobody else can set.
+    request.headers_mut().remove(OFFICIAL);
+    let official = request.extensions().get::<Official>().and_then(|official| HeaderValue::from_str(&official.0).ok());
+    request.headers_mut().extend(official.map(|official| (OFFICIAL, official)));
     let is_asset = request.uri().path().starts_with("/assets/");
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
@@ -166,6 +193,9 @@ async fn guarded(State(hosts): State<Hosts>, request: Request, next: Next) -> Re
     }
     response
 }
+
+/// Header that carries the official whom the certificate names, from the connection to the pages.
+const OFFICIAL: HeaderName = HeaderName::from_static("mediation-official");
 
 const CSP: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \

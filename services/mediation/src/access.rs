@@ -64,6 +64,11 @@ impl ReadingArguments {
         Self { role: Some(Role::Reg), ..Self::default() }
     }
 
+    /// An official, in a role of his or the one that sees least.
+    pub(crate) fn of_an_official(official: &str, role: Option<Role>) -> Self {
+        Self { reader: Some(official.to_owned()), role, ..Self::default() }
+    }
+
     /// As the ledger is told it. What is not said is the user of the system, and the daily work of his agency.
     pub(crate) fn of(&self, agency: &str, kind: AgencyKind) -> Reading {
         let usual = if kind == AgencyKind::Audit { AccessPurpose::Audit } else { AccessPurpose::Handling };

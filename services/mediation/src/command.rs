@@ -1,6 +1,7 @@
 //! The commands. Each answers whether all is as it should be.
 
 pub(crate) mod access_log;
+pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod city;
 pub(crate) mod clock;

@@ -94,6 +94,8 @@ enum Command {
     Docket(command::docket::Arguments),
     /// 审计控制台：在浏览器中查阅、回放、核验 · The auditors' console: read, replay and verify in a browser
     Console(command::console::Arguments),
+    /// 签发官员登录控制台的客户端证书 · Issue the client certificate with which an official logs in to the console
+    Certificate(command::certificate::Arguments),
     /// 七中心对接网关：渠道提交、当事人查询、待办 · The integration gateway: intake, status for citizens, worklist
     Gateway(command::gateway::Arguments),
     /// 一条链的查阅记录：谁、何时、为何、所见何物 · Who has read a chain, when, why, and what he saw
@@ -167,6 +169,7 @@ fn main() -> ExitCode {
             Command::Search(arguments) => command::search::run(arguments).await,
             Command::Docket(arguments) => command::docket::run(arguments).await,
             Command::Console(arguments) => command::console::run(arguments).await,
+            Command::Certificate(arguments) => command::certificate::run(&arguments),
             Command::Gateway(arguments) => command::gateway::run(arguments).await,
             Command::AccessLog(arguments) => command::access_log::run(arguments).await,
             Command::SubjectRef(arguments) => command::subject_ref::run(arguments).await,

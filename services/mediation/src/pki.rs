@@ -3,19 +3,16 @@
 //! It gives a new ledger real mutual TLS from the first minute. In production each agency's certificate comes from its
 //! own authority; only the paths in the configuration change.
 
-use std::fs;
-#[cfg(feature = "kurrentdb")]
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context as _, Result};
 use ed25519_dalek::pkcs8::EncodePrivateKey as _;
-use mediation_desk::caller::spiffe_id_of;
+use mediation_desk::caller::{spiffe_id_of, spiffe_id_of_official};
 use mediation_ledger::key::Ed25519Signer;
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, PKCS_ED25519, SanType, string::Ia5String,
 };
-#[cfg(feature = "kurrentdb")]
 use zeroize::Zeroizing;
 
 use crate::{founding::Randomness, keys::write_private, layout::Layout};
@@ -46,10 +43,22 @@ pub(crate) fn create<'a>(
     Ok(())
 }
 
-/// Writes the certificate of another process of a ledger, for these names beside loopback; the ledger's own authority, whose
-/// key lies in the directory that it was founded in, vouches for it.
-#[cfg(feature = "kurrentdb")]
-pub(crate) fn create_server(founded: &Layout, layout: &Layout, hosts: &[String]) -> Result<()> {
+/// A client certificate and its key (PEM) for an official, with which he logs in to the console; the ledger's own authority vouches
+/// for it.
+pub(crate) fn of_official(founded: &Layout, origin: &str, official: &str) -> Result<(String, Zeroizing<String>)> {
+    let uri = spiffe_id_of_official(origin, official).with_context(|| {
+        format!("`{official}` is no official, such as AUD-JDZ/AUD-1 · 官员编号应形如 AUD-JDZ/AUD-1")
+    })?;
+    let mut client = CertificateParams::default();
+    client.distinguished_name.push(DnType::CommonName, official);
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    client.subject_alt_names = vec![SanType::URI(Ia5String::try_from(uri)?)];
+    let (certificate, key) = issue(client, KeyPair::generate()?, &own_authority(founded)?)?;
+    Ok((certificate, Zeroizing::new(key)))
+}
+
+/// The authority of a ledger, whose key lies in the directory that it was founded in.
+fn own_authority(founded: &Layout) -> Result<Issuer<'static, KeyPair>> {
     let read = |path: PathBuf| {
         let read = fs::read_to_string(&path);
         read.with_context(|| {
@@ -57,8 +66,14 @@ pub(crate) fn create_server(founded: &Layout, layout: &Layout, hosts: &[String])
         })
     };
     let key = KeyPair::from_pem(&Zeroizing::new(read(founded.authority_key())?))?;
-    let issuer = Issuer::from_ca_cert_pem(&read(founded.authority())?, key)?;
-    write_server(layout, hosts, KeyPair::generate()?, &issuer)
+    Ok(Issuer::from_ca_cert_pem(&read(founded.authority())?, key)?)
+}
+
+/// Writes the certificate of another process of a ledger, for these names beside loopback; the ledger's own authority, whose
+/// key lies in the directory that it was founded in, vouches for it.
+#[cfg(feature = "kurrentdb")]
+pub(crate) fn create_server(founded: &Layout, layout: &Layout, hosts: &[String]) -> Result<()> {
+    write_server(layout, hosts, KeyPair::generate()?, &own_authority(founded)?)
 }
 
 fn write_server(layout: &Layout, hosts: &[String], key: KeyPair, issuer: &Issuer<'_, KeyPair>) -> Result<()> {

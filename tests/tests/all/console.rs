@@ -1,7 +1,8 @@
 //! The auditors' console over HTTP: who is let in, what is shown to whom, and that a page holds nothing but text.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// A console of one agency, and a session in it.
-struct Console {
+pub(crate) struct Console {
     child: Child,
     address: String,
     code: String,
@@ -31,7 +32,7 @@ impl Drop for Console {
 
 impl Console {
     /// Starts a console and sits down.
-    fn of(served: &Served, agency: &str) -> Self {
+    pub(crate) fn of(served: &Served, agency: &str) -> Self {
         let mut console = Self::outside(served, agency);
         let entered = console.enter(&console.code, "0");
         assert_eq!(entered.status, 303, "{}", entered.text());
@@ -61,7 +62,7 @@ impl Console {
         self.post("/login", &format!("seat={seat}&code={code}"))
     }
 
-    fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> Answer {
         ask_with(&self.address, "GET", path, &[("Host", &self.address), ("Cookie", &self.cookie)], &[])
     }
 
@@ -252,4 +253,139 @@ async fn lists_come_as_files_for_spreadsheets() {
         (200, "\u{feff}到期,逾期天数,事项,编号,名称,来自,纠纷链号,链\r\n")
     );
     assert_eq!(console.get("/docket?agency=TG-FL-SA").status, 403, "another agency's docket is for the audit");
+}
+
+/// A console that officials enter by certificate.
+struct ByCertificate<'s> {
+    served: &'s Served,
+    child: Child,
+    address: String,
+}
+
+impl Drop for ByCertificate<'_> {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl<'s> ByCertificate<'s> {
+    fn of(served: &'s Served, agency: &str) -> Self {
+        let mut child = Command::new(mediation())
+            .args(["console", "--json", "--certificates", "--listen", "127.0.0.1:0"])
+            .args(["--ledger", &served.address, "--agency", agency, "--dir"])
+            .arg(served.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap();
+        let address = said["address"].as_str().unwrap().to_owned();
+        assert_eq!(said["url"], format!("https://{address}/"));
+        Self { served, child, address }
+    }
+
+    /// Certificate and key of an official.
+    fn issued(&self, official: &str) -> PathBuf {
+        let out = self.served.directory.path().join(official.replace('/', "-"));
+        let issued = Command::new(mediation())
+            .args(["certificate", "--official", official, "--dir"])
+            .arg(self.served.path())
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .unwrap();
+        assert!(issued.status.success(), "{}", String::from_utf8_lossy(&issued.stderr));
+        out
+    }
+
+    /// Asks over TLS by `openssl s_client`; the answer as text, empty where the handshake failed.
+    fn ask(&self, own: Option<&Path>, request: &str) -> String {
+        let mut client = Command::new("openssl");
+        client.args(["s_client", "-quiet", "-connect", &self.address, "-verify_return_error", "-CAfile"]);
+        client.arg(self.served.path().join("pki/authority.pem"));
+        if let Some(own) = own {
+            client.arg("-cert").arg(own.join("certificate.pem")).arg("-key").arg(own.join("certificate.key"));
+        }
+        let mut client = client
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("openssl is installed");
+        // The peer may hang up before it has read everything.
+        client.stdin.as_mut().unwrap().write_all(request.as_bytes()).unwrap_or_default();
+        let mut told = String::new();
+        client.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+        client.kill().unwrap();
+        client.wait().unwrap();
+        told
+    }
+
+    fn get(&self, own: Option<&Path>, path: &str, more: &str) -> String {
+        self.ask(own, &format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{more}\r\n", self.address))
+    }
+
+    /// Takes a seat; the cookie of the session.
+    fn enter(&self, own: &Path, seat: usize) -> (String, Option<String>) {
+        let (host, form) = (&self.address, format!("seat={seat}"));
+        let length = form.len();
+        let told = self.ask(
+            Some(own),
+            &format!(
+                "POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: https://{host}\r\nConnection: close\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{form}"
+            ),
+        );
+        let cookie = told.lines().find_map(|line| line.strip_prefix("set-cookie: ")).map(str::to_owned);
+        (told, cookie)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_official_comes_in_by_his_certificate_in_the_roles_that_he_holds() {
+    let served = Served::new();
+    let chain = recorded(&served, "排水渠堵塞").await;
+    let console = ByCertificate::of(&served, "XF-FL");
+    let (clerk, other) = (console.issued("XF-FL/REG-1"), console.issued("CT-FL/JUDGE-1"));
+    // Without a certificate, with that of another agency's official, and with an agency's own, nobody gets a seat.
+    let agency = served.path().join("pki/agencies/XF-FL");
+    for own in [None, Some(agency.as_path())] {
+        assert!(console.get(own, "/login", "").contains("证书未指明官员"), "{own:?}");
+    }
+    assert!(console.get(Some(&other), "/login", "").contains("本控制台只供 XF-FL 的官员使用"));
+    // A header does not make an official.
+    let forged = console.get(None, "/login", "Mediation-Official: XF-FL/REG-1\r\n");
+    assert!(forged.contains("证书未指明官员"), "{forged}");
+    let door = console.get(Some(&clerk), "/login", "");
+    assert!(door.contains("XF-FL/REG-1") && !door.contains("登录码"), "{door}");
+    let (told, cookie) = console.enter(&clerk, 0);
+    let cookie = cookie.unwrap_or_else(|| panic!("{told}"));
+    assert!(cookie.contains("; Secure") && cookie.contains("HttpOnly"), "{cookie}");
+    let cookie = format!("Cookie: {}\r\n", cookie.split(';').next().unwrap());
+    let page = console.get(Some(&clerk), &format!("/chains/{chain}"), &cookie);
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("浮梁县信访局"), "{page}");
+    // The session is his alone: another certificate, or none, does not open it.
+    for own in [None, Some(other.as_path())] {
+        let page = console.get(own, &format!("/chains/{chain}"), &cookie);
+        assert!(page.starts_with("HTTP/1.1 303") && !page.contains("浮梁县信访局"), "{page}");
+    }
+    let read = served.run(&["access-log", &chain, "--agency", "XF-FL", "--json"]);
+    assert!(String::from_utf8_lossy(&read.stdout).contains("XF-FL/REG-1"), "the reading stands under his name");
+    // Whom another authority names is nobody, whatever it says.
+    let forged = served.directory.path().join("forged");
+    std::fs::create_dir(&forged).unwrap();
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "1", "-subj", "/CN=XF-FL", "-addext"])
+        .arg("subjectAltName=URI:spiffe://ledger.jingdezhen.example/agency/XF-FL/official/REG-1")
+        .arg("-keyout")
+        .arg(forged.join("certificate.key"))
+        .arg("-out")
+        .arg(forged.join("certificate.pem"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    assert_eq!(console.get(Some(&forged), "/login", ""), "");
 }

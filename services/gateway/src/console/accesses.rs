@@ -15,7 +15,7 @@ use mediation_proto::{
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     chain::chain_id,
     frame::{Frame, Text, page},
     session::Visitor,
@@ -61,7 +61,7 @@ pub(super) struct Asked {
 }
 
 /// The page.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Path(name): Path<String>,
     Query(Asked { after }): Query<Asked>,
@@ -80,7 +80,7 @@ pub(super) async fn show<E: Evidence>(
 }
 
 /// The whole list, as a file.
-pub(super) async fn file<E: Evidence>(
+pub(super) async fn file<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Path(name): Path<String>,
     uri: Uri,

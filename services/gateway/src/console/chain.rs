@@ -17,7 +17,7 @@ use mediation_ledger::{chain::ChainId, merkle::LeafIndex};
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     failure::Failure,
     frame::{Frame, Text, page},
     lanes::Lanes,
@@ -105,7 +105,7 @@ struct ChainPage {
 }
 
 /// The page.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
@@ -161,7 +161,7 @@ pub(super) async fn show<E: Evidence>(
 }
 
 /// The evidence bundle of a chain, as a file.
-pub(super) async fn bundle<E: Evidence>(
+pub(super) async fn bundle<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Path(name): Path<String>,
     Query(asked): Query<Asked>,
@@ -170,7 +170,7 @@ pub(super) async fn bundle<E: Evidence>(
     let visitor = console.visitor(&headers)?;
     let id = chain_id(&visitor, &name)?;
     let as_of = day(&asked.as_of)?.unwrap_or_else(|| console.today());
-    let bytes = console.evidence.bundle(&visitor.seat, id, as_of).await.map_err(Failure::Bundle)?;
+    let bytes = console.office.bundle(&visitor.seat, id, as_of).await.map_err(Failure::Bundle)?;
     let disposition = format!("attachment; filename=\"{id}.evidence.zip\"");
     Ok(([(header::CONTENT_TYPE, "application/zip".to_owned()), (header::CONTENT_DISPOSITION, disposition)], bytes)
         .into_response())

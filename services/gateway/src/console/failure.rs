@@ -17,6 +17,10 @@ use super::{
 pub(super) enum Failure {
     /// The browser has no session, or it is over.
     NoSession,
+    /// The connection has shown no certificate of an official.
+    NoOfficial,
+    /// The official may take no seat; said in both languages.
+    NotAppointed(String),
     /// What was asked for is not in the form it must have; said in Chinese and English.
     Malformed(&'static str, &'static str),
     /// The ledger refuses, is away, or proves nothing.
@@ -66,6 +70,15 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let (status, page) = match self {
             Self::NoSession => return see("/login"),
+            Self::NoOfficial => {
+                let page = FailurePage::new("证书未指明官员 · The certificate names no official");
+                let page = page.line("请使用本机构签发、载明官员编号的客户端证书登录。");
+                (StatusCode::FORBIDDEN, page.line("Log in with a client certificate of your agency that names you."))
+            }
+            Self::NotAppointed(told) => {
+                let page = FailurePage::new("没有可用的身份 · You have no seat here");
+                (StatusCode::FORBIDDEN, told.lines().fold(page, FailurePage::line))
+            }
             Self::Malformed(zh, en) => {
                 (StatusCode::BAD_REQUEST, FailurePage::new("请求有误 · The request is malformed").line(zh).line(en))
             }

@@ -10,7 +10,7 @@ use axum::{
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     chain::chain_id,
     frame::{Frame, page, see},
     session::Shown,
@@ -28,7 +28,7 @@ struct HomePage {
 }
 
 /// The page.
-pub(super) async fn show<E: Evidence>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
+pub(super) async fn show<E: Office>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
     let visitor = console.visitor(&headers)?;
     let client = &visitor.seat.client;
     let size = client.trust().checkpoint(&client.checkpoint().await?).map(|checkpoint| checkpoint.size.0);
@@ -51,7 +51,7 @@ pub(super) struct Wanted {
 }
 
 /// Goes to a chain by its id.
-pub(super) async fn find<E: Evidence>(
+pub(super) async fn find<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(Wanted { chain }): Query<Wanted>,
     headers: HeaderMap,

@@ -13,7 +13,7 @@ use mediation_ledger::checkpoint::Checkpoint;
 use mediation_proto::derived::TYPES_AGENCY_KIND;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     failure::Failure,
     frame::{Frame, Text, page},
     session::Visitor,
@@ -46,7 +46,7 @@ struct WitnessRow {
 }
 
 /// The page.
-pub(super) async fn show<E: Evidence>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
+pub(super) async fn show<E: Office>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
     let visitor = console.visitor(&headers)?;
     let client = &visitor.seat.client;
     let note = client.checkpoint().await?;
@@ -114,7 +114,7 @@ struct KeyRow {
 }
 
 /// The agencies and their keys, as the registry chain names them: read anew.
-pub(super) async fn agencies<E: Evidence>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
+pub(super) async fn agencies<E: Office>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
     let visitor = console.visitor(&headers)?;
     let t = visitor.tongue;
     let registry = visitor.seat.client.registry(None).await?;
@@ -145,7 +145,7 @@ pub(super) async fn agencies<E: Evidence>(State(console): State<Arc<Console<E>>>
 }
 
 /// The agencies and their keys, as a file.
-pub(super) async fn agencies_file<E: Evidence>(
+pub(super) async fn agencies_file<E: Office>(
     State(console): State<Arc<Console<E>>>,
     uri: Uri,
     headers: HeaderMap,

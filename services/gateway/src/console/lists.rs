@@ -16,7 +16,7 @@ use mediation_proto::{
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
     sheet::file,
@@ -79,7 +79,7 @@ struct Row {
 }
 
 /// The page of a search.
-pub(super) async fn search<E: Evidence>(
+pub(super) async fn search<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,
@@ -125,7 +125,7 @@ fn wanted(asked: &Asked) -> SearchChainsRequest {
 }
 
 /// The whole answer to a search, as a file.
-pub(super) async fn search_sheet<E: Evidence>(
+pub(super) async fn search_sheet<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(asked): Query<Asked>,
     uri: Uri,
@@ -180,7 +180,7 @@ fn name(visitor: &Visitor, agency: &str) -> Text {
 }
 
 /// The docket of an agency, as a file.
-pub(super) async fn docket_sheet<E: Evidence>(
+pub(super) async fn docket_sheet<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(Whose { agency }): Query<Whose>,
     uri: Uri,
@@ -230,7 +230,7 @@ struct DutyRow {
 }
 
 /// The page of what an agency has to do.
-pub(super) async fn docket<E: Evidence>(
+pub(super) async fn docket<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(Whose { agency }): Query<Whose>,
     headers: HeaderMap,

@@ -14,23 +14,24 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    Console, Evidence, Page, Seat,
+    Console, Entrance, Office, Page, Seat,
     failure::Failure,
     frame::{Frame, Tongue, answer},
-    session::{language_cookie, no_token_cookie, token_cookie, tongue},
+    session::{language_cookie, no_token_cookie, official, token_cookie, tongue},
 };
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct LoginPage<'c> {
+struct LoginPage {
     frame: Frame,
-    seats: &'c [Seat],
-    code: String,
+    seats: Vec<Seat>,
+    /// None where the certificate says who comes.
+    code: Option<String>,
     is_wrong: bool,
 }
 
-impl<'c> LoginPage<'c> {
-    fn new(seats: &'c [Seat], t: Tongue, today: Day, code: String, is_wrong: bool) -> Self {
+impl LoginPage {
+    fn new(seats: Vec<Seat>, t: Tongue, today: Day, code: Option<String>, is_wrong: bool) -> Self {
         let title = t.say("登录", "Log in").to_owned();
         let path = "/login".to_owned();
         let frame = Frame { t, title, path, section: "", reader: None, today: today.to_string() };
@@ -46,42 +47,59 @@ pub(super) struct Invitation {
 }
 
 /// The page with the seats.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(Invitation { code }): Query<Invitation>,
     headers: HeaderMap,
 ) -> Page {
-    answer(StatusCode::OK, &LoginPage::new(&console.seats, tongue(&headers), console.today(), code, false))
+    let (seats, code) = match &console.entrance {
+        Entrance::Code { seats, .. } => (seats.clone(), Some(code)),
+        Entrance::Certificate => (console.own(&headers).await?, None),
+    };
+    answer(StatusCode::OK, &LoginPage::new(seats, tongue(&headers), console.today(), code, false))
 }
 
 /// A seat that somebody takes.
 #[derive(Debug, Deserialize)]
 pub(super) struct Entering {
     seat: usize,
+    #[serde(default)]
     code: String,
 }
 
 /// Begins a session.
-pub(super) async fn enter<E: Evidence>(
+pub(super) async fn enter<E: Office>(
     State(console): State<Arc<Console<E>>>,
     headers: HeaderMap,
     Form(Entering { seat, code }): Form<Entering>,
 ) -> Page {
-    let t = tongue(&headers);
-    let Some(taken) = console.seats.get(seat).filter(|_| is_same(&code, &console.code)) else {
-        let page = LoginPage::new(&console.seats, t, console.today(), String::new(), true);
+    let (seats, is_let_in) = match &console.entrance {
+        Entrance::Code { seats, code: right } => (seats.clone(), is_same(&code, right)),
+        Entrance::Certificate => (console.own(&headers).await?, true),
+    };
+    let Some(taken) = seats.get(seat).filter(|_| is_let_in).cloned() else {
+        let code = matches!(console.entrance, Entrance::Code { .. }).then(String::new);
+        let page = LoginPage::new(seats, tongue(&headers), console.today(), code, true);
         return answer(StatusCode::FORBIDDEN, &page);
     };
-    let registry = taken.client.registry(None).await?;
+    let (registry, official) = (taken.client.registry(None).await?, official(&headers));
     let token = console
         .sessions
-        .begin(seat, registry)
+        .begin(taken, official.map(str::to_owned), registry)
         .ok_or(Failure::Malformed("登录的人太多，请稍后再试。", "Too many sessions are open; try again later."))?;
-    Ok(go("/", token_cookie(&token)))
+    Ok(go("/", token_cookie(&token, official)))
+}
+
+impl<E: Office> Console<E> {
+    /// The seats of the official whom the certificate names.
+    async fn own(&self, headers: &HeaderMap) -> Result<Vec<Seat>, Failure> {
+        let official = official(headers).ok_or(Failure::NoOfficial)?;
+        self.office.seats(official).await.map_err(Failure::NotAppointed)
+    }
 }
 
 /// Ends the session.
-pub(super) async fn leave<E: Evidence>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Response {
+pub(super) async fn leave<E: Office>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Response {
     console.sessions.end(&headers);
     go("/login", no_token_cookie())
 }

@@ -18,7 +18,7 @@ use mediation_domain::{
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     chain::chain_id,
     failure::Failure,
     frame::{Frame, Tongue, page},
@@ -71,7 +71,7 @@ pub(super) struct Asked {
 type Done<'a> = BTreeMap<&'a str, Vec<(u64, String)>>;
 
 /// The page.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(asked): Query<Asked>,
     headers: HeaderMap,

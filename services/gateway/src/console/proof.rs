@@ -13,7 +13,7 @@ use mediation_ledger::chain::ChainId;
 use mediation_proto::mediation::ledger::v1::{ChainEntry, GetChainResponse};
 use serde::Serialize;
 
-use super::{Console, Evidence, Page, chain::chain_id, session::Visitor};
+use super::{Console, Office, Page, chain::chain_id, session::Visitor};
 
 /// What proves a chain. Bytes are in base64, as they came.
 #[derive(Debug, Serialize)]
@@ -51,7 +51,7 @@ struct Part {
 }
 
 /// The bytes of a chain.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Path(name): Path<String>,
     headers: HeaderMap,
@@ -61,7 +61,7 @@ pub(super) async fn show<E: Evidence>(
 }
 
 /// The bytes of the registry chain, which names the agencies' keys.
-pub(super) async fn registry<E: Evidence>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
+pub(super) async fn registry<E: Office>(State(console): State<Arc<Console<E>>>, headers: HeaderMap) -> Page {
     let visitor = console.visitor(&headers)?;
     let chain = ChainId::registry(visitor.seat.client.trust().log_key.name().as_str());
     answer(&visitor, chain).await

@@ -11,7 +11,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use mediation_ledger::{checkpoint::Checkpoint, registry::Registry};
 use tokio::time::Instant;
 
-use super::{Console, Evidence, Seat, failure::Failure, frame::Tongue};
+use super::{Console, OFFICIAL, Office, Seat, failure::Failure, frame::Tongue};
 
 /// Sessions open at once. A console serves the officials of one agency.
 const SESSIONS_MAX: usize = 256;
@@ -37,7 +37,9 @@ pub(super) struct Sessions(Mutex<BTreeMap<String, Session>>);
 
 #[derive(Debug, Clone)]
 struct Session {
-    seat: usize,
+    seat: Seat,
+    /// The official whose certificate opened it; none where a code did. It is his alone.
+    official: Option<String>,
     registry: Arc<Registry>,
     began: Instant,
     used: Instant,
@@ -68,7 +70,7 @@ pub(super) struct Visitor {
 
 impl Sessions {
     /// Begins a session; answers its token. None when too many are open, or the machine gives no random numbers.
-    pub(super) fn begin(&self, seat: usize, registry: Registry) -> Option<String> {
+    pub(super) fn begin(&self, seat: Seat, official: Option<String>, registry: Registry) -> Option<String> {
         let mut bytes = [0; TOKEN_BYTES];
         getrandom::fill(&mut bytes).ok()?;
         let token = URL_SAFE_NO_PAD.encode(bytes);
@@ -79,7 +81,8 @@ impl Sessions {
             return None;
         }
         let registry = Arc::new(registry);
-        let session = Session { seat, registry, began: now, used: now, shown: Vec::new(), checkpoint: None };
+        let (shown, checkpoint) = (Vec::new(), None);
+        let session = Session { seat, official, registry, began: now, used: now, shown, checkpoint };
         sessions.insert(token.clone(), session);
         Some(token)
     }
@@ -95,7 +98,9 @@ impl Sessions {
         let token = cookie(headers, TOKEN)?;
         let now = Instant::now();
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let session = sessions.get_mut(token).filter(|session| session.is_open(now))?;
+        let official = official(headers);
+        let is_his = |session: &&mut Session| session.official.as_deref() == official && session.is_open(now);
+        let session = sessions.get_mut(token).filter(is_his)?;
         session.used = now;
         Some((token.to_owned(), session.clone()))
     }
@@ -113,12 +118,11 @@ impl Session {
     }
 }
 
-impl<E: Evidence> Console<E> {
+impl<E: Office> Console<E> {
     /// Who sends this request; without a session he is sent to the door.
     pub(super) fn visitor(&self, headers: &HeaderMap) -> Result<Visitor, Failure> {
         let (token, session) = self.sessions.of(headers).ok_or(Failure::NoSession)?;
-        let seat = self.seats.get(session.seat).cloned().ok_or(Failure::NoSession)?;
-        let Session { registry, shown, checkpoint, .. } = session;
+        let Session { seat, registry, shown, checkpoint, .. } = session;
         Ok(Visitor { seat, registry, tongue: tongue(headers), shown, checkpoint, token })
     }
 
@@ -142,14 +146,20 @@ impl<E: Evidence> Console<E> {
     }
 }
 
+/// The official whom the certificate of the connection names.
+pub(super) fn official(headers: &HeaderMap) -> Option<&str> {
+    headers.get(OFFICIAL).and_then(|official| official.to_str().ok())
+}
+
 /// The language that the browser keeps.
 pub(super) fn tongue(headers: &HeaderMap) -> Tongue {
     if cookie(headers, LANGUAGE) == Some("en") { Tongue::English } else { Tongue::Chinese }
 }
 
-/// Cookie of a session: for this site alone, and out of reach of scripts.
-pub(super) fn token_cookie(token: &str) -> String {
-    format!("{TOKEN}={token}; Path=/; HttpOnly; SameSite=Strict")
+/// Cookie of a session: for this site alone, out of reach of scripts, and over TLS alone where there is TLS.
+pub(super) fn token_cookie(token: &str, official: Option<&str>) -> String {
+    let secure = if official.is_some() { "; Secure" } else { "" };
+    format!("{TOKEN}={token}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// Cookie that ends a session.
