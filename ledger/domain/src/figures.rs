@@ -6,9 +6,10 @@
 //! the same [`Report`].
 //!
 //! Reading order: `formula` (as written) → [`plan`] (compiled) → `measure` (what is taken of an act) → `accumulator`
-//! (what is kept) → [`tally`] → [`report`] → `exact` (rounding).
+//! (what is kept) → [`tally`] → [`report`] → `exact` (rounding). [`agencies`] stands beside them: what each agency did.
 
 mod accumulator;
+pub mod agencies;
 mod exact;
 mod formula;
 mod measure;
@@ -26,11 +27,12 @@ use serde::Deserialize;
 use serde_json::Value as Json;
 
 pub use self::{
+    agencies::Comparison,
     exact::Exact,
     period::Period,
     plan::{Plan, PlanError},
     report::{Check, Part, Report, Row},
-    tally::Tally,
+    tally::{Counts, Tally},
 };
 use self::{exact::Print, formula::FormulaData, period::PeriodData};
 

@@ -13,13 +13,13 @@ use mediation_proto::{
     mediation::{
         desk::v1 as desk,
         ledger::v1::{
-            FollowActsRequest, FollowActsResponse, FollowedAct, GetChainRequest, GetChainResponse,
-            GetCheckpointRequest, GetConsistencyProofRequest, GetFiguresRequest, GetFiguresResponse,
-            GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest, GetWitnessesRequest,
-            GetWitnessesResponse, HandleJointlyRequest, HandleJointlyResponse, ListAccessesRequest,
-            ListAccessesResponse, ListDutiesRequest, ListDutiesResponse, MirrorLeavesRequest, MirrorLeavesResponse,
-            MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading, Receipt, ReceiptLevel, SearchChainsRequest,
-            SearchChainsResponse, SubmitIntakeRequest, SubmitIntakeResponse, SubmitRequest,
+            CompareAgenciesRequest, CompareAgenciesResponse, FollowActsRequest, FollowActsResponse, FollowedAct,
+            GetChainRequest, GetChainResponse, GetCheckpointRequest, GetConsistencyProofRequest, GetFiguresRequest,
+            GetFiguresResponse, GetInclusionProofRequest, GetInclusionProofResponse, GetReceiptRequest,
+            GetWitnessesRequest, GetWitnessesResponse, HandleJointlyRequest, HandleJointlyResponse,
+            ListAccessesRequest, ListAccessesResponse, ListDutiesRequest, ListDutiesResponse, MirrorLeavesRequest,
+            MirrorLeavesResponse, MirroredLeaf, NameSubjectRequest, PrepareResponse, Reading, Receipt, ReceiptLevel,
+            SearchChainsRequest, SearchChainsResponse, SubmitIntakeRequest, SubmitIntakeResponse, SubmitRequest,
             access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
             chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
             figures_service_client::FiguresServiceClient, gateway_service_client::GatewayServiceClient,
@@ -250,11 +250,45 @@ impl Client {
     /// # Errors
     /// They are not for this agency, a field is malformed, the ledger refuses or is away, or the checkpoint is not this log's.
     pub async fn figures(&self, wanted: GetFiguresRequest) -> Result<(GetFiguresResponse, Checkpoint), ClientError> {
-        let answer = self.again(|| async {
-            let mut service = FiguresServiceClient::new(self.connection.channel.clone());
-            Ok(service.get_figures(wanted.clone()).await.map_err(Box::new)?.into_inner())
-        });
-        let answer = answer.await?;
+        self.again(|| self.figures_now(wanted.clone())).await
+    }
+
+    /// The same, asked for once: while they are being counted for longer than a request may wait, the ledger is away.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn figures_now(
+        &self,
+        wanted: GetFiguresRequest,
+    ) -> Result<(GetFiguresResponse, Checkpoint), ClientError> {
+        let mut service = FiguresServiceClient::new(self.connection.channel.clone());
+        let answer = service.get_figures(wanted).await.map_err(Box::new)?.into_inner();
+        let checkpoint = self.trust.checkpoint(&answer.checkpoint)?;
+        Ok((answer, checkpoint))
+    }
+
+    /// The agencies side by side over some days, as [`Client::figures`].
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn compare_agencies(
+        &self,
+        wanted: CompareAgenciesRequest,
+    ) -> Result<(CompareAgenciesResponse, Checkpoint), ClientError> {
+        self.again(|| self.compare_agencies_now(wanted.clone())).await
+    }
+
+    /// The same, asked for once.
+    ///
+    /// # Errors
+    /// Likewise.
+    pub async fn compare_agencies_now(
+        &self,
+        wanted: CompareAgenciesRequest,
+    ) -> Result<(CompareAgenciesResponse, Checkpoint), ClientError> {
+        let mut service =
+            FiguresServiceClient::new(self.connection.channel.clone()).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let answer = service.compare_agencies(wanted).await.map_err(Box::new)?.into_inner();
         let checkpoint = self.trust.checkpoint(&answer.checkpoint)?;
         Ok((answer, checkpoint))
     }

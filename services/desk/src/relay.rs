@@ -3,13 +3,14 @@
 
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
 use mediation_proto::mediation::ledger::v1::{
-    FollowActsRequest, GetChainRequest, GetChainResponse, GetFiguresRequest, GetFiguresResponse, ListAccessesRequest,
-    ListAccessesResponse, ListDutiesRequest, ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest,
-    NameSubjectResponse, Reason, SearchChainsRequest, SearchChainsResponse, WatchChainRequest,
-    access_service_client::AccessServiceClient, audit_service_client::AuditServiceClient,
-    chain_service_client::ChainServiceClient, docket_service_client::DocketServiceClient,
-    figures_service_client::FiguresServiceClient, gateway_service_client::GatewayServiceClient,
-    identity_service_client::IdentityServiceClient, log_service_client::LogServiceClient,
+    CompareAgenciesRequest, CompareAgenciesResponse, FollowActsRequest, GetChainRequest, GetChainResponse,
+    GetFiguresRequest, GetFiguresResponse, ListAccessesRequest, ListAccessesResponse, ListDutiesRequest,
+    ListDutiesResponse, MirrorLeavesRequest, NameSubjectRequest, NameSubjectResponse, Reason, SearchChainsRequest,
+    SearchChainsResponse, WatchChainRequest, access_service_client::AccessServiceClient,
+    audit_service_client::AuditServiceClient, chain_service_client::ChainServiceClient,
+    docket_service_client::DocketServiceClient, figures_service_client::FiguresServiceClient,
+    gateway_service_client::GatewayServiceClient, identity_service_client::IdentityServiceClient,
+    log_service_client::LogServiceClient,
 };
 use tonic::{Request, Response, Status, transport::Channel};
 
@@ -131,6 +132,20 @@ impl Relay {
     ) -> Result<Response<GetFiguresResponse>, Status> {
         let answer = self.ask(node, request, None, |channel, request| async move {
             FiguresServiceClient::new(channel).get_figures(request).await
+        });
+        answer.await.map(Response::new)
+    }
+
+    pub(crate) async fn compare_agencies<L: Log, V: Vault>(
+        &self,
+        node: &Node<L, V>,
+        request: Request<CompareAgenciesRequest>,
+    ) -> Result<Response<CompareAgenciesResponse>, Status> {
+        let answer = self.ask(node, request, None, |channel, request| async move {
+            FiguresServiceClient::new(channel)
+                .max_decoding_message_size(ANSWER_BYTES_MAX)
+                .compare_agencies(request)
+                .await
         });
         answer.await.map(Response::new)
     }

@@ -25,7 +25,7 @@ use crate::{
     chains::Chains,
     desk::{self, Desk},
     docket::Docket,
-    figures::YearFigures,
+    figures::NodeFigures,
     gateway::Gateway,
     health::Health,
     listener::connections,
@@ -132,7 +132,7 @@ fn mount<L: Log, V: Vault>(
         let docket = DocketServiceServer::new(Docket::new(Arc::clone(node)));
         services.push(name_of(&docket));
         routes.add_service(Answered::new(docket, Reason::LogUnavailable));
-        let figures = FiguresServiceServer::new(YearFigures::new(Arc::clone(node)));
+        let figures = FiguresServiceServer::new(NodeFigures::new(Arc::clone(node)));
         services.push(name_of(&figures));
         routes.add_service(Answered::new(figures, Reason::LogUnavailable));
         let agencies = RegistryServiceServer::new(Agencies::new(Arc::clone(node)));

@@ -9,6 +9,7 @@
 //! so: a cell that a spreadsheet would take for a formula gets an apostrophe in front. In both, letters that could change how
 //! others are shown are named.
 
+mod figures;
 mod list;
 mod workbook;
 
@@ -17,7 +18,10 @@ use std::fmt::Write as _;
 use mediation_domain::wording::is_hidden;
 
 pub(crate) use self::list::kind_of_duty;
-pub use self::list::{accesses, agencies, chains, duties};
+pub use self::{
+    figures::{compared, days, figures},
+    list::{accesses, agencies, chains, duties},
+};
 pub use crate::tongue::Tongue;
 
 /// A list that is complete.

@@ -120,7 +120,7 @@ impl Accumulator {
                 let last = u64::try_from(period.to.year()).unwrap_or_default();
                 whole((0..=last).rev().take_while(occurs).count() as u64)
             }
-            Aggregate::Median => kept.median(),
+            Aggregate::Median => median(&kept.numbers),
         }
     }
 
@@ -194,24 +194,6 @@ impl Kept {
             self.keyed.entry(key).or_insert(ends).extend(ends.first, ends.latest);
         }
     }
-
-    /// The number in the middle; of an even number of them the mean of the two.
-    fn median(&self) -> Option<Exact> {
-        let count: u64 = self.numbers.values().sum();
-        let at = |place: u64| {
-            let mut before = 0;
-            let found = self.numbers.iter().find(|(_, count)| {
-                before += **count;
-                before > place
-            });
-            found.map(|(number, _)| i128::from(*number))
-        };
-        let upper = at(count / 2)?;
-        if count % 2 == 1 {
-            return Some(Exact::whole(upper));
-        }
-        Exact::quotient(at(count / 2 - 1)? + upper, 2)
-    }
 }
 
 impl Ends {
@@ -223,6 +205,24 @@ impl Ends {
             self.latest = latest;
         }
     }
+}
+
+/// The number in the middle, of numbers by how often each came; of an even number of them the mean of the two.
+pub(super) fn median(numbers: &BTreeMap<u64, u64>) -> Option<Exact> {
+    let count: u64 = numbers.values().sum();
+    let at = |place: u64| {
+        let mut before = 0;
+        let found = numbers.iter().find(|(_, count)| {
+            before += **count;
+            before > place
+        });
+        found.map(|(number, _)| i128::from(*number))
+    };
+    let upper = at(count / 2)?;
+    if count % 2 == 1 {
+        return Some(Exact::whole(upper));
+    }
+    Exact::quotient(at(count / 2 - 1)? + upper, 2)
 }
 
 fn sum(numbers: impl Iterator<Item = u64>) -> Exact {

@@ -34,6 +34,27 @@ pub struct Counts {
     pub later: u64,
 }
 
+impl Counts {
+    /// Takes a chain into account; answers how many of its acts count.
+    pub(super) fn take(&mut self, chain: &Chain<'_>, history: &[Recorded]) -> u64 {
+        let acts = chain.acts().count() as u64;
+        self.acts += acts;
+        self.chains += u64::from(acts > 0);
+        self.withdrawn += chain.all().iter().filter(|act| act.withdrawn_by.is_some()).count() as u64;
+        self.later += history.iter().filter(|act| act.occurred_at > chain.as_of()).count() as u64;
+        acts
+    }
+
+    /// Takes what went by elsewhere into account as well.
+    pub(super) fn add(&mut self, other: Self) {
+        let Self { chains, acts, withdrawn, later } = other;
+        self.chains += chains;
+        self.acts += acts;
+        self.withdrawn += withdrawn;
+        self.later += later;
+    }
+}
+
 impl Plan {
     /// An empty tally.
     #[must_use]
@@ -55,11 +76,8 @@ impl<'p> Tally<'p> {
     ) {
         let moment = Moment { as_of: self.plan.as_of, known_at: None };
         let prepared = Chain::new(history, directory, moment);
-        self.counts.later += history.iter().filter(|act| act.occurred_at > moment.as_of).count() as u64;
-        self.counts.withdrawn += prepared.all().iter().filter(|act| act.withdrawn_by.is_some()).count() as u64;
-        let mut acts = 0;
+        let acts = self.counts.take(&prepared, history);
         for act in prepared.acts() {
-            acts += 1;
             for place in self.plan.by_kind.get(act.kind.0).into_iter().flatten() {
                 let measure = self.plan.measures.get(*place).zip(self.accumulators.get_mut(*place));
                 if let Some((measure, accumulator)) = measure
@@ -69,8 +87,6 @@ impl<'p> Tally<'p> {
                 }
             }
         }
-        self.counts.acts += acts;
-        self.counts.chains += u64::from(acts > 0);
         if self.plan.is_operational() && acts > 0 {
             let judgement = judgement();
             let judged = Judged { chain: &prepared, judgement: &judgement, calendar: self.plan.rules.calendar() };
@@ -83,11 +99,7 @@ impl<'p> Tally<'p> {
         for (own, other) in self.accumulators.iter_mut().zip(other.accumulators) {
             own.merge(other);
         }
-        let Counts { chains, acts, withdrawn, later } = other.counts;
-        self.counts.chains += chains;
-        self.counts.acts += acts;
-        self.counts.withdrawn += withdrawn;
-        self.counts.later += later;
+        self.counts.add(other.counts);
     }
 
     fn items(&mut self, chain: [u8; 16], judged: &Judged<'_>) {

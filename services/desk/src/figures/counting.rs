@@ -1,26 +1,14 @@
-//! Chains of a log that goes on growing, read up to a place in it and tallied.
+//! Chains of a log that goes on growing, read up to a place in it.
 
 use std::collections::BTreeMap;
 
-use mediation_domain::{
-    figures::{Plan, Report},
-    history::Recorded,
-    judge::{Moment, judge},
-    rules::RuleSet,
-};
+use mediation_domain::{directory::Directory, history::Recorded};
 use mediation_ledger::{
     chain::{ChainId, Revision},
     ledger::{CheckedEntry, Fold, Ledger, LedgerError},
     log::{Follower as _, Log},
     vault::Vault,
 };
-
-/// What was counted, and from what.
-#[derive(Debug)]
-pub(super) struct Counted {
-    pub(super) report: Report,
-    pub(super) reading: Reading,
-}
 
 /// What was read.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -39,17 +27,17 @@ pub struct Reading {
     pub faulty: BTreeMap<&'static str, u64>,
 }
 
-/// Counts the first entries of the log. In memory are the places of the chains, and one chain at a time.
+/// Reads the first entries of the log, chain after chain; answers what was read. In memory are the places of the chains, and one
+/// chain at a time.
 ///
 /// # Errors
 /// The log or the vault is away, or stored bytes are damaged.
-pub(super) async fn count<L: Log, V: Vault>(
+pub(super) async fn read<L: Log, V: Vault>(
     ledger: &Ledger<L, V>,
-    (plan, rules): (&Plan, &'static RuleSet),
     size: u64,
-) -> Result<Counted, LedgerError> {
-    let (mut tally, mut reading) = (plan.tally(), Reading::default());
-    let moment = Moment { as_of: plan.as_of(), known_at: None };
+    mut take: impl FnMut(ChainId, &[Recorded], &Directory),
+) -> Result<Reading, LedgerError> {
+    let mut reading = Reading::default();
     for (chain, end) in ends(ledger, size).await? {
         let entries = ledger.catch_up(&mut Fold::new(chain)).await?;
         let registry = ledger.registry();
@@ -57,12 +45,11 @@ pub(super) async fn count<L: Log, V: Vault>(
         let counted = entries.into_iter().take_while(|entry| entry.revision < end);
         let counted = counted.inspect(|entry| reading.count(entry));
         let history: Vec<Recorded> = counted.filter_map(|entry| entry.outcome.ok()).collect();
-        let directory = registry.directory();
-        tally.take(chain.0, &history, directory, || judge(&history, directory, rules, moment));
+        take(chain, &history, registry.directory());
         // Whoever waits for this to end is heard between two chains.
         tokio::task::yield_now().await;
     }
-    Ok(Counted { report: tally.report(), reading })
+    Ok(reading)
 }
 
 /// The chains that the first entries of the log are of, and where each ends among them.

@@ -163,7 +163,8 @@ pub fn agencies(registry: &Registry, tongue: Tongue) -> Table {
     table
 }
 
-fn name(agency: &str, registry: &Registry) -> String {
+/// Public name of an agency; its id where it takes no part.
+pub(super) fn name(agency: &str, registry: &Registry) -> String {
     registry.directory().agency(agency).map_or_else(|| agency.to_owned(), |known| known.name.clone())
 }
 

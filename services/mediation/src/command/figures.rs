@@ -1,5 +1,8 @@
-//! `mediation figures`: the figures of a year, from the log alone: of a directory that nobody serves, or as a served ledger counts
-//! them.
+//! `mediation figures`: the figures of a year, or the agencies side by side, from the log alone: of a directory that nobody serves,
+//! or as a served ledger counts them.
+
+mod agencies;
+mod sources;
 
 use std::path::PathBuf;
 
@@ -12,19 +15,15 @@ use mediation_domain::{
     judge::{Moment, judge},
     rules::RuleSet,
 };
-use mediation_ledger::{
-    checkpoint::Checkpoint,
-    merkle::{Hash, TreeSize},
-    verify::TreeHead,
-};
-use mediation_proto::mediation::ledger::v1::{
-    Figure, FigurePeriod, FiguresCounted, FiguresNotCounted, GetFiguresRequest, GetFiguresResponse,
-};
+use mediation_gateway::sheet::{self, Tongue};
+use mediation_proto::mediation::ledger::v1::{Figure, FigurePeriod, GetFiguresRequest, GetFiguresResponse};
 use serde_json::{Value, json};
 
+use self::sources::{Directory, Sources};
 use crate::{
     access::Access,
     output::{self, line, table},
+    spreadsheet::Files,
     survey::{self, ReadChain, Reading, Survey},
 };
 
@@ -47,26 +46,40 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "INSTANT|DATE", value_parser = instant)]
     as_of: Option<i64>,
     /// 同时计算运行指标 O-1 … O-11 · Operational figures as well
-    #[arg(long)]
+    #[arg(long, conflicts_with = "agencies")]
     operational: bool,
+    /// 机构比较：各机构的参与、移送答复、期限、审计发现 · Agencies side by side instead: what each did, its answers to handoffs, its limits
+    #[arg(long)]
+    agencies: bool,
+    /// 机构比较的首日，缺省为年度首日 · First day of the comparison; the first of the year without it
+    #[arg(long, value_name = "DATE", value_parser = day, requires = "agencies")]
+    from: Option<Day>,
+    /// 机构比较的末日，缺省为年度末日 · Last day of the comparison; the last of the year without it
+    #[arg(long, value_name = "DATE", value_parser = day, requires = "agencies")]
+    to: Option<Day>,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    files: Files,
 }
 
 /// Computes figures, or asks for them; whether all agree with what was published, and every entry counts.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
-    let year_end = || Day::parse(&format!("{:04}-12-31", arguments.year)).map(Day::end);
-    let as_of = arguments.as_of.or_else(year_end);
+    if arguments.agencies {
+        return agencies::run(arguments).await;
+    }
+    let as_of = arguments.as_of.or_else(|| day_of(arguments.year, "12-31").map(Day::end));
     let as_of = as_of.with_context(|| format!("no act can lie in the year {}", arguments.year))?;
-    let json = arguments.json;
-    let result = match arguments.ledger.clone() {
-        Some(ledger) => Some(asked(ledger, as_of, arguments).await?),
+    let result = match &arguments.ledger {
+        Some(_) => Some(asked(as_of, &arguments).await?),
         None => computed(as_of, &arguments)?,
     };
     let Some(result) = result else { return Ok(false) };
-    if json {
+    if arguments.json {
         output::json(&result.to_json())?;
+    } else if arguments.files.are_wanted() {
+        arguments.files.write(&sheet::figures(&result.answer, Tongue::Chinese))?;
     } else {
         result.print();
     }
@@ -74,41 +87,42 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
 }
 
 /// As a served ledger counts them.
-async fn asked(ledger: String, as_of: i64, arguments: Arguments) -> Result<Figured> {
-    let access = Access { ledger, dir: arguments.dir, agency: arguments.agency };
-    let (client, _) = access.connect().await?;
+async fn asked(as_of: i64, arguments: &Arguments) -> Result<Figured> {
+    let (client, _) = arguments.access()?.connect().await?;
     let year = Some(u32::try_from(arguments.year)?);
     let as_of = Some(format_instant(as_of));
     let wanted = GetFiguresRequest { year, as_of, operational: arguments.operational };
     let (answer, checkpoint) = client.figures(wanted).await?;
-    Ok(Figured { answer, checkpoint, directory: None })
+    let sources = Sources::new(answer.counted, answer.not_counted.clone(), checkpoint, None);
+    Ok(Figured { answer, sources })
 }
 
 /// From a directory that nobody serves; none when it is damaged.
 fn computed(as_of: i64, arguments: &Arguments) -> Result<Option<Figured>> {
     let Some(survey) = Survey::begin(&arguments.dir)? else { return Ok(None) };
-    let name = survey.manifest.rule_set.as_str();
-    let rules = RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))?;
+    let rules = rules_of(&survey)?;
     let plan = Plan::new(Figures::embedded(), arguments.year, as_of, rules, arguments.operational)?;
     let (report, reading) = count(&survey, &plan, rules)?;
-    let faults = reading.faults.values().cloned().collect();
-    let directory = Directory { tree: survey.tree, is_torn: survey.is_torn, faults };
     let answer = message(&report, &reading.counts, rules.name(), String::new());
-    Ok(Some(Figured { answer, checkpoint: survey.checkpoint, directory: Some(directory) }))
+    let directory = Some(Directory::of(&survey, &reading));
+    let sources = Sources::new(answer.counted, answer.not_counted.clone(), survey.checkpoint, directory);
+    Ok(Some(Figured { answer, sources }))
+}
+
+fn rules_of(survey: &Survey) -> Result<&'static RuleSet> {
+    let name = survey.manifest.rule_set.as_str();
+    RuleSet::named(name).with_context(|| format!("there is no rule set `{name}`"))
 }
 
 /// Feeds every chain to the tally of its thread, and puts the tallies together.
 fn count(survey: &Survey, plan: &Plan, rules: &'static RuleSet) -> Result<(Report, Reading)> {
     let registry = survey.registry();
     let moment = Moment { as_of: plan.as_of(), known_at: None };
-    let chains = output::progress(survey.chain_count(), "统计 figures");
     let take = |tally: &mut Tally<'_>, chain: &ReadChain| {
         let directory = registry.directory();
         tally.take(chain.id.0, &chain.history, directory, || judge(&chain.history, directory, rules, moment));
     };
-    let states: Vec<Tally<'_>> = (0..survey::threads()).map(|_| plan.tally()).collect();
-    let (tallies, reading) = survey.each(states, &take, &|done| chains.set_position(done))?;
-    chains.finish_and_clear();
+    let (tallies, reading) = each(survey, &|| plan.tally(), &take)?;
     let mut whole = plan.tally();
     for tally in tallies {
         whole.merge(tally);
@@ -116,44 +130,39 @@ fn count(survey: &Survey, plan: &Plan, rules: &'static RuleSet) -> Result<(Repor
     Ok((whole.report(), reading))
 }
 
+/// Reads every chain, on every core; `take` is given what its thread has counted so far.
+fn each<S: Send>(
+    survey: &Survey,
+    nothing: &dyn Fn() -> S,
+    take: &(dyn Fn(&mut S, &ReadChain) + Sync),
+) -> Result<(Vec<S>, Reading)> {
+    let chains = output::progress(survey.chain_count(), "统计 figures");
+    let states = (0..survey::threads()).map(|_| nothing()).collect();
+    let counted = survey.each(states, take, &|done| chains.set_position(done))?;
+    chains.finish_and_clear();
+    Ok(counted)
+}
+
 /// What was computed, and from what.
 struct Figured {
     answer: GetFiguresResponse,
-    checkpoint: Checkpoint,
-    /// Where it was computed here.
-    directory: Option<Directory>,
-}
-
-/// What was found of a directory.
-struct Directory {
-    tree: TreeHead,
-    is_torn: bool,
-    faults: Vec<String>,
+    sources: Sources,
 }
 
 impl Figured {
     fn is_good(&self) -> bool {
-        self.agrees() && self.not_counted().faulty.is_empty()
+        self.agrees() && self.sources.is_good()
     }
 
     fn agrees(&self) -> bool {
         self.answer.figures.iter().all(|row| row.agrees != Some(false))
     }
 
-    fn counted(&self) -> FiguresCounted {
-        self.answer.counted.unwrap_or_default()
-    }
-
-    fn not_counted(&self) -> FiguresNotCounted {
-        self.answer.not_counted.clone().unwrap_or_default()
-    }
-
     fn print(&self) {
         let GetFiguresResponse { table, year, rule_set, as_of, figures, operational: more, .. } = &self.answer;
         line(format!("指标 {year} 年 · figures of {year}，口径 table {table}"));
         line(format!("  规则集 rule set {rule_set}，截至 as of {as_of}"));
-        line(format!("  账本 ledger {}", self.checkpoint.origin));
-        self.print_sources();
+        self.sources.print();
         published(figures);
         if !more.is_empty() {
             operational(more);
@@ -168,58 +177,14 @@ impl Figured {
         }
     }
 
-    /// From what it was counted, and what was not.
-    fn print_sources(&self) {
-        let (counted, not_counted, checkpoint) = (self.counted(), self.not_counted(), &self.checkpoint);
-        let head = format!("  检查点 checkpoint 大小 size {}，根 root {}", checkpoint.size, checkpoint.root);
-        match &self.directory {
-            Some(Directory { tree, .. }) => {
-                line(format!("{head}：日志与之相符 extended by the log"));
-                line(format!("  默克尔树 tree 大小 size {}，根 root {}", tree.size, tree.root));
-            }
-            None => line(format!("{head}：签名有效；由账本自行统计 signed; counted by the ledger itself")),
-        }
-        line(format!(
-            "  条目 entries {}，链 chains {}；逐条验签，有效签名 signatures verified {}",
-            counted.entries, counted.chains_read, counted.signatures
-        ));
-        line(format!(
-            "  计入 counted：行为 acts {}，链 chains {}；已撤销 withdrawn {}，截至时点之后 later {}",
-            counted.acts, counted.chains, not_counted.withdrawn, not_counted.later
-        ));
-        let faulty: u64 = not_counted.faulty.iter().map(|faulty| faulty.entries).sum();
-        line(format!(
-            "  未计入 not counted：无法读取的行为 unreadable acts {}（未打开的部分 withheld parts {}），无效条目 faulty entries {faulty}",
-            not_counted.unreadable_acts, not_counted.withheld_parts,
-        ));
-        let Some(directory) = &self.directory else { return };
-        if directory.is_torn {
-            line("  注 崩溃留下的未确认批次不计 · what a crash left of an unacknowledged batch is not counted");
-        }
-        for fault in &directory.faults {
-            line(format!("  ✗ {fault}"));
-        }
-    }
-
     fn to_json(&self) -> Value {
-        let (answer, counted, not_counted) = (&self.answer, self.counted(), self.not_counted());
-        let faulty = not_counted.faulty.iter().map(|faulty| (faulty.code.clone(), json!(faulty.entries)));
-        let head = |size: TreeSize, root: Hash| json!({"size": size.0, "root": root.to_string()});
-        json!({
+        let answer = &self.answer;
+        self.sources.to_json(json!({
             "good": self.is_good(), "agrees": self.agrees(), "table": answer.table,
             "year": answer.year, "rule_set": answer.rule_set, "as_of": answer.as_of,
-            "origin": self.checkpoint.origin.as_str(),
-            "checkpoint": head(self.checkpoint.size, self.checkpoint.root),
-            "tree": self.directory.as_ref().map(|directory| head(directory.tree.size, directory.tree.root)),
-            "entries": counted.entries, "chains": counted.chains_read, "signatures": counted.signatures,
-            "counted": {"acts": counted.acts, "chains": counted.chains,
-                "withdrawn": not_counted.withdrawn, "later": not_counted.later},
-            "not_counted": {"unreadable_acts": not_counted.unreadable_acts, "withheld_parts": not_counted.withheld_parts,
-                "faulty_entries": faulty.collect::<serde_json::Map<String, Value>>(),
-                "faults": self.directory.as_ref().map(|directory| &directory.faults)},
             "figures": answer.figures.iter().map(row_json).collect::<Vec<_>>(),
             "operational": answer.operational.iter().map(row_json).collect::<Vec<_>>(),
-        })
+        }))
     }
 }
 
@@ -278,6 +243,22 @@ fn row_json(row: &Figure) -> Value {
         "check": row.check, "expected": row.expected, "agrees": row.agrees,
         "parts": parts.collect::<Vec<_>>(),
     })
+}
+
+impl Arguments {
+    /// The way to the served ledger.
+    fn access(&self) -> Result<Access> {
+        let ledger = self.ledger.clone().context("no ledger is asked")?;
+        Ok(Access { ledger, dir: self.dir.clone(), agency: self.agency.clone() })
+    }
+}
+
+fn day_of(year: i64, month_and_day: &str) -> Option<Day> {
+    Day::parse(&format!("{year:04}-{month_and_day}"))
+}
+
+fn day(text: &str) -> Result<Day> {
+    Day::parse(text).with_context(|| format!("`{text}` is no day, YYYY-MM-DD"))
 }
 
 /// A day means its end.
