@@ -26,7 +26,10 @@ use mediation_ledger::{chain::ChainId, clock::Clock};
 mod accesses;
 mod asset;
 mod chain;
+mod comparison;
+mod counted;
 mod failure;
+mod figures;
 mod frame;
 mod home;
 mod integrity;
@@ -135,6 +138,12 @@ pub fn router<E: Office>(console: Console<E>, hosts: Vec<String>) -> Router {
         .route("/agencies", get(integrity::agencies::<E>))
         .route("/agencies.csv", get(integrity::agencies_file::<E>))
         .route("/agencies.xlsx", get(integrity::agencies_file::<E>))
+        .route("/figures", get(figures::show::<E>))
+        .route("/figures.csv", get(figures::show_file::<E>))
+        .route("/figures.xlsx", get(figures::show_file::<E>))
+        .route("/figures/agencies", get(comparison::show::<E>))
+        .route("/figures/agencies.csv", get(comparison::show_file::<E>))
+        .route("/figures/agencies.xlsx", get(comparison::show_file::<E>))
         .route("/paths", get(paths::show::<E>))
         .route("/assets/{name}", get(asset::show))
         .fallback(failure::no_such_page)

@@ -17,10 +17,13 @@ use std::fmt::Write as _;
 
 use mediation_domain::wording::is_hidden;
 
-pub(crate) use self::list::kind_of_duty;
 pub use self::{
     figures::{compared, days, figures},
     list::{accesses, agencies, chains, duties},
+};
+pub(crate) use self::{
+    figures::{numbers, part, period, title, verdict},
+    list::kind_of_duty,
 };
 pub use crate::tongue::Tongue;
 

@@ -1,5 +1,8 @@
 //! The auditors' console over HTTP: who is let in, what is shown to whom, and that a page holds nothing but text.
 
+#[cfg(test)]
+mod figures;
+
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -90,8 +93,18 @@ async fn without_a_session_every_page_sends_to_the_door() {
     let served = Served::new();
     let chain = recorded(&served, "排水渠堵塞").await;
     let console = Console::outside(&served, "XF-FL");
-    let pages =
-        ["/", "/integrity", "/agencies", "/paths", "/registry/proof", "/chains?chain=registry"].map(str::to_owned);
+    let pages = [
+        "/",
+        "/integrity",
+        "/agencies",
+        "/paths",
+        "/figures",
+        "/figures/agencies",
+        "/figures.csv",
+        "/registry/proof",
+        "/chains?chain=registry",
+    ]
+    .map(str::to_owned);
     let of_chain = ["", "/proof", "/bundle", "/accesses"].map(|page| format!("/chains/{chain}{page}"));
     for page in pages.iter().chain(&of_chain) {
         let answer = console.get(page);

@@ -39,7 +39,7 @@ pub fn figures(answer: &GetFiguresResponse, tongue: Tongue) -> Table {
             verdict(figure, tongue).unwrap_or_default().to_owned(),
             numerator.unwrap_or_default(),
             denominator.unwrap_or_default(),
-            periods(figure, tongue),
+            figure.periods.iter().map(|days| period(days, tongue)).collect::<Vec<_>>().join(" / "),
         ]);
         table.rows.extend(figure.parts.iter().map(|part| {
             let mut cells = vec![String::new(); columns.len()];
@@ -53,17 +53,17 @@ pub fn figures(answer: &GetFiguresResponse, tongue: Tongue) -> Table {
 }
 
 /// The title of a figure; in English where it has one.
-fn title(figure: &Figure, tongue: Tongue) -> &str {
+pub(crate) fn title(figure: &Figure, tongue: Tongue) -> &str {
     tongue.say(&figure.zh, figure.en.as_deref().unwrap_or(&figure.zh))
 }
 
 /// Whether a figure agrees with what was published; none where there is nothing to compare with.
-fn verdict(figure: &Figure, tongue: Tongue) -> Option<&'static str> {
+pub(crate) fn verdict(figure: &Figure, tongue: Tongue) -> Option<&'static str> {
     figure.agrees.map(|agrees| if agrees { tongue.say("相符", "agrees") } else { tongue.say("不符", "differs") })
 }
 
 /// The name of a part of a figure.
-fn part(code: Option<&str>, zh: Option<&str>, tongue: Tongue) -> String {
+pub(crate) fn part(code: Option<&str>, zh: Option<&str>, tongue: Tongue) -> String {
     match (code, zh) {
         (None, _) => tongue.say("未说明", "not said").to_owned(),
         (Some(code), None) => code.to_owned(),
@@ -71,13 +71,12 @@ fn part(code: Option<&str>, zh: Option<&str>, tongue: Tongue) -> String {
     }
 }
 
-/// The days that a figure is of.
-fn periods(figure: &Figure, tongue: Tongue) -> String {
-    let written = |period: &FigurePeriod| match &period.from {
+/// Some days.
+pub(crate) fn period(period: &FigurePeriod, tongue: Tongue) -> String {
+    match &period.from {
         Some(from) => format!("{from} {} {}", tongue.say("至", "to"), period.to),
         None => format!("{} {}", tongue.say("至", "to"), period.to),
-    };
-    figure.periods.iter().map(written).collect::<Vec<_>>().join(" / ")
+    }
 }
 
 /// The agencies side by side.
@@ -114,7 +113,7 @@ pub fn compared(answer: &CompareAgenciesResponse, registry: &Registry, tongue: T
 }
 
 /// What is told of an agency, in the order of the columns of its table; the median of days comes last and is not among them.
-fn numbers(agency: &AgencyFigures) -> [u64; 16] {
+pub(crate) fn numbers(agency: &AgencyFigures) -> [u64; 16] {
     let (handoffs, findings) = (agency.handoffs.unwrap_or_default(), agency.findings.unwrap_or_default());
     [
         agency.chains,
