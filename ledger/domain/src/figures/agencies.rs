@@ -30,11 +30,11 @@ pub struct Comparison {
 /// What one agency did. Each number is of the period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Agency {
-    /// Chains on which it recorded an act, or was handed something over.
+    /// Chains on which it recorded such an act, or was handed something over.
     pub chains: u64,
     /// Chains in which it had first responsibility on a day of the period.
     pub led: u64,
-    /// Acts that it recorded, without those that were withdrawn.
+    /// Acts that it recorded, without those that were withdrawn, and without the records of its readings.
     pub acts: u64,
     /// Handoffs that were proposed to it.
     pub handoffs: Handoffs,
@@ -218,7 +218,7 @@ impl<'a> Judged<'a> {
     fn agencies(&self) -> BTreeMap<&'a str, Agency> {
         let mut agencies: BTreeMap<&'a str, Agency> = BTreeMap::new();
         let mut on_it: BTreeSet<&'a str> = BTreeSet::new();
-        for act in self.chain.acts().filter(|act| self.period.holds(act.day)) {
+        for act in self.chain.acts().filter(|act| self.period.holds(act.day) && !act.is(ACCESSED)) {
             agencies.entry(act.agency).or_default().acts += 1;
             on_it.insert(act.agency);
         }
@@ -302,6 +302,7 @@ impl<'a> Judged<'a> {
     }
 }
 
+const ACCESSED: Kind = kind("RecordAccessed");
 const CLOSED: Kind = kind("DisputeClosed");
 const REGISTERED: Kind = kind("DisputeRegistered");
 

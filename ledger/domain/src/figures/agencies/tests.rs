@@ -166,6 +166,18 @@ fn a_withdrawn_act_counts_for_nobody() {
 }
 
 #[test]
+fn who_reads_has_recorded_nothing() {
+    let texts = ["2024-05-06 AUD-JDZ AUD RecordAccessed"];
+    let comparison = compared(&chains(&texts), YEAR, "2024-12-31");
+    assert_eq!(comparison.counts().acts, 1);
+    assert!(
+        comparison.agencies().all(|(_, agency)| agency.acts == 0 && agency.chains == 0),
+        "{:?}",
+        lines(&comparison)
+    );
+}
+
+#[test]
 fn chains_that_were_counted_apart_come_to_the_same_in_any_order() {
     let all = cases();
     let whole = compared(&all, YEAR, "2024-12-31");
