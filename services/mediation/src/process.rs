@@ -12,10 +12,17 @@ use mediation_desk::{
     subjects::Pseudonyms,
     vault::Custodian,
 };
+use mediation_domain::calendar::Day;
 use mediation_gateway::courier::HttpCourier;
 use mediation_ledger::{checkpoint::Checkpoint, clock::Clock, key::Signer, recorder::Recorder, registry::Registry};
 use mediation_log_embedded::Options;
-use mediation_projections::{eraser::Eraser, keeper::Keeper, model::Model, sealer::Seals, witnesses::Witnesses};
+use mediation_projections::{
+    eraser::Eraser,
+    keeper::Keeper,
+    model::{Model, Reader},
+    sealer::Seals,
+    witnesses::Witnesses,
+};
 use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{
     net::TcpListener,
@@ -75,6 +82,8 @@ pub(crate) struct Process {
     eraser: Option<JoinHandle<Result<()>>>,
     /// None when the configuration says so, and where the vault is another process's.
     model: Option<JoinHandle<()>>,
+    /// Asks the model.
+    index: Option<Reader>,
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
     node: Arc<Node<AnyLog, AnyVault>>,
@@ -110,7 +119,8 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let scope = Scope { index: model.as_ref().map(Model::reader), ..scope(config) };
+        let index = model.as_ref().map(Model::reader);
+        let scope = Scope { index: index.clone(), ..scope(config) };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
@@ -146,6 +156,7 @@ impl Process {
             keeper,
             eraser,
             model,
+            index,
             stamper,
             probes,
             node,
@@ -155,6 +166,12 @@ impl Process {
     /// Address of the listener for probes; none when the configuration says so.
     pub(crate) fn health(&self) -> Option<SocketAddr> {
         self.probes.address
+    }
+
+    /// Whether every chain is judged as of the end of a day, for who searches.
+    pub(crate) async fn is_judged_as_of(&self, day: Day) -> bool {
+        let Some(index) = &self.index else { return false };
+        index.judged_as_of().await.is_ok_and(|judged| judged == Some(day.to_string()))
     }
 
     /// The seals of this process.

@@ -4,9 +4,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
+use mediation_city::{City, ORIGIN};
 use mediation_client::{Client, ClientError, VerifiedChain};
 use mediation_domain::{
     calendar::Day,
@@ -24,6 +26,7 @@ use mediation_ledger::{
     clock::{Clock, ManualClock},
     registry::Registry,
 };
+use mediation_log_embedded::SEGMENT_BYTES_DEFAULT;
 use mediation_proto::{
     ActRequest,
     mediation::{ledger::v1::GetChainResponse, types::v1::LateReason},
@@ -34,8 +37,11 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     access::{Door, ReadingArguments},
+    command::city,
     config::{Config, KeeperConfig, ModelConfig},
     founding::{Founding, found},
+    layout::Layout,
+    manifest::Manifest,
     member::{self, Member},
     process::Process,
     suite::Suites,
@@ -133,6 +139,13 @@ fn step_of(steps: &[StepNumber], revision: u64) -> Option<StepNumber> {
     steps.get(usize::try_from(revision).ok()?).copied()
 }
 
+/// Time between two looks whether everything is judged, and in all at most.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+const SETTLE_MAX: Duration = Duration::from_secs(120);
+
+/// Bytes of a segment of a ledger that holds nothing but cases: each is laid out before it is written.
+const CASES_SEGMENT_BYTES: u64 = 1024 * 1024;
+
 /// A ledger in a temporary directory, whose clock follows the case.
 #[derive(Debug)]
 pub(crate) struct TemporaryLedger {
@@ -146,37 +159,25 @@ pub(crate) struct TemporaryLedger {
 impl TemporaryLedger {
     /// Founds and serves a ledger for these cases, which nobody searches.
     pub(crate) async fn start(cases: &[&Case]) -> Result<Self> {
-        Self::begin(cases, false).await
-    }
-
-    /// The same with a read model, for who looks around in it.
-    pub(crate) async fn to_be_searched(cases: &[&Case]) -> Result<Self> {
-        Self::begin(cases, true).await
-    }
-
-    async fn begin(cases: &[&Case], searched: bool) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("mediation-replay-").tempdir()?;
         let first = cases.iter().flat_map(|case| &case.steps).map(Step::occurred_at).min();
-        let clock = Arc::new(ManualClock::at(first.unwrap_or_default() * 1000));
-        // A case brings its own time-outs and defaults.
-        let keeper = KeeperConfig { enabled: false };
-        let model = ModelConfig { enabled: searched };
-        let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, model, ..Config::default() };
-        let founding = Founding {
-            origin: "replay.mediation.example/main".parse()?,
-            rule_set: cases.first().map_or("cn-2024-fixture", |case| case.rule_set.as_str()).to_owned(),
-            segment_bytes: 1024 * 1024,
-            members: members(cases)?,
-            suites: Suites::default(),
-            valid_from: "1949-10-01".to_owned(),
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        };
-        let ledger = directory.path().join("ledger");
-        found(&ledger, &founding, &config).await?;
-        let process = Process::start(&ledger, &config, Arc::clone(&clock) as Arc<dyn Clock>).await?;
-        let door = Door::open(&process.address.to_string(), &ledger)?;
-        let registry = door.registry().await?;
-        Ok(Self { directory, process, clock, door, registry })
+        let now = first.unwrap_or_default() * 1000;
+        let origin = "replay.mediation.example/main";
+        let ground = Box::pin(Ground::found(origin, cases, members(cases)?, CASES_SEGMENT_BYTES, now)).await?;
+        Box::pin(ground.serve(now, false)).await
+    }
+
+    /// The same with a read model, for who looks around in it, and with the year of a city beside the cases.
+    pub(crate) async fn of_a_city(cases: &[&Case], city: City) -> Result<(Self, CityYear)> {
+        let mut members = members(cases)?;
+        let seats: BTreeSet<String> = members.iter().map(|member| member.id.clone()).collect();
+        members.extend(city::members(&city).into_iter().filter(|member| !seats.contains(&member.id)));
+        let ground =
+            Box::pin(Ground::found(ORIGIN, cases, members, SEGMENT_BYTES_DEFAULT, city::founded_at(&city)?)).await?;
+        let layout = Layout::new(&ground.ledger());
+        let (acts, chains) = Box::pin(city::record_into(&layout, &ground.manifest, &Config::default(), city)).await?;
+        let first = cases.iter().flat_map(|case| &case.steps).map(Step::occurred_at).min();
+        let ledger = Box::pin(ground.serve(first.unwrap_or_default() * 1000, true)).await?;
+        Ok((ledger, CityYear { seats, acts, chains }))
     }
 
     /// Directory of the ledger.
@@ -199,6 +200,19 @@ impl TemporaryLedger {
         Arc::clone(&self.clock)
     }
 
+    /// Sets its clock to the end of a day, and waits until who searches finds everything as of that day, or has waited for long.
+    pub(crate) async fn settle(&self, day: Day) {
+        self.clock.set(day.end() * 1_000);
+        let settled = async {
+            while !self.process.is_judged_as_of(day).await {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(SETTLE_MAX, settled).await.is_err() {
+            tracing::warn!("the read model is not complete yet; it goes on beside the console");
+        }
+    }
+
     /// The registry of the ledger.
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
@@ -208,6 +222,64 @@ impl TemporaryLedger {
     pub(crate) async fn stop(self) -> Result<TempDir> {
         self.process.stop().await?;
         Ok(self.directory)
+    }
+}
+
+/// The year of a city that stands on a ledger beside the cases.
+#[derive(Debug)]
+pub(crate) struct CityYear {
+    /// The agencies of the cases and of the fixture: those that anybody would sit at.
+    pub(crate) seats: BTreeSet<String>,
+    /// Acts of the city.
+    pub(crate) acts: u64,
+    /// Its chains.
+    pub(crate) chains: u64,
+}
+
+/// A ledger that was founded in a temporary directory, and that nobody serves yet.
+struct Ground {
+    directory: TempDir,
+    manifest: Manifest,
+}
+
+impl Ground {
+    /// Founds it at an instant, in milliseconds.
+    async fn found(
+        origin: &str,
+        cases: &[&Case],
+        members: Vec<Member>,
+        segment_bytes: u64,
+        now_ms: i64,
+    ) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("mediation-replay-").tempdir()?;
+        let founding = Founding {
+            origin: origin.parse()?,
+            rule_set: cases.first().map_or("cn-2024-fixture", |case| case.rule_set.as_str()).to_owned(),
+            segment_bytes,
+            members,
+            suites: Suites::default(),
+            valid_from: "1949-10-01".to_owned(),
+            clock: Arc::new(ManualClock::at(now_ms)),
+        };
+        let manifest = found(&directory.path().join("ledger"), &founding, &Config::default()).await?;
+        Ok(Self { directory, manifest })
+    }
+
+    fn ledger(&self) -> PathBuf {
+        self.directory.path().join("ledger")
+    }
+
+    /// Serves it; its clock stands at an instant until it is set.
+    async fn serve(self, now_ms: i64, searched: bool) -> Result<TemporaryLedger> {
+        let clock = Arc::new(ManualClock::at(now_ms));
+        // A case brings its own time-outs and defaults.
+        let keeper = KeeperConfig { enabled: false };
+        let model = ModelConfig { enabled: searched };
+        let config = Config { listen: ([127, 0, 0, 1], 0).into(), keeper, model, ..Config::default() };
+        let process = Process::start(&self.ledger(), &config, Arc::clone(&clock) as Arc<dyn Clock>).await?;
+        let door = Door::open(&process.address.to_string(), &self.ledger())?;
+        let registry = door.registry().await?;
+        Ok(TemporaryLedger { directory: self.directory, process, clock, door, registry })
     }
 }
 

@@ -132,20 +132,13 @@ async fn make(layout: &Layout, arguments: &Arguments) -> Result<Made> {
     let rule_set = format!("cn-{year}-fixture");
     ensure!(RuleSet::named(&rule_set).is_some(), "没有 {year} 年的规则集 · there is no rule set for the year {year}");
     let city = City::new(year.into(), seed, scale);
-    let first = city
-        .acts()
-        .next()
-        .with_context(|| format!("规模 {scale} 的城市没有任何行为 · a city of scale {scale} does nothing"))?;
     let randomness = Randomness::Seeded(SeededEntropy::new(seed_of(year, seed, scale)));
-    let clock = Arc::new(ScriptedClock::at(first.1.recorded_at - FOUNDED_BEFORE_MS));
-    let members = city.members().iter().cloned();
+    let clock = Arc::new(ScriptedClock::at(founded_at(&city)?));
     let founding = Founding {
         origin: ORIGIN.parse()?,
         rule_set,
         segment_bytes: SEGMENT_BYTES_DEFAULT,
-        members: members
-            .map(|member| Member { id: member.id, name: member.name, kind: member.kind, division: member.division })
-            .collect(),
+        members: members(&city),
         suites: Suites::default(),
         valid_from: format!("{}-01-01", year.saturating_sub(5)),
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
@@ -156,6 +149,35 @@ async fn make(layout: &Layout, arguments: &Arguments) -> Result<Made> {
     let (acts, chains) = open.record(city, &clock).await?;
     let checkpoint = open.seal(layout, &manifest).await?;
     Ok(Made { manifest, checkpoint, acts, chains })
+}
+
+/// When the ledger of a city is founded, in milliseconds.
+pub(crate) fn founded_at(city: &City) -> Result<i64> {
+    let first = city.acts().next().context("规模太小，城市没有任何行为 · so small a city does nothing")?;
+    Ok(first.1.recorded_at - FOUNDED_BEFORE_MS)
+}
+
+/// The agencies of a city.
+pub(crate) fn members(city: &City) -> Vec<Member> {
+    let members = city.members().iter().cloned();
+    members
+        .map(|member| Member { id: member.id, name: member.name, kind: member.kind, division: member.division })
+        .collect()
+}
+
+/// Records a city into a ledger that its agencies, and maybe others, have founded under its origin, with keys that nobody can
+/// guess. Nobody may be serving it. Answers how many acts and chains.
+pub(crate) async fn record_into(
+    layout: &Layout,
+    manifest: &Manifest,
+    config: &Config,
+    city: City,
+) -> Result<(u64, u64)> {
+    let clock = Arc::new(ScriptedClock::at(founded_at(&city)?));
+    let open = Open::open(layout, manifest, config, &Randomness::System, &clock).await?;
+    let recorded = open.record(city, &clock).await?;
+    open.seal(layout, manifest).await?;
+    Ok(recorded)
 }
 
 /// The seed of every key and nonce. Another year or scale is another ledger, which must not sign with the same keys.

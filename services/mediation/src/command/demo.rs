@@ -1,9 +1,10 @@
 //! `mediation demo`: a ledger from nothing, three real disputes, and the proof.
 
-use std::net::SocketAddr;
+use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
+use mediation_city::City;
 use mediation_domain::{calendar::Day, case::Case};
 use serde_json::json;
 use tokio::sync::watch;
@@ -17,9 +18,14 @@ use crate::{
     },
     output::{self, line},
     process::stopped,
-    replay::{BUILT_IN, History, Outcome, TemporaryLedger},
+    replay::{BUILT_IN, CityYear, History, Outcome, TemporaryLedger},
     view,
 };
+
+/// The city whose year stands beside the cases, where there is a console to look at it: its year, how large it is, and its seed.
+const YEAR: u16 = 2024;
+const SCALE: &str = "0.001";
+const SEED: u64 = 1;
 
 /// `mediation demo`
 #[derive(Debug, Args)]
@@ -45,9 +51,9 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     };
     say("多机构矛盾纠纷调解账本 · 演示".to_owned());
     let all: Vec<&Case> = cases.iter().collect();
-    let ledger = match arguments.console {
-        true => TemporaryLedger::to_be_searched(&all).await?,
-        false => TemporaryLedger::start(&all).await?,
+    let (ledger, city) = match arguments.console {
+        true => with_a_city(&all).await.map(|(ledger, city)| (ledger, Some(city)))?,
+        false => (TemporaryLedger::start(&all).await?, None),
     };
     let agencies = ledger.registry().directory().iter().count();
     say(format!("已在临时目录创建账本：{agencies} 家机构各持签名密钥与证书，gRPC 双向 TLS 1.3，日志逐批落盘。"));
@@ -77,11 +83,12 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     say(String::new());
     say("检查点（C2SP 签名注记）".to_owned());
     note.trim_end().lines().for_each(|text| say(format!("  {text}")));
-    if arguments.console {
-        // The day on which the last of the cases is judged.
-        let days = cases.iter().filter_map(|case| Day::parse(&case.as_of));
-        days.max().iter().for_each(|day| ledger.clock().set(day.end() * 1_000));
-        show(&ledger, arguments.listen, &chains).await?;
+    if let Some(city) = city {
+        // The last day of the city's year, on which all of the cases are over, too.
+        let last = Day::parse(&format!("{YEAR}-12-31")).context("the year has an end")?;
+        say(format!("正在按 {last} 评判全部链条，以供检索… · judging every chain as of that day"));
+        ledger.settle(last).await;
+        show(&ledger, &city.seats, arguments.listen, &chains).await?;
     }
     let path = ledger.path();
     let directory = ledger.stop().await?;
@@ -100,12 +107,29 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     Ok(good)
 }
 
-/// Serves the console, with a seat for each agency, until the operator has seen enough.
-async fn show(ledger: &TemporaryLedger, listen: SocketAddr, chains: &[String]) -> Result<()> {
+/// A ledger that holds the year of a small city, so that there is something to search and to count. What is being made is said
+/// before, since it takes some seconds.
+async fn with_a_city(cases: &[&Case]) -> Result<(TemporaryLedger, CityYear)> {
+    line(format!("正在登记一座小城市的一年（规模 {SCALE}，种子 {SEED}）… · recording a small city's year first"));
+    let begun = Instant::now();
+    let city = City::new(YEAR.into(), SEED, SCALE.parse()?);
+    let (ledger, city) = TemporaryLedger::of_a_city(cases, city).await?;
+    let CityYear { acts, chains, .. } = &city;
+    line(format!("  行为 acts {acts}，链 chains {chains}，用时 seconds {:.1}", begun.elapsed().as_secs_f64()));
+    Ok((ledger, city))
+}
+
+/// Serves the console, with a seat for each of these agencies, until the operator has seen enough.
+async fn show(
+    ledger: &TemporaryLedger,
+    seated: &BTreeSet<String>,
+    listen: SocketAddr,
+    chains: &[String],
+) -> Result<()> {
     let (door, registry) = (ledger.door().clone(), ledger.registry());
     let auditor = door.auditor(registry)?;
     let mut seats = vec![auditing::seat(&door, registry, &auditor, &ReadingArguments::default()).await?];
-    for (agency, _) in registry.directory().iter().filter(|(agency, _)| *agency != auditor) {
+    for agency in seated.iter().filter(|agency| **agency != auditor) {
         seats.push(auditing::seat(&door, registry, agency, &ReadingArguments::of_a_clerk()).await?);
     }
     let (stop, stopping) = watch::channel(false);
