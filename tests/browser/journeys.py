@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The auditors' console in a real browser: the main journeys, on the three disputes of the demo.
+"""The auditors' console in a real browser: the main journeys, on the three disputes of the demo and the small city beside them.
 
 usage: journeys.py BINARY CHROMIUM DIRECTORY
 
@@ -43,9 +43,9 @@ class Demo:
 class Visit:
     """A reader in a browser. Whatever the browser complains of fails the journey."""
 
-    def __init__(self, browser: Browser, demo: Demo, seat: str, size: str = "1366") -> None:
+    def __init__(self, browser: Browser, demo: Demo, seat: str, size: str = "1366", scripts: bool = True) -> None:
         self.demo = demo
-        self.context = browser.new_context(viewport=SIZES[size], locale="zh-CN", accept_downloads=True)
+        self.context = browser.new_context(viewport=SIZES[size], locale="zh-CN", accept_downloads=True, java_script_enabled=scripts)
         self.page: Page = self.context.new_page()
         self.complaints: list[str] = []
         self.page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
@@ -112,8 +112,13 @@ def goes_through_a_page_with_the_keyboard(visit: Visit) -> None:
 
 
 def searches_and_looks_what_is_due(visit: Visit) -> None:
+    # The city fills more than one page.
     page = visit.open("/search")
-    expect(page.locator("table.list tbody tr")).to_have_count(3)
+    expect(page.locator("table.list tbody tr")).to_have_count(25)
+    first = page.locator("table.list tbody tr").first.inner_text()
+    page.get_by_role("button", name="下一页").click()
+    expect(page.locator("table.list tbody tr")).to_have_count(25)
+    assert page.locator("table.list tbody tr").first.inner_text() != first
     page.get_by_label("审计发现").fill("F-OVERDUE")
     page.get_by_label("参与机构").select_option("TG-FL-SA")
     page.get_by_role("button", name="检索").click()
@@ -278,6 +283,68 @@ def reads_what_an_outsider_may_see(browser: Browser, demo: Demo) -> None:
     visit.end()
 
 
+def counts_the_figures_of_the_year(visit: Visit) -> None:
+    visit.page.get_by_role("link", name="城市指标").click()
+    page = visit.page
+    expect(page.locator("h1")).to_contain_text("2024")
+    # Sections of rates, flows and stocks: every row once, and a canvas that was drawn beside each.
+    expect(page.locator(".figures tbody tr")).to_have_count(45)
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    expect(page.locator("tr", has_text="P-11").first).to_contain_text("✓ 相符")
+    expect(page.locator(".summary")).to_contain_text("/ 45")
+    page.get_by_label("含运行指标").check()
+    page.get_by_role("button", name="统计").click()
+    expect(page.locator("#operational")).to_be_visible()
+    expect(page.locator(".chart canvas")).to_have_count(4)
+    drawn = page.evaluate("""() => Array.from(document.querySelectorAll(".chart canvas")).every((it) => {
+        const { data } = it.getContext("2d").getImageData(0, 0, it.width, it.height);
+        return data.some((byte) => byte !== 0);
+    })""")
+    assert drawn, "a chart is blank"
+    # What is pointed at is told on the canvas itself, as text.
+    page.locator(".chart").first.hover()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 CSV").click()
+    assert "P-14,调处化解矛盾纠纷" in pathlib.Path(download.value.path()).read_text("utf-8-sig")
+    page.get_by_label("年度").fill("1999")
+    page.get_by_role("button", name="统计").click()
+    expect(page.locator(".empty")).to_contain_text("没有可计入这一年的行为")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator(".empty")).to_contain_text("The ledger holds no act that counts for this year")
+
+
+def compares_agencies(visit: Visit) -> None:
+    page = visit.open("/figures")
+    page.get_by_role("link", name="机构比较").click()
+    expect(page.locator(".chart canvas")).to_have_count(3)
+    row = page.locator("table.compared tbody tr", has_text="TG-FL-SA")
+    expect(row).to_contain_text("寿安镇人民政府")
+    # The petition of G03, alone in these days: it was handed over, answered in time, and told of too late.
+    page.get_by_label("自", exact=True).fill("2024-04-18")
+    page.get_by_label("至", exact=True).fill("2024-05-09")
+    page.get_by_role("button", name="比较").click()
+    cells = page.locator("table.compared tbody tr", has_text="TG-FL-SA").locator("td").all_inner_texts()
+    assert len(cells) == 17 and int(cells[3]) >= 1 and int(cells[10]) >= 1, cells
+    with page.expect_download() as download:
+        page.get_by_role("button", name="下载 CSV").click()
+    assert "TG-FL-SA,寿安镇人民政府" in pathlib.Path(download.value.path()).read_text("utf-8-sig")
+
+
+def reads_figures_without_scripts(browser: Browser, demo: Demo) -> None:
+    visit = Visit(browser, demo, "浮梁县综治中心", scripts=False)
+    page = visit.open("/figures?year=2024&operational=1")
+    expect(page.locator(".figures tbody tr", has_text="P-")).to_have_count(45)
+    expect(page.locator(".chart").first).to_be_hidden()
+    visit.end()
+    # Others are told that it is not for them.
+    visit = Visit(browser, demo, "浮梁县信访局")
+    for path in ("/figures", "/figures/agencies"):
+        page = visit.open(path)
+        expect(page.locator(".failure")).to_contain_text("仅供审计与综治中心查阅")
+    visit.complaints.clear()
+    visit.end()
+
+
 def is_pictured(browser: Browser, demo: Demo, directory: pathlib.Path) -> None:
     for size in SIZES:
         visit = Visit(browser, demo, "景德镇市综治独立审计组", size)
@@ -288,8 +355,10 @@ def is_pictured(browser: Browser, demo: Demo, directory: pathlib.Path) -> None:
             ("path", f"/paths?docking=petition&chain={chain}", False),
             ("integrity", "/integrity", False),
             ("accesses", f"/chains/{chain}/accesses", False),
-            ("search", "/search", False),
-            ("docket", "/docket?agency=TG-FL-SA", False),
+            ("search", "/search?number=JF", False),
+            ("docket", "/docket?agency=TG-LP-109", False),
+            ("figures", "/figures?year=2024&operational=1", False),
+            ("agencies", "/figures/agencies", False),
         ):
             page = visit.open(path)
             over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
@@ -308,15 +377,16 @@ def main() -> None:
             journeys = [finds_a_dispute_and_replays_it, goes_through_a_page_with_the_keyboard, searches_and_looks_what_is_due,
                         verifies_in_the_browser,
                         sees_red_when_the_bytes_are_changed, lambda visit: takes_the_bundle_along(visit, binary, directory),
-                        lays_a_chain_on_its_path]
+                        lays_a_chain_on_its_path, counts_the_figures_of_the_year, compares_agencies]
             for journey in journeys:
                 visit = Visit(browser, demo, "景德镇市综治独立审计组")
                 journey(visit)
                 visit.end()
             reads_what_an_outsider_may_see(browser, demo)
+            reads_figures_without_scripts(browser, demo)
             is_pictured(browser, demo, directory)
             browser.close()
-            print(f"{len(journeys) + 2} journeys in {chromium} as they should be")
+            print(f"{len(journeys) + 3} journeys in {chromium} as they should be")
     finally:
         said = demo.end()
     assert "核验通过" in said, said
