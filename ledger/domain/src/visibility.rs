@@ -187,6 +187,14 @@ pub fn decide(reader: &Reader<'_>, row: Row, relation: &Relation) -> Decision {
     Decision { grade, rule, identity, sealed, of_party: column.is_of_parties(), disclosed }
 }
 
+/// Whether free text of an act of a row can come to be shown to readers of a column, where their agency did not record the act:
+/// whatever ties them to its chain, none of the other rules gives more than the cell does.
+#[must_use]
+pub fn may_read_text(column: Column, row: Row) -> bool {
+    let Cell { grade, footnote } = cell(row, column);
+    grade == Grade::Full || footnote.is_some_and(|footnote| footnote.number() == DISCLOSURE)
+}
+
 impl Decision {
     fn hidden(rule: Rule) -> Self {
         let (grade, identity, disclosed) = (Grade::None, Grade::None, Parts::default());

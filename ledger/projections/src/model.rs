@@ -36,6 +36,7 @@ use mediation_ledger::{
 };
 use tokio::{task::JoinError, time::Instant};
 
+pub(crate) use self::accesses::is_access_chain;
 pub use self::{
     file::NAME,
     reader::{ChainRow, DocketRow, Duty, Filter, FindingRow, PageKey, ROWS_MAX, Reader},

@@ -90,7 +90,7 @@ impl<L: Log, V: Vault> Docket<L, V> {
         let (mut looked_at, mut found, mut duties) = (BTreeSet::new(), Vec::new(), 0);
         for row in rows {
             let Some(chain) = ChainId::parse(&row.chain_id).filter(|chain| looked_at.insert(*chain)) else { continue };
-            let Some(listed) = self.node.listed(reads, chain).await? else { continue };
+            let Some(listed) = self.node.listed(reads, chain, None).await? else { continue };
             let own: Vec<Duty> =
                 owed(&listed, agency, today).into_iter().filter(|duty| in_time(duty, due_to)).collect();
             if own.is_empty() {

@@ -35,5 +35,6 @@ pub mod server;
 pub mod signing;
 pub mod status;
 pub mod subjects;
+mod texts;
 mod turns;
 pub mod vault;

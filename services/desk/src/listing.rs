@@ -22,7 +22,7 @@ use mediation_ledger::{
     log::Log,
     vault::Vault,
 };
-use mediation_projections::model;
+use mediation_projections::{model, texts::Words};
 use mediation_proto::{
     fields::Value,
     mediation::{
@@ -31,7 +31,14 @@ use mediation_proto::{
     },
 };
 
-use crate::{accesses::Seen, disclosure::sent_grade, node::Node, reading::Reads, status::Refused};
+use crate::{
+    accesses::Seen,
+    disclosure::sent_grade,
+    node::Node,
+    reading::Reads,
+    status::Refused,
+    texts::{hits, holding},
+};
 
 /// A chain by one reader.
 #[derive(Debug)]
@@ -57,9 +64,16 @@ impl<L: Log, V: Vault> Node<L, V> {
 
     /// A chain as a list tells it to a reader; none when he may not know of it.
     ///
+    /// Where words are looked for, it tells where he is shown them.
+    ///
     /// # Errors
     /// The chain cannot be read.
-    pub(crate) async fn listed(&self, reads: &Reads, chain: ChainId) -> Result<Option<Listed>, Refused> {
+    pub(crate) async fn listed(
+        &self,
+        reads: &Reads,
+        chain: ChainId,
+        words: Option<&Words>,
+    ) -> Result<Option<Listed>, Refused> {
         // Who was told nothing of it is told so again without another look, which would show in time.
         if self.is_denied(reads, chain).await? {
             return Ok(None);
@@ -72,6 +86,7 @@ impl<L: Log, V: Vault> Node<L, V> {
         let registry = self.ledger().registry();
         let name = rule_set_of(&entries).unwrap_or_else(|| self.ledger().rule_set()).to_owned();
         let Ok(rules) = RuleSet::for_chain(&name) else { return Ok(None) };
+        let holding = words.map(|words| (words, holding(&entries, words)));
         let history: Vec<Recorded> = entries.into_iter().filter_map(|entry| entry.outcome.ok()).collect();
         let today = self.today();
         self.look(&history, &registry, &reads.reader(), |sight| {
@@ -80,7 +95,13 @@ impl<L: Log, V: Vault> Node<L, V> {
                 return Ok(None);
             }
             let judged = judge(&history, registry.directory(), rules, Moment::end_of(today));
-            Ok(Some(listed(chain, &history, told(judged, sight), sight, today)))
+            let mut listed = listed(chain, &history, told(judged, sight), sight, today);
+            if let Some((words, holding)) = &holding {
+                let (hits, seen) = hits(sight, holding, words);
+                listed.summary.hits = hits;
+                listed.seen.extend(seen);
+            }
+            Ok(Some(listed))
         })
     }
 
@@ -116,6 +137,7 @@ fn listed(chain: ChainId, history: &[Recorded], judged: Judgement, sight: &Sight
         next_due: open().min().map(|due| due.to_string()),
         days_overdue: open().map(|due| today.days_after(due)).max().unwrap_or_default(),
         findings,
+        hits: Vec::new(),
     };
     let agencies = known.iter().map(|act| (act.revision, act.agency.clone())).collect();
     Listed { chain, summary, judged, agencies, seen: seen(&known, history.len(), sight) }

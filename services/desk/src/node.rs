@@ -23,7 +23,7 @@ use mediation_ledger::{
     registry::Registry,
     vault::Vault,
 };
-use mediation_projections::{model, sealer::Seals, witnesses::Cosigned};
+use mediation_projections::{model, sealer::Seals, texts::TextsReader, witnesses::Cosigned};
 use mediation_proto::{
     DeskInfo,
     derived::DESKS,
@@ -64,11 +64,21 @@ pub struct Scope {
     pub exports_max: u64,
     /// Index of the chains, where this process keeps one.
     pub index: Option<model::Reader>,
+    /// Index of the texts of acts, where this process keeps one.
+    pub texts: Option<TextsReader>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { desks: None, agencies: None, chains: true, quota: None, exports_max: EXPORTS_PER_MONTH_MAX, index: None }
+        Self {
+            desks: None,
+            agencies: None,
+            chains: true,
+            quota: None,
+            exports_max: EXPORTS_PER_MONTH_MAX,
+            index: None,
+            texts: None,
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use std::{
 use futures_util::future::try_join_all;
 use mediation_domain::{admit::Violation, calendar::Day, limits::STRING_BYTES_MAX};
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
-use mediation_projections::model::{self, Filter, PageKey};
+use mediation_projections::{
+    model::{self, Filter, PageKey},
+    texts::Words,
+};
 use mediation_proto::{
     derived::{TYPES_DISPUTE_TYPE, TYPES_OUTCOME},
     fields::EnumInfo,
@@ -29,6 +32,7 @@ use crate::{
     reading::Reads,
     request::violation,
     status::Refused,
+    texts::words,
 };
 
 /// Chains of an answer, unless fewer or more are wanted.
@@ -68,6 +72,7 @@ struct Tokens {
 #[derive(Debug)]
 struct Wanted {
     filter: Filter,
+    words: Option<Words>,
     page: usize,
     after: Option<PageKey>,
 }
@@ -99,10 +104,14 @@ impl<L: Log, V: Vault> Search<L, V> {
 
     /// The chains of a page, and where the next begins.
     async fn found(&self, reads: &Reads, wanted: Wanted) -> Result<(Vec<Listed>, Option<PageKey>), Refused> {
-        let Wanted { filter, page, mut after } = wanted;
+        let Wanted { filter, words, page, mut after } = wanted;
         // Whoever is no auditor may know of no chain with which his agency has nothing to do.
         let reader = (reads.kind != AgencyKind::Audit).then(|| reads.agency.clone());
-        let narrowed = narrowed(&filter, reader);
+        let among = match &words {
+            Some(words) => Some(Arc::new(self.node.chains_with(reads, words).await?)),
+            None => None,
+        };
+        let narrowed = Filter { among, ..narrowed(&filter, reader) };
         let (mut found, mut looked_at) = (Vec::new(), 0);
         loop {
             let rows = self.node.index()?.search(narrowed.clone(), after.clone(), CANDIDATES_AT_ONCE).await;
@@ -115,9 +124,11 @@ impl<L: Log, V: Vault> Search<L, V> {
                 looked_at += 1;
                 let here = row.key();
                 let listed = match ChainId::parse(&row.chain_id) {
-                    Some(chain) => self.node.listed(reads, chain).await?.filter(|listed| meets(&filter, listed)),
+                    Some(chain) => self.node.listed(reads, chain, words.as_ref()).await?,
                     None => None,
                 };
+                let is_found = |listed: &Listed| words.is_none() || !listed.summary.hits.is_empty();
+                let listed = listed.filter(|listed| is_found(listed) && meets(&filter, listed));
                 // That there is a next page is told when something stands on it: a token for chains that are not for the
                 // reader would say that there are some.
                 if listed.is_some() && found.len() == page {
@@ -158,9 +169,15 @@ impl<L: Log, V: Vault> Search<L, V> {
             is_open: request.open,
             is_overdue: request.overdue,
             finding: text("finding", request.finding, STRING_BYTES_MAX, &mut violations),
+            among: None,
         };
+        let words = words(request.text.as_deref(), &mut violations);
         let page = usize::try_from(page).unwrap_or_default();
-        if violations.is_empty() { Ok(Wanted { filter, page, after }) } else { Err(Refused::malformed(violations)) }
+        if violations.is_empty() {
+            Ok(Wanted { filter, words, page, after })
+        } else {
+            Err(Refused::malformed(violations))
+        }
     }
 
     fn token(&self, agency: &str, place: PageKey) -> String {

@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 use mediation_desk::{exports::EXPORTS_PER_MONTH_MAX, quota::Quota};
+use mediation_projections::texts::TEXT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
 mod check;
@@ -59,6 +60,8 @@ pub(crate) struct Config {
     pub(crate) keeper: KeeperConfig,
     /// The read model.
     pub(crate) model: ModelConfig,
+    /// Search in the text of acts.
+    pub(crate) search: SearchConfig,
     /// The log over HTTP.
     pub(crate) log_http: LogHttpConfig,
     /// The witnesses.
@@ -255,6 +258,16 @@ pub(crate) struct ModelConfig {
     pub(crate) enabled: bool,
 }
 
+/// Search in the text of acts. Its index stands in the memory of the process that keeps the read model, and nowhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SearchConfig {
+    /// Indexes the free text of acts, beside the read model; where it is off, a search for words is refused.
+    pub(crate) text: bool,
+    /// Bytes of text (UTF-8) that are indexed at most; beyond them a search for words is refused.
+    pub(crate) text_bytes_max: u64,
+}
+
 /// The log over HTTP: C2SP tiles.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -334,6 +347,7 @@ impl Default for Config {
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             model: ModelConfig::default(),
+            search: SearchConfig::default(),
             log_http: LogHttpConfig::default(),
             witnesses: WitnessesConfig::default(),
             timestamps: None,
@@ -373,6 +387,12 @@ impl Default for LogConfig {
 impl Default for ModelConfig {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+impl Default for SearchConfig {
+    fn default() -> Self {
+        Self { text: true, text_bytes_max: TEXT_BYTES_MAX }
     }
 }
 

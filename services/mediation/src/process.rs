@@ -21,6 +21,7 @@ use mediation_projections::{
     keeper::Keeper,
     model::{Model, Reader},
     sealer::Seals,
+    texts::Texts,
     witnesses::Witnesses,
 };
 use mediation_proto::mediation::types::v1::AgencyKind;
@@ -84,6 +85,8 @@ pub(crate) struct Process {
     model: Option<JoinHandle<()>>,
     /// Asks the model.
     index: Option<Reader>,
+    /// None where there is no model, and when the configuration says so.
+    texts: Option<JoinHandle<()>>,
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
     node: Arc<Node<AnyLog, AnyVault>>,
@@ -112,6 +115,7 @@ impl Process {
             (Readings::Here(_) | Readings::Elsewhere(_), _) => None,
         };
         let model = modelling::of(&layout, config, recorder.ledger());
+        let texts = model.as_ref().and_then(|_| modelling::texts(config, recorder.ledger()));
         let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
         let stamper = stamper.transpose()?;
         let (witnesses, cosigned) = cosigning.prepare(&seals)?;
@@ -119,8 +123,8 @@ impl Process {
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
-        let index = model.as_ref().map(Model::reader);
-        let scope = Scope { index: index.clone(), ..scope(config) };
+        let (index, searched) = (model.as_ref().map(Model::reader), texts.as_ref().map(Texts::reader));
+        let scope = Scope { index: index.clone(), texts: searched, ..scope(config) };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
@@ -144,6 +148,7 @@ impl Process {
         });
         let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
         let model = model.map(|model| tokio::spawn(model.run(stopped(stop.subscribe()))));
+        let texts = texts.map(|texts| tokio::spawn(texts.run(stopped(stop.subscribe()))));
         Ok(Self {
             address,
             log_http,
@@ -157,6 +162,7 @@ impl Process {
             eraser,
             model,
             index,
+            texts,
             stamper,
             probes,
             node,
@@ -213,6 +219,10 @@ impl Process {
             // It drops what it is about: the next one begins again from its file.
             model.await?;
         }
+        if let Some(texts) = self.texts {
+            // Nothing of it is kept.
+            texts.await?;
+        }
         if let Some(stamper) = self.stamper {
             // It drops what it is about: the next one stamps what is sealed by then.
             stamper.await?;
@@ -243,6 +253,7 @@ fn scope(config: &Config) -> Scope {
         quota: config.quotas.quota(),
         exports_max: config.exports.chains_per_month_max,
         index: None,
+        texts: None,
     }
 }
 

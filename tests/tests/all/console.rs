@@ -402,3 +402,47 @@ async fn an_official_comes_in_by_his_certificate_in_the_roles_that_he_holds() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     assert_eq!(console.get(Some(&forged), "/login", ""), "");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_search_page_has_a_box_for_words_and_says_what_it_found_or_why_it_cannot() {
+    let mut served = Served::new();
+    let chain = recorded(&served, "三楼<屋顶>漏水").await;
+    let console = Console::of(&served, "XF-FL");
+    let page = console.get("/search").text();
+    let field = "<label>文字 <input type=\"search\" name=\"text\" value=\"\" maxlength=\"64\"";
+    assert!(
+        page.contains(field) && page.contains("aria-describedby=\"text-help\"") && page.contains("id=\"text-help\"")
+    );
+    let asked = "/search?text=%E6%BC%8F%E6%B0%B4";
+    let found = async {
+        while !console.get(asked).text().contains("漏水</small>") {
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), found).await.unwrap();
+    let page = console.get(asked).text();
+    assert!(page.contains("value=\"漏水\""), "{page}");
+    assert!(
+        page.contains(&format!("<a href=\"/chains/{chain}#act-0\">#0 纠纷登记</a>：三楼&#60;屋顶&#62;漏水")),
+        "{page}"
+    );
+    let page = console.get("/search?text=%E6%B8%97%E6%B0%B4").text();
+    assert!(page.contains("没有找到"), "{page}");
+    let refused = console.get(&format!("/search?text={}", "%E6%B0%B4".repeat(65)));
+    assert!(refused.status == 403 && refused.text().contains("超过 64 个"), "{}", refused.text());
+    drop(console);
+    served.stop();
+    let file = served.path().join("mediation.toml");
+    let configuration = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, configuration.replace("text = true", "text = false")).unwrap();
+    served.start();
+    indexed(&served).await;
+    let console = Console::of(&served, "XF-FL");
+    let answer = console.get(asked);
+    assert_eq!(answer.status, 200);
+    assert!(
+        answer.text().contains("本进程未开启全文检索") && answer.text().contains("role=\"status\""),
+        "{}",
+        answer.text()
+    );
+}

@@ -72,6 +72,8 @@ mod streams;
 #[cfg(test)]
 mod subjects;
 #[cfg(test)]
+mod texts;
+#[cfg(test)]
 mod tidy;
 #[cfg(test)]
 mod timestamps;

@@ -61,6 +61,13 @@ impl<'a> Viewed<'a> {
         &self.erasures
     }
 
+    /// The row under which the act at a revision is read, before it is asked whether the chain carries an accusation; none where
+    /// no act that counts stands there, or it corrects what cannot be seen.
+    #[must_use]
+    pub fn row_of(&self, revision: u64) -> Option<Row> {
+        self.row(self.act(revision)?)
+    }
+
     /// The chain as one reader sees it.
     #[must_use]
     pub fn by<'v>(&'v self, reader: &'v Reader<'v>) -> Sight<'v, 'a> {
@@ -211,6 +218,12 @@ impl<'a> Sight<'_, 'a> {
         let act = self.viewed.act(revision)?;
         let row = self.viewed.row(act)?;
         Some(decide(self.reader, row, &self.relation(act, row)))
+    }
+
+    /// The row under which the act at a revision is read; see [`Viewed::row_of`].
+    #[must_use]
+    pub fn row_of(&self, revision: u64) -> Option<Row> {
+        self.viewed.row_of(revision)
     }
 
     /// Grade of the act at a revision.

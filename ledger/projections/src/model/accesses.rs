@@ -27,7 +27,7 @@ pub(super) struct Access {
 }
 
 /// Whether a chain that begins with this entry is an access chain: the one of the reader's agency in that month.
-pub(super) fn is_access_chain(origin: &str, chain: ChainId, first: &CheckedEntry) -> bool {
+pub(crate) fn is_access_chain(origin: &str, chain: ChainId, first: &CheckedEntry) -> bool {
     let Ok(recorded) = &first.outcome else { return false };
     let month = Day::of(recorded.occurred_at).month();
     of(recorded).is_some_and(|access| ChainId::accesses(origin, &access.agency, &month) == chain)

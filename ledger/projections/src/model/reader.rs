@@ -1,6 +1,9 @@
 //! Questions to the read model.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use mediation_domain::calendar::Day;
+use mediation_ledger::chain::ChainId;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params};
 use tokio::task::spawn_blocking;
 
@@ -51,6 +54,8 @@ pub struct Filter {
     pub is_overdue: bool,
     /// Code of a finding that stands on the chain, made good or not.
     pub finding: Option<String>,
+    /// Ids of the only chains that are wanted; every chain without it.
+    pub among: Option<Arc<BTreeSet<ChainId>>>,
 }
 
 /// Place in a list of chains, to go on behind.
@@ -169,6 +174,7 @@ const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
     AND (NOT :open OR is_closed = 0) AND (NOT :overdue OR days_overdue_max > 0)
     AND (:finding IS NULL OR EXISTS
          (SELECT 1 FROM findings WHERE findings.chain_id = chains.chain_id AND findings.code = :finding))
+    AND (:among IS NULL OR chain_id IN (SELECT value FROM json_each(:among)))
     AND (:after_s IS NULL OR opened_at_s < :after_s OR (opened_at_s = :after_s AND chain_id > :after_id))
     ORDER BY opened_at_s DESC, chain_id LIMIT :limit";
 
@@ -198,7 +204,7 @@ impl Reader {
                     ":from": filter.opened_from.map(Day::begin), ":to": filter.opened_to.map(Day::end),
                     ":acted_from": filter.acted_from.map(Day::begin), ":acted_to": filter.acted_to.map(Day::end),
                     ":outcome": filter.outcome, ":open": filter.is_open, ":overdue": filter.is_overdue,
-                    ":finding": filter.finding, ":after_s": after.as_ref().map(|key| key.opened_at_s),
+                    ":finding": filter.finding, ":among": filter.among.as_deref().map(listed), ":after_s": after.as_ref().map(|key| key.opened_at_s),
                     ":after_id": after.as_ref().map(|key| key.chain_id.as_str()), ":limit": limit.min(ROWS_MAX),
                 },
                 chain_row,
@@ -276,6 +282,12 @@ impl Reader {
         })
         .await?
     }
+}
+
+/// Chain ids as JSON, which SQLite takes for a list. They are digits and hyphens.
+fn listed(chains: &BTreeSet<ChainId>) -> String {
+    let quoted: Vec<String> = chains.iter().map(|chain| format!("\"{chain}\"")).collect();
+    format!("[{}]", quoted.join(","))
 }
 
 fn chain_row(row: &Row<'_>) -> rusqlite::Result<ChainRow> {

@@ -7,16 +7,20 @@ use axum::{
     extract::{Query, State},
     http::{HeaderMap, Uri},
 };
+use mediation_client::ClientError;
 use mediation_domain::catalogue;
 use mediation_proto::{
     derived::{TYPES_DISPUTE_TYPE, TYPES_OUTCOME},
     fields::EnumInfo,
-    mediation::ledger::v1::{ChainSummary, Duty, ListDutiesRequest, SearchChainsRequest},
+    mediation::ledger::v1::{
+        ChainSummary, Duty, ListDutiesRequest, SearchChainsRequest, SearchChainsResponse, TextHit,
+    },
 };
 use serde::Deserialize;
 
 use super::{
     Console, Office, Page,
+    failure::Failure,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
     sheet::file,
@@ -35,6 +39,9 @@ const PAGES_MAX: usize = 20;
 /// Duties of a file.
 const DUTIES_MAX: u32 = 500;
 
+/// Reasons for which there is no answer for the time being, or not to a question for words.
+const UNSEARCHED: [&str; 3] = ["INDEX_NOT_READY", "TEXT_SEARCH_OFF", "TEXT_INDEX_FULL"];
+
 /// What is looked for. Forms send empty fields.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
@@ -46,6 +53,7 @@ pub(super) struct Asked {
     to: String,
     outcome: String,
     finding: String,
+    text: String,
     open: String,
     overdue: String,
     after: String,
@@ -62,6 +70,8 @@ struct SearchPage {
     rows: Vec<Row>,
     /// The same question from where this answer ends.
     next: Option<String>,
+    /// Why words cannot be looked for now.
+    unsearched: Option<Text>,
 }
 
 struct Row {
@@ -76,6 +86,14 @@ struct Row {
     due: Option<String>,
     days_overdue: u64,
     findings: Vec<String>,
+    hits: Vec<Hit>,
+}
+
+/// Where the words stand that were looked for.
+struct Hit {
+    revision: u64,
+    event: Text,
+    excerpt: Text,
 }
 
 /// The page of a search.
@@ -86,7 +104,10 @@ pub(super) async fn search<E: Office>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let t = visitor.tongue;
-    let answer = visitor.seat.client.search(wanted(&asked)).await?;
+    let (answer, unsearched) = match visitor.seat.client.search(wanted(&asked)).await {
+        Ok(answer) => (answer, None),
+        Err(error) => (SearchChainsResponse::default(), Some(unsearched(t, error)?)),
+    };
     let title = t.say("检索", "Search").to_owned();
     let next = Some(answer.next_page_token).filter(|token| !token.is_empty());
     page(&SearchPage {
@@ -101,8 +122,17 @@ pub(super) async fn search<E: Office>(
         outcomes: codes(&TYPES_OUTCOME, t),
         rows: answer.chains.into_iter().map(|chain| row(&visitor, chain)).collect(),
         next,
+        unsearched,
         asked,
     })
+}
+
+/// What the page says in place of an answer while words cannot be looked for; everything else has a page of its own.
+fn unsearched(t: Tongue, error: ClientError) -> Result<Text, Failure> {
+    match error.told() {
+        Some(told) if UNSEARCHED.contains(&told.reason.as_str()) => Ok(Text::of(t.say(&told.zh, &told.en))),
+        Some(_) | None => Err(error.into()),
+    }
 }
 
 /// What a form asks for.
@@ -117,6 +147,7 @@ fn wanted(asked: &Asked) -> SearchChainsRequest {
         opened_to: said(&asked.to),
         outcome: number(&TYPES_OUTCOME, &asked.outcome),
         finding: said(&asked.finding),
+        text: said(&asked.text),
         open: !asked.open.is_empty(),
         overdue: !asked.overdue.is_empty(),
         page_token: said(&asked.after),
@@ -171,7 +202,13 @@ fn row(visitor: &Visitor, chain: ChainSummary) -> Row {
         due: chain.next_due,
         days_overdue: chain.days_overdue,
         findings: chain.findings,
+        hits: chain.hits.into_iter().map(|hit| hit_row(t, &hit)).collect(),
     }
+}
+
+fn hit_row(t: Tongue, hit: &TextHit) -> Hit {
+    let event = catalogue::event(&hit.event).map_or(hit.event.as_str(), |row| t.say(&row.zh, row.event));
+    Hit { revision: hit.revision, event: Text::of(event), excerpt: Text::of(&hit.excerpt) }
 }
 
 fn name(visitor: &Visitor, agency: &str) -> Text {

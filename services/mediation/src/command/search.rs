@@ -55,6 +55,9 @@ pub(crate) struct Arguments {
     /// 有此审计发现，如 F-OVERDUE · With this finding
     #[arg(long, value_name = "CODE")]
     finding: Option<String>,
+    /// 所能完整查阅的文字中含有这些词 · Words in the free text that the reader is shown in full
+    #[arg(long, value_name = "WORDS")]
+    text: Option<String>,
     /// 至多列出条数 · Chains listed at most
     #[arg(long, value_name = "N", default_value_t = 100)]
     most: usize,
@@ -78,6 +81,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
         open: arguments.open,
         overdue: arguments.overdue,
         finding: arguments.finding,
+        text: arguments.text,
         ..SearchChainsRequest::default()
     };
     let mut chains: Vec<ChainSummary> = Vec::new();
@@ -131,7 +135,15 @@ fn print(chains: &[ChainSummary], registry: &Registry) {
             chain.findings.join(" "),
         ]
     }));
-    table(&rows).into_iter().for_each(|row| line(format!("  {row}")));
+    let mut rows = table(&rows).into_iter();
+    rows.by_ref().take(1).for_each(|head| line(format!("  {head}")));
+    for (row, chain) in rows.zip(chains) {
+        line(format!("  {row}"));
+        for hit in &chain.hits {
+            let event = catalogue::event(&hit.event).map_or(hit.event.as_str(), |row| row.zh.as_str());
+            line(format!("    #{} {event}：{}", hit.revision, hit.excerpt));
+        }
+    }
 }
 
 fn to_json(chain: &ChainSummary) -> Value {
@@ -140,5 +152,6 @@ fn to_json(chain: &ChainSummary) -> Value {
         "dispute_type": chain.dispute_type.and_then(|number| TYPES_DISPUTE_TYPE.code(number)),
         "opening_event": chain.opening_event, "acts": chain.acts, "lead": chain.lead, "outcome": chain.outcome,
         "next_due": chain.next_due, "days_overdue": chain.days_overdue, "findings": chain.findings,
+        "hits": chain.hits.iter().map(|hit| json!({"revision": hit.revision, "event": hit.event, "excerpt": hit.excerpt})).collect::<Vec<_>>(),
     })
 }

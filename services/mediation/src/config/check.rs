@@ -125,6 +125,9 @@ impl Config {
         if self.log.queue_capacity == 0 {
             objections.push(Objection::Zero { key: "log.queue_capacity" });
         }
+        if self.search.text_bytes_max == 0 {
+            objections.push(Objection::Zero { key: "search.text_bytes_max" });
+        }
         let quotas = [
             ("quotas.requests_per_second", self.quotas.requests_per_second),
             ("quotas.burst", self.quotas.burst),

@@ -8,7 +8,10 @@ use mediation_ledger::{
     clock::{Clock as _, SystemClock},
     ledger::Ledger,
 };
-use mediation_projections::model::{Model, Progress, Rebuilt};
+use mediation_projections::{
+    model::{Model, Progress, Rebuilt},
+    texts::Texts,
+};
 
 use super::{opened::Opened, read_manifest};
 use crate::{
@@ -30,6 +33,12 @@ pub(super) fn of(
 ) -> Option<Model<AnyLog, AnyVault>> {
     let wanted = config.model.enabled && config.roles.contains(&Role::Audit) && ledger.vault().is_here();
     wanted.then(|| Model::new(Arc::clone(ledger), &layout.models(), WIDTH_SERVING))
+}
+
+/// The index of texts of a process that keeps the model; none where the configuration says so.
+pub(super) fn texts(config: &Config, ledger: &Arc<Ledger<AnyLog, AnyVault>>) -> Option<Texts<AnyLog, AnyVault>> {
+    let entries = ledger.log().to_be_sealed().0;
+    config.search.text.then(|| Texts::new(Arc::clone(ledger), entries, config.search.text_bytes_max))
 }
 
 /// Builds the model of a directory anew, which nobody may be serving.

@@ -124,7 +124,8 @@ fn every_row_column_relation_and_part_is_as_the_data_and_the_rules_say() {
                 for (name, _) in &table {
                     let row = if relation.accusation { "V-11" } else { name };
                     let of = |row: &str| expected(code, row, cell_of(row, at), &relation);
-                    let own = is_own(code, name, &relation, *judge);
+                    let recorded = is_own(code, name, &relation, *judge);
+                    let own = recorded;
                     let (grade, identity) = if own { (F, F) } else { (of(row), of("V-2")) };
                     let sealed = (own || of("V-4") == F || of("V-21") == F) && !judge;
                     let decision = decide(&reader, Row::named(name).unwrap(), &relation);
@@ -135,6 +136,9 @@ fn every_row_column_relation_and_part_is_as_the_data_and_the_rules_say() {
                             let shown = expected_part(kind, own, code, (grade, identity, sealed));
                             let shown = if discloses && relation.disclosed.has(kind) { Shown::Plain } else { shown };
                             assert_eq!(decision.part(kind, own), shown, "{code} {name} {kind:?} {relation:?}");
+                            let is_read = kind == PartKind::Narrative && shown == Shown::Plain;
+                            let can_be = recorded || may_read_text(reader.column().unwrap(), Row::named(row).unwrap());
+                            assert!(can_be || !is_read, "{code} {name} {relation:?}");
                             looked += 1;
                         }
                     }
