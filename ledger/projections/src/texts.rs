@@ -41,8 +41,9 @@ pub use self::{
     words::{CHARACTERS_MAX, WORDS_MAX, Words, WordsError},
 };
 
-/// Bytes of text that are indexed unless more or fewer are wanted: some years of a city of a million and a half.
-pub const TEXT_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of text that are indexed unless more or fewer are wanted. The index takes up to three times as much where texts are short,
+/// which leaves room in a process of one gibibyte.
+pub const TEXT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
 /// Rest after a fault; it doubles with each further one.
 const FAULT_REST: Duration = Duration::from_secs(1);

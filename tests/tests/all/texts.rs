@@ -263,7 +263,7 @@ async fn where_texts_are_not_searched_or_are_too_many_it_is_said_and_other_searc
     indexed(&served).await;
     assert_eq!(told(&own.search(asks("堵塞")).await.unwrap_err()).reason, "TEXT_SEARCH_OFF");
     assert_eq!(own.search(SearchChainsRequest::default()).await.unwrap().chains.len(), 1);
-    let (served, own) = configured("text_bytes_max = 268435456", "text_bytes_max = 14").await;
+    let (served, own) = configured("text_bytes_max = 134217728", "text_bytes_max = 14").await;
     indexed(&served).await;
     let refused = async {
         loop {

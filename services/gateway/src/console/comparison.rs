@@ -12,7 +12,7 @@ use mediation_proto::mediation::ledger::v1::{AgencyFigures, CompareAgenciesReque
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     counted::{Asked, Chart, Series, Sources, ask, counting, instant, not_entitled, number},
     failure::Failure,
     frame::{Frame, Text, Tongue, page},
@@ -95,7 +95,7 @@ const CHARTS: [(&str, &str, &[Measure]); 3] = [
 ];
 
 /// The page.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(wanted): Query<Wanted>,
     uri: Uri,
@@ -111,7 +111,7 @@ pub(super) async fn show<E: Evidence>(
 }
 
 /// The comparison, as a file.
-pub(super) async fn show_file<E: Evidence>(
+pub(super) async fn show_file<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(wanted): Query<Wanted>,
     uri: Uri,
@@ -129,7 +129,7 @@ pub(super) async fn show_file<E: Evidence>(
 }
 
 /// What is wanted, this year where nobody says which days, and the frame of its page.
-fn framed<E: Evidence>(console: &Console<E>, visitor: &Visitor, wanted: Wanted, uri: &Uri) -> (Wanted, Frame) {
+fn framed<E: Office>(console: &Console<E>, visitor: &Visitor, wanted: Wanted, uri: &Uri) -> (Wanted, Frame) {
     let year = console.today().year();
     let or = |text: String, day: &str| match text.trim() {
         "" => format!("{year:04}-{day}"),

@@ -12,7 +12,7 @@ use mediation_proto::mediation::ledger::v1::{Figure, GetFiguresRequest, GetFigur
 use serde::Deserialize;
 
 use super::{
-    Console, Evidence, Page,
+    Console, Office, Page,
     counted::{Asked, Chart, Series, Sources, ask, counting, instant, not_entitled, number},
     failure::Failure,
     frame::{Frame, Text, Tongue, page},
@@ -91,7 +91,7 @@ struct Parts {
 }
 
 /// The page.
-pub(super) async fn show<E: Evidence>(
+pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(wanted): Query<Wanted>,
     uri: Uri,
@@ -107,7 +107,7 @@ pub(super) async fn show<E: Evidence>(
 }
 
 /// The figures, as a file.
-pub(super) async fn show_file<E: Evidence>(
+pub(super) async fn show_file<E: Office>(
     State(console): State<Arc<Console<E>>>,
     Query(wanted): Query<Wanted>,
     uri: Uri,
@@ -123,7 +123,7 @@ pub(super) async fn show_file<E: Evidence>(
 }
 
 /// What is wanted, this year where nobody says which, and the frame of its page.
-fn framed<E: Evidence>(console: &Console<E>, visitor: &Visitor, mut wanted: Wanted, uri: &Uri) -> (Wanted, Frame) {
+fn framed<E: Office>(console: &Console<E>, visitor: &Visitor, mut wanted: Wanted, uri: &Uri) -> (Wanted, Frame) {
     if wanted.year.trim().is_empty() {
         wanted.year = console.today().year().to_string();
     }
