@@ -34,7 +34,10 @@ use mediation_proto::mediation::{
     registry::v1::{AccessDenied, RecordAccessed, RegistryAct, registry_act},
     types::v1::{AccessPurpose, AccessRefusal, ActHeader, Part, Role, StepRef, VisibilityGrade},
 };
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::{Instant, timeout_at},
+};
 
 use crate::{exports::Exports, reading::Reads, status::Refused};
 
@@ -43,6 +46,10 @@ const QUEUE_MAX: usize = 4_096;
 
 /// Records after which a batch takes no further reading: some times what comes in while one sync lasts.
 const BATCH_MAX: usize = 512;
+
+/// Time for which what streams will show is gathered: a record costs two syncs however many readings it holds, and those who record
+/// acts wait for the same disk.
+const GATHERED: Duration = Duration::from_millis(100);
 
 /// Time within which what was refused is recorded.
 const REFUSALS_EVERY: Duration = Duration::from_secs(10);
@@ -64,6 +71,15 @@ pub(crate) struct Seen {
     pub(crate) disclosure: Option<EventId>,
 }
 
+/// Who waits for the record of a reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Waits {
+    /// Somebody who has asked: it is recorded at once.
+    Asker,
+    /// A stream that goes on: it is recorded with the next that is, or when [`GATHERED`] has passed.
+    Stream,
+}
+
 /// Records readings.
 #[derive(Debug)]
 pub(crate) struct Accesses<L, V> {
@@ -79,7 +95,7 @@ type Waiting = (Vec<Submitted>, oneshot::Sender<Result<(), Refused>>);
 /// What the task is asked.
 #[derive(Debug)]
 enum Ask {
-    Record { acts: Vec<Submitted>, answer: oneshot::Sender<Result<(), Refused>> },
+    Record { acts: Vec<Submitted>, waits: Waits, answer: oneshot::Sender<Result<(), Refused>> },
     Refusal(Box<Refusal>),
     Flush(oneshot::Sender<()>),
 }
@@ -135,12 +151,26 @@ impl<L: Log, V: Vault> Accesses<L, V> {
     /// No key is held here that may sign it, it could not be recorded, or the agency has exported as much as it may: then nothing
     /// may be shown at all.
     pub(crate) async fn record(&self, reads: &Reads, chain: ChainId, seen: Vec<Seen>) -> Result<(), Refused> {
+        self.record_for(Waits::Asker, reads, chain, seen).await
+    }
+
+    /// The same, and who waits for it.
+    ///
+    /// # Errors
+    /// As [`Accesses::record`].
+    pub(crate) async fn record_for(
+        &self,
+        waits: Waits,
+        reads: &Reads,
+        chain: ChainId,
+        seen: Vec<Seen>,
+    ) -> Result<(), Refused> {
         if seen.is_empty() {
             return Ok(());
         }
         let now_ms = self.ledger().clock().now_ms();
         if reads.purpose != AccessPurpose::Export {
-            return self.write(reads, None, (chain, now_ms), seen).await;
+            return self.write(waits, (reads, None), (chain, now_ms), seen).await;
         }
         let day = Day::of(now_ms.div_euclid(1_000));
         let month = self.exports.of(ChainId::accesses(self.ledger().origin(), &reads.agency, &day.month()));
@@ -151,13 +181,13 @@ impl<L: Log, V: Vault> Accesses<L, V> {
                 self.note(reads, chain, Ground::ExportNeedsApproval);
             }
         })?;
-        self.write(reads, approval, (chain, now_ms), seen).await
+        self.write(waits, (reads, approval), (chain, now_ms), seen).await
     }
 
     async fn write(
         &self,
-        reads: &Reads,
-        approval: Option<EventId>,
+        waits: Waits,
+        (reads, approval): (&Reads, Option<EventId>),
         (chain, now_ms): (ChainId, i64),
         seen: Vec<Seen>,
     ) -> Result<(), Refused> {
@@ -165,7 +195,7 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         let acts = seen.into_iter().flat_map(|seen| accessed(reads, approval, chain, seen));
         let acts = acts.map(|act| submitted(self.ledger().origin(), &signer, &reads.agency, act, now_ms)).collect();
         let (answer, answered) = oneshot::channel();
-        let asked = self.queue().try_send(Ask::Record { acts, answer });
+        let asked = self.queue().try_send(Ask::Record { acts, waits, answer });
         asked.map_err(|_full| not_recorded(Reason::Overloaded, "the queue of access records is full"))?;
         let gone = || not_recorded(Reason::Internal, "the task that records readings is gone");
         answered.await.unwrap_or_else(|_gone| Err(gone()))
@@ -226,17 +256,29 @@ impl<L: Log, V: Vault> Task<L, V> {
 
     async fn take(&mut self, first: Ask, asks: &mut mpsc::Receiver<Ask>) {
         let (mut waiting, mut flushed, mut records) = (Vec::new(), Vec::new(), 0);
+        let (until, mut gathers) = (Instant::now() + GATHERED, true);
         let mut next = Some(first);
         while let Some(ask) = next {
             match ask {
-                Ask::Record { acts, answer } => {
+                Ask::Record { acts, waits, answer } => {
+                    gathers &= waits == Waits::Stream;
                     records += acts.len();
                     waiting.push((acts, answer));
                 }
                 Ask::Refusal(refusal) => self.note(*refusal),
-                Ask::Flush(done) => flushed.push(done),
+                Ask::Flush(done) => {
+                    gathers = false;
+                    flushed.push(done);
+                }
             }
-            next = if records < BATCH_MAX { asks.try_recv().ok() } else { None };
+            if records >= BATCH_MAX {
+                break;
+            }
+            next = match asks.try_recv() {
+                Ok(ask) => Some(ask),
+                Err(_) if gathers && records > 0 => timeout_at(until, asks.recv()).await.ok().flatten(),
+                Err(_) => None,
+            };
         }
         self.record(waiting).await;
         if !flushed.is_empty() {

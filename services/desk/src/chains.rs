@@ -34,6 +34,7 @@ use mediation_proto::mediation::ledger::v1::{
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
+    accesses::Waits,
     desk::stopped,
     disclosure::{View, open, seen, view},
     driven::driven,
@@ -153,7 +154,8 @@ impl<L: Log, V: Vault> Chains<L, V> {
             let judged = judged.map(|(judged, as_of)| (told(judged, sight), as_of));
             Ok((views, seen, judged, sight.sees_all_findings()))
         })?;
-        self.node.accesses().record(reads, fold.chain(), seen).await?;
+        let waits = if replay.is_some() { Waits::Asker } else { Waits::Stream };
+        self.node.accesses().record_for(waits, reads, fold.chain(), seen).await?;
         Ok(Shown { views, judged, all_findings })
     }
 

@@ -105,10 +105,7 @@ impl Process {
         let log = Arc::clone(ledger.log());
         let recorder = Arc::new(Recorder::new(ledger, held(&layout, config.signing, &registry)?));
         let readings = readings(&layout, config.signing, &registry, &recorder)?;
-        let keeper = match config.keeper.enabled && config.roles.contains(&Role::Keeper) {
-            true => Some(Keeper::start(Arc::clone(&recorder)).await?),
-            false => None,
-        };
+        let keeper = keeper(config, &recorder).await?;
         let eraser = match (&readings, erased) {
             // Where callers sign, the keys of the governance centers that lie here say that keys are gone.
             (Readings::Here(signing), Some(erased)) => Some(Eraser::start(Arc::clone(signing), erased).await?),
@@ -241,6 +238,17 @@ impl Process {
         self.node.ledger().vault().close().await;
         Ok(())
     }
+}
+
+/// The clock keeper, where this process has that role.
+async fn keeper(
+    config: &Config,
+    recorder: &Arc<Recorder<AnyLog, AnyVault>>,
+) -> Result<Option<Keeper<AnyLog, AnyVault>>> {
+    if !config.keeper.enabled || !config.roles.contains(&Role::Keeper) {
+        return Ok(None);
+    }
+    Ok(Some(Keeper::start(Arc::clone(recorder)).await?))
 }
 
 /// Whom the node answers, and how much.
