@@ -31,11 +31,11 @@ lint:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --all-features --no-deps
 
-# The one binary, as users build it but for the optimisation.
+# The one binary, and the tests beside it: with the features of all, so that nothing is compiled twice.
 binary:
-    cargo build --locked
+    cargo build --locked --workspace --tests
 
-# The year of a whole city: every figure as published, every signature verified; a tenth of it made twice.
+# The year of a whole city: every figure as published, every signature verified; a fiftieth of it made twice.
 city-year: release
     .ci/city-year
 
@@ -80,9 +80,13 @@ fairness: release
 subscribers: release
     MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench subscribers
 
+# What a city's year costs: the log, the read model, pages and searches of the console. 1 is the whole city.
+measure-city scale="1": release
+    tests/measure-city {{scale}}
+
 # Every bench once, without timing it: it runs, and what it asserts holds.
 bench-smoke:
-    cargo test --quiet --locked --package mediation-tests --benches
+    cargo test --quiet --locked --workspace --bench fairness --bench judge --bench subscribers
 
 # Writes the golden bytes and the generated documents anew. Look at the difference: bytes that were recorded must open for ever.
 golden:
