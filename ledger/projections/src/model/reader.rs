@@ -162,9 +162,6 @@ const CHAIN: &str = "SELECT chain_id, dispute_no, opening_event, dispute_type, c
         coalesce(days_overdue_max, 0) FROM chains";
 
 const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
-    AND (:number IS NULL OR substr(dispute_no, 1, length(:number)) = :number)
-    AND (:agency IS NULL OR EXISTS (SELECT 1 FROM ties WHERE ties.chain_id = chains.chain_id AND ties.agency = :agency))
-    AND (:reader IS NULL OR EXISTS (SELECT 1 FROM ties WHERE ties.chain_id = chains.chain_id AND ties.agency = :reader))
     AND (:type IS NULL OR dispute_type = :type)
     AND (:from IS NULL OR opened_at_s >= :from) AND (:to IS NULL OR opened_at_s <= :to)
     AND (:acted_from IS NULL OR last_act_at_s >= :acted_from)
@@ -172,11 +169,32 @@ const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
          (SELECT 1 FROM entries WHERE entries.chain_id = chains.chain_id AND occurred_at_s <= :acted_to))
     AND (:outcome IS NULL OR outcome = :outcome)
     AND (NOT :open OR is_closed = 0) AND (NOT :overdue OR days_overdue_max > 0)
-    AND (:finding IS NULL OR EXISTS
-         (SELECT 1 FROM findings WHERE findings.chain_id = chains.chain_id AND findings.code = :finding))
     AND (:among IS NULL OR chain_id IN (SELECT value FROM json_each(:among)))
-    AND (:after_s IS NULL OR opened_at_s < :after_s OR (opened_at_s = :after_s AND chain_id > :after_id))
-    ORDER BY opened_at_s DESC, chain_id LIMIT :limit";
+    AND (:after_s IS NULL OR opened_at_s < :after_s OR (opened_at_s = :after_s AND chain_id > :after_id))";
+
+/// The order of a list, and its length.
+const LISTED: &str = " ORDER BY opened_at_s DESC, chain_id LIMIT :limit";
+
+/// Conditions that an index finds the chains of, each said only where it is given: of an agency that has to do with few of many
+/// chains the list would else be looked for among all of them.
+const FOUND_BY_INDEX: [(&str, &str); 4] = [
+    (":number", "dispute_no >= :number AND dispute_no < :number || char(0x10ffff)"),
+    (":agency", "chain_id IN (SELECT chain_id FROM ties WHERE agency = :agency)"),
+    (":reader", "chain_id IN (SELECT chain_id FROM ties WHERE agency = :reader)"),
+    (":finding", "chain_id IN (SELECT chain_id FROM findings WHERE code = :finding)"),
+];
+
+/// The question for the chains of a filter.
+fn question(filter: &Filter) -> String {
+    let given = [&filter.number_prefix, &filter.agency, &filter.reader, &filter.finding].map(Option::is_some);
+    let mut question = format!("{CHAIN}{SEARCH}");
+    for ((name, condition), is_given) in FOUND_BY_INDEX.into_iter().zip(given) {
+        // Every name is bound, and must be used.
+        question.push_str(&if is_given { format!(" AND {condition}") } else { format!(" AND {name} IS NULL") });
+    }
+    question.push_str(LISTED);
+    question
+}
 
 impl Reader {
     pub(super) fn new(place: Place, identity: Identity) -> Self {
@@ -197,7 +215,7 @@ impl Reader {
     /// As [`judged_as_of`](Self::judged_as_of).
     pub async fn search(&self, filter: Filter, after: Option<PageKey>, limit: u32) -> Result<Vec<ChainRow>, Error> {
         self.ask(move |connection| {
-            let mut statement = connection.prepare(&format!("{CHAIN}{SEARCH}"))?;
+            let mut statement = connection.prepare(&question(&filter))?;
             let found = statement.query_map(
                 named_params! {
                     ":number": filter.number_prefix, ":agency": filter.agency, ":reader": filter.reader, ":type": filter.dispute_type,
