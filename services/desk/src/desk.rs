@@ -136,7 +136,7 @@ impl<L: Log, V: Vault> Desk<L, V> {
     ) -> Result<Response<Receipts>, Status> {
         let caller = self.caller(desk, &request).map_err(|refused| refused.into_status(&request_id()))?;
         let (desk, caller, mut turns) = (self.clone(), Arc::new(caller), Turns::new(STREAM_ACTS_MAX));
-        let acts = self.acts(request.into_inner(), caller.agency.clone());
+        let acts = self.requests(request.into_inner(), caller.agency.clone()).map(|act| act.map(T::into));
         let receipts = acts.map(move |act| {
             let (desk, caller) = (desk.clone(), Arc::clone(&caller));
             let chain = act.as_ref().ok().and_then(|act| ChainId::parse(act.chain_id.as_deref()?));
@@ -155,28 +155,28 @@ impl<L: Log, V: Vault> Desk<L, V> {
         Ok(Response::new(driven(receipts.buffered(STREAM_ACTS_MAX))))
     }
 
-    /// The acts of a stream, each when the quota of its agency has one left, until the caller ends it or the server stops; then
+    /// The requests of a stream, each when the quota of its agency has one left, until the caller ends it or the server stops; then
     /// it is told so, after the answers to all that were taken.
-    fn acts<T: Into<ActRequest> + Send + 'static>(
+    pub(crate) fn requests<T: Send + 'static>(
         &self,
-        acts: Streaming<T>,
+        requests: Streaming<T>,
         agency: String,
-    ) -> impl Stream<Item = Result<ActRequest, Status>> + Send + use<L, V, T> {
+    ) -> impl Stream<Item = Result<T, Status>> + Send + use<L, V, T> {
         let (stop, node) = (Box::pin(self.node.streams_end()), Arc::clone(&self.node));
-        stream::unfold(Some((acts, stop, node, agency)), async |open| {
-            let (mut acts, mut stop, node, agency) = open?;
+        stream::unfold(Some((requests, stop, node, agency)), async |open| {
+            let (mut requests, mut stop, node, agency) = open?;
             let next = async {
-                let act = acts.next().await?;
+                let request = requests.next().await?;
                 node.quotas().wait(&agency).await;
-                Some(act)
+                Some(request)
             };
-            let act = tokio::select! {
+            let request = tokio::select! {
                 biased;
                 () = &mut stop => return Some((Err(stopped()), None)),
-                act = next => act?,
+                request = next => request?,
             };
-            match act {
-                Ok(act) => Some((Ok(act.into()), Some((acts, stop, node, agency)))),
+            match request {
+                Ok(request) => Some((Ok(request), Some((requests, stop, node, agency)))),
                 Err(status) => {
                     let refused = of_transport(status).map(|refused| refused.into_status(&request_id()));
                     Some((Err(refused.unwrap_or_else(|status| status)), None))

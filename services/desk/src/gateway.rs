@@ -15,7 +15,7 @@ mod joint;
 
 use std::{pin::Pin, sync::Arc};
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::{Stream, StreamExt as _};
 use mediation_domain::admit::{Caller, Violation};
 use mediation_ledger::{log::Log, vault::Vault};
 use mediation_proto::{
@@ -30,7 +30,7 @@ use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use self::{following::following, intake::Intake, joint::invitations};
 use crate::{
-    desk::{Desk, refusal, response, stopped},
+    desk::{Desk, refusal, response},
     driven::driven,
     even::{beat, denies_the_chain},
     node::{Node, request_id},
@@ -112,27 +112,10 @@ impl<L: Log, V: Vault> Gateway<L, V> {
 
     fn import(&self, request: Request<Streaming<SubmitIntakeRequest>>) -> Result<Imported, Refused> {
         let caller = Arc::new(self.caller(&request)?);
-        let (gateway, stop) = (self.clone(), Box::pin(self.node.streams_end()));
-        let open = Some((request.into_inner(), stop, gateway, caller));
-        Ok(driven(stream::unfold(open, async |open| {
-            let (mut matters, mut stop, gateway, caller) = open?;
-            let next = async {
-                let matter = matters.next().await?;
-                gateway.node.quotas().wait(&caller.agency).await;
-                Some(matter)
-            };
-            let matter = tokio::select! {
-                biased;
-                () = &mut stop => return Some((Err(stopped()), None)),
-                matter = next => matter?,
-            };
-            match matter {
-                Ok(matter) => {
-                    let answer = gateway.imported(&caller, matter).await;
-                    Some((Ok(answer), Some((matters, stop, gateway, caller))))
-                }
-                Err(status) => Some((Err(status), None)),
-            }
+        let (gateway, matters) = (self.clone(), self.desk.requests(request.into_inner(), caller.agency.clone()));
+        Ok(driven(matters.then(move |matter| {
+            let (gateway, caller) = (gateway.clone(), Arc::clone(&caller));
+            async move { Ok(gateway.imported(&caller, matter?).await) }
         })))
     }
 

@@ -45,17 +45,7 @@ impl Console {
     }
 
     fn outside(served: &Served, agency: &str) -> Self {
-        let mut child = Command::new(mediation())
-            .args(["console", "--json", "--listen", "127.0.0.1:0", "--role", "REG"])
-            .args(["--ledger", &served.address, "--agency", agency, "--dir"])
-            .arg(served.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap();
+        let (child, said) = started(served, agency, &["--role", "REG"]);
         let address = said["address"].as_str().unwrap().to_owned();
         let code = said["url"].as_str().unwrap().split_once("code=").unwrap().1.to_owned();
         Self { child, address, code, cookie: String::new() }
@@ -79,6 +69,22 @@ impl Console {
         ];
         ask_with(&self.address, "POST", path, &headers, form.as_bytes())
     }
+}
+
+/// Starts a console of an agency; what it says of itself.
+fn started(served: &Served, agency: &str, arguments: &[&str]) -> (Child, Value) {
+    let mut child = Command::new(mediation())
+        .args(["console", "--json", "--listen", "127.0.0.1:0", "--ledger", &served.address, "--agency", agency])
+        .args(arguments)
+        .arg("--dir")
+        .arg(served.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, serde_json::from_str(&line).unwrap())
 }
 
 async fn recorded(served: &Served, summary: &str) -> String {
@@ -284,17 +290,7 @@ impl Drop for ByCertificate<'_> {
 
 impl<'s> ByCertificate<'s> {
     fn of(served: &'s Served, agency: &str) -> Self {
-        let mut child = Command::new(mediation())
-            .args(["console", "--json", "--certificates", "--listen", "127.0.0.1:0"])
-            .args(["--ledger", &served.address, "--agency", agency, "--dir"])
-            .arg(served.path())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let said: Value = serde_json::from_str(&line).unwrap();
+        let (child, said) = started(served, agency, &["--certificates"]);
         let address = said["address"].as_str().unwrap().to_owned();
         assert_eq!(said["url"], format!("https://{address}/"));
         Self { served, child, address }

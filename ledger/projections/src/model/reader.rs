@@ -169,26 +169,23 @@ const SEARCH: &str = " WHERE kind = 'MATTER' AND opened_at_s IS NOT NULL
          (SELECT 1 FROM entries WHERE entries.chain_id = chains.chain_id AND occurred_at_s <= :acted_to))
     AND (:outcome IS NULL OR outcome = :outcome)
     AND (NOT :open OR is_closed = 0) AND (NOT :overdue OR days_overdue_max > 0)
-    AND (:among IS NULL OR chain_id IN (SELECT value FROM json_each(:among)))
     AND (:after_s IS NULL OR opened_at_s < :after_s OR (opened_at_s = :after_s AND chain_id > :after_id))";
 
 /// The order of a list, and its length.
 const LISTED: &str = " ORDER BY opened_at_s DESC, chain_id LIMIT :limit";
 
-/// Conditions that an index finds the chains of, each said only where it is given: of an agency that has to do with few of many
-/// chains the list would else be looked for among all of them.
-const FOUND_BY_INDEX: [(&str, &str); 4] = [
-    (":number", "dispute_no >= :number AND dispute_no < :number || char(0x10ffff)"),
-    (":agency", "chain_id IN (SELECT chain_id FROM ties WHERE agency = :agency)"),
-    (":reader", "chain_id IN (SELECT chain_id FROM ties WHERE agency = :reader)"),
-    (":finding", "chain_id IN (SELECT chain_id FROM findings WHERE code = :finding)"),
-];
-
-/// The question for the chains of a filter.
+/// The question for the chains of a filter. What an index finds the chains of is said only where it is given: of an agency that has to
+/// do with few of many chains the list would else be looked for among all of them.
 fn question(filter: &Filter) -> String {
-    let given = [&filter.number_prefix, &filter.agency, &filter.reader, &filter.finding].map(Option::is_some);
+    let by_index = [
+        (":number", filter.number_prefix.is_some(), "dispute_no >= :number AND dispute_no < :number || char(0x10ffff)"),
+        (":agency", filter.agency.is_some(), "chain_id IN (SELECT chain_id FROM ties WHERE agency = :agency)"),
+        (":reader", filter.reader.is_some(), "chain_id IN (SELECT chain_id FROM ties WHERE agency = :reader)"),
+        (":finding", filter.finding.is_some(), "chain_id IN (SELECT chain_id FROM findings WHERE code = :finding)"),
+        (":among", filter.among.is_some(), "chain_id IN (SELECT value FROM json_each(:among))"),
+    ];
     let mut question = format!("{CHAIN}{SEARCH}");
-    for ((name, condition), is_given) in FOUND_BY_INDEX.into_iter().zip(given) {
+    for (name, is_given, condition) in by_index {
         // Every name is bound, and must be used.
         question.push_str(&if is_given { format!(" AND {condition}") } else { format!(" AND {name} IS NULL") });
     }

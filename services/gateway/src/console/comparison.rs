@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     Console, Office, Page,
-    counted::{Asked, Chart, Series, Sources, ask, counting, instant, not_entitled, number},
+    counted::{Asked, Chart, Series, Sources, ask, instant, number},
     failure::Failure,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
@@ -94,6 +94,9 @@ const CHARTS: [(&str, &str, &[Measure]); 3] = [
     ),
 ];
 
+/// The tab that the page stands under.
+const TAB: &str = "agencies";
+
 /// The page.
 pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
@@ -103,11 +106,8 @@ pub(super) async fn show<E: Office>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let (wanted, frame) = framed(&console, &visitor, wanted, &uri);
-    match asked(&visitor, &wanted).await? {
-        Asked::Counted((answer, checkpoint)) => page(&told(&visitor, frame, wanted, answer, &checkpoint)?),
-        Asked::Counting => counting(frame, "agencies"),
-        Asked::NotEntitled(why) => not_entitled(frame, "agencies", why),
-    }
+    let asked = asked(&visitor, &wanted).await?;
+    asked.shown(frame, TAB, |(answer, checkpoint), frame| page(&told(&visitor, frame, wanted, answer, &checkpoint)?))
 }
 
 /// The comparison, as a file.
@@ -119,13 +119,10 @@ pub(super) async fn show_file<E: Office>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let (wanted, frame) = framed(&console, &visitor, wanted, &uri);
-    match asked(&visitor, &wanted).await? {
-        Asked::Counted((answer, _)) => {
-            file("agencies-compared", &sheet::compared(&answer, &visitor.registry, visitor.tongue), &uri)
-        }
-        Asked::Counting => counting(frame, "agencies"),
-        Asked::NotEntitled(why) => not_entitled(frame, "agencies", why),
-    }
+    let asked = asked(&visitor, &wanted).await?;
+    asked.shown(frame, TAB, |(answer, _), _| {
+        file("agencies-compared", &sheet::compared(&answer, &visitor.registry, visitor.tongue), &uri)
+    })
 }
 
 /// What is wanted, this year where nobody says which days, and the frame of its page.
@@ -168,7 +165,7 @@ fn told(
     let mut rows: Vec<Row> = answer.agencies.iter().map(|agency| row(agency, name(agency))).collect();
     rows.sort_by_key(|row| std::cmp::Reverse(row.numbers.get(ACTS).copied()));
     Ok(ComparisonPage {
-        tab: "agencies",
+        tab: TAB,
         as_of: instant(&answer.as_of),
         bars: BARS,
         charts,

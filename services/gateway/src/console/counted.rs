@@ -5,10 +5,7 @@
 use std::time::Duration;
 
 use askama::Template;
-use axum::{
-    http::{HeaderValue, StatusCode, header},
-    response::Response,
-};
+use axum::http::{HeaderValue, StatusCode, header};
 use mediation_client::ClientError;
 use mediation_domain::{calendar::parse_instant, wording};
 use mediation_ledger::checkpoint::Checkpoint;
@@ -17,6 +14,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::{
+    Page,
     failure::Failure,
     frame::{Frame, Text, Tongue, answer},
 };
@@ -35,6 +33,17 @@ pub(super) enum Asked<T> {
     Counting,
     /// The ledger has none for this agency; why, in the language of the page.
     NotEntitled(Text),
+}
+
+impl<T> Asked<T> {
+    /// The answer as it is shown, or the page in its place.
+    pub(super) fn shown(self, frame: Frame, tab: &'static str, show: impl FnOnce(T, Frame) -> Page) -> Page {
+        match self {
+            Self::Counted(answer) => show(answer, frame),
+            Self::Counting => counting(frame, tab),
+            Self::NotEntitled(why) => not_entitled(frame, tab, why),
+        }
+    }
 }
 
 /// Asks for something that takes long to count.
@@ -67,7 +76,7 @@ struct UncountedPage {
 }
 
 /// The page that says that figures are being counted; its frame names the path to ask again.
-pub(super) fn counting(frame: Frame, tab: &'static str) -> Result<Response, Failure> {
+fn counting(frame: Frame, tab: &'static str) -> Page {
     let page = UncountedPage { frame, tab, is_counting: true, why: Text::default() };
     let mut response = answer(StatusCode::ACCEPTED, &page)?;
     response.headers_mut().insert(header::RETRY_AFTER, ASK_AGAIN);
@@ -75,7 +84,7 @@ pub(super) fn counting(frame: Frame, tab: &'static str) -> Result<Response, Fail
 }
 
 /// The page that says that there are no figures for this agency.
-pub(super) fn not_entitled(frame: Frame, tab: &'static str, why: Text) -> Result<Response, Failure> {
+fn not_entitled(frame: Frame, tab: &'static str, why: Text) -> Page {
     answer(StatusCode::FORBIDDEN, &UncountedPage { frame, tab, is_counting: false, why })
 }
 

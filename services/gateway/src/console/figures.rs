@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{
     Console, Office, Page,
-    counted::{Asked, Chart, Series, Sources, ask, counting, instant, not_entitled, number},
+    counted::{Asked, Chart, Series, Sources, ask, instant, number},
     failure::Failure,
     frame::{Frame, Text, Tongue, page},
     session::Visitor,
@@ -90,6 +90,9 @@ struct Parts {
     total: u64,
 }
 
+/// The tab that the page stands under.
+const TAB: &str = "figures";
+
 /// The page.
 pub(super) async fn show<E: Office>(
     State(console): State<Arc<Console<E>>>,
@@ -99,11 +102,8 @@ pub(super) async fn show<E: Office>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let (wanted, frame) = framed(&console, &visitor, wanted, &uri);
-    match asked(&visitor, &wanted).await? {
-        Asked::Counted((answer, checkpoint)) => page(&told(frame, wanted, answer, &checkpoint)?),
-        Asked::Counting => counting(frame, "figures"),
-        Asked::NotEntitled(why) => not_entitled(frame, "figures", why),
-    }
+    let asked = asked(&visitor, &wanted).await?;
+    asked.shown(frame, TAB, |(answer, checkpoint), frame| page(&told(frame, wanted, answer, &checkpoint)?))
 }
 
 /// The figures, as a file.
@@ -115,11 +115,8 @@ pub(super) async fn show_file<E: Office>(
 ) -> Page {
     let visitor = console.visitor(&headers)?;
     let (wanted, frame) = framed(&console, &visitor, wanted, &uri);
-    match asked(&visitor, &wanted).await? {
-        Asked::Counted((answer, _)) => file("figures", &sheet::figures(&answer, visitor.tongue), &uri),
-        Asked::Counting => counting(frame, "figures"),
-        Asked::NotEntitled(why) => not_entitled(frame, "figures", why),
-    }
+    let asked = asked(&visitor, &wanted).await?;
+    asked.shown(frame, TAB, |(answer, _), _| file("figures", &sheet::figures(&answer, visitor.tongue), &uri))
 }
 
 /// What is wanted, this year where nobody says which, and the frame of its page.
@@ -165,7 +162,7 @@ fn told(
     let parts = all().filter(|figure| !figure.parts.is_empty()).map(|figure| parts(figure, t));
     let is_nothing = |figure: &Figure| figure.exact.as_ref().is_none_or(|exact| exact.numerator == "0");
     Ok(FiguresPage {
-        tab: "figures",
+        tab: TAB,
         as_of: instant(&answer.as_of),
         table: answer.table.clone(),
         agree: answer.figures.iter().filter(|figure| figure.agrees == Some(true)).count(),
