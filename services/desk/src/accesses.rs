@@ -10,7 +10,7 @@
 //! able to fill the log.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -89,15 +89,78 @@ pub(crate) struct Accesses<L, V> {
     queue: OnceLock<mpsc::Sender<Ask>>,
 }
 
+/// Told when a record is durable.
+type Answer = oneshot::Sender<Result<(), Refused>>;
+
 /// Records that somebody waits for.
-type Waiting = (Vec<Submitted>, oneshot::Sender<Result<(), Refused>>);
+type Waiting = (Vec<Submitted>, Vec<Answer>);
 
 /// What the task is asked.
 #[derive(Debug)]
 enum Ask {
-    Record { acts: Vec<Submitted>, waits: Waits, answer: oneshot::Sender<Result<(), Refused>> },
+    Record(Box<Reading>, Answer),
     Refusal(Box<Refusal>),
     Flush(oneshot::Sender<()>),
+}
+
+/// What a reader will see of a chain.
+#[derive(Debug)]
+struct Reading {
+    waits: Waits,
+    signer: Caller,
+    reads: Reads,
+    approval: Option<EventId>,
+    chain: ChainId,
+    now_ms: i64,
+    seen: Vec<Seen>,
+}
+
+/// Readings until they are recorded together.
+#[derive(Debug, Default)]
+struct Gathered {
+    readings: Vec<(Reading, Vec<Answer>)>,
+    /// Where among them what streams of the same reader show of the same chain stands.
+    of_streams: BTreeMap<(Reads, Option<EventId>, ChainId), usize>,
+    /// Records that they take, or more.
+    records: usize,
+}
+
+impl Gathered {
+    /// Adds a reading. What one reader sees of one chain over many streams at a time is one reading.
+    fn add(&mut self, reading: Reading, answer: Answer) {
+        self.records += reading.seen.len();
+        if reading.waits == Waits::Asker {
+            return self.readings.push((reading, vec![answer]));
+        }
+        let whose = (reading.reads.clone(), reading.approval, reading.chain);
+        let at = *self.of_streams.entry(whose).or_insert(self.readings.len());
+        match self.readings.get_mut(at) {
+            Some((same, answers)) => {
+                for seen in reading.seen {
+                    add_seen(&mut same.seen, seen);
+                }
+                answers.push(answer);
+            }
+            None => self.readings.push((reading, vec![answer])),
+        }
+    }
+}
+
+/// Adds what is seen to what is seen by the same reader anyway.
+fn add_seen(all: &mut Vec<Seen>, more: Seen) {
+    let is_alike = |seen: &Seen| {
+        (seen.grade, &seen.parts, &seen.rules, seen.disclosure)
+            == (more.grade, &more.parts, &more.rules, more.disclosure)
+    };
+    match all.iter_mut().find(|seen| is_alike(seen)) {
+        // None named are all.
+        Some(seen) if seen.acts.is_empty() || more.acts.is_empty() => seen.acts.clear(),
+        Some(seen) => {
+            let known: BTreeSet<EventId> = seen.acts.iter().copied().collect();
+            seen.acts.extend(more.acts.into_iter().filter(|act| !known.contains(act)));
+        }
+        None => all.push(more),
+    }
 }
 
 /// Attempts of the same kind are one refusal.
@@ -192,10 +255,9 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         seen: Vec<Seen>,
     ) -> Result<(), Refused> {
         let signer = signer(&self.recorder, &reads.agency)?;
-        let acts = seen.into_iter().flat_map(|seen| accessed(reads, approval, chain, seen));
-        let acts = acts.map(|act| submitted(self.ledger().origin(), &signer, &reads.agency, act, now_ms)).collect();
+        let reading = Reading { waits, signer, reads: reads.clone(), approval, chain, now_ms, seen };
         let (answer, answered) = oneshot::channel();
-        let asked = self.queue().try_send(Ask::Record { acts, waits, answer });
+        let asked = self.queue().try_send(Ask::Record(Box::new(reading), answer));
         asked.map_err(|_full| not_recorded(Reason::Overloaded, "the queue of access records is full"))?;
         let gone = || not_recorded(Reason::Internal, "the task that records readings is gone");
         answered.await.unwrap_or_else(|_gone| Err(gone()))
@@ -255,15 +317,14 @@ impl<L: Log, V: Vault> Task<L, V> {
     }
 
     async fn take(&mut self, first: Ask, asks: &mut mpsc::Receiver<Ask>) {
-        let (mut waiting, mut flushed, mut records) = (Vec::new(), Vec::new(), 0);
+        let (mut gathered, mut flushed) = (Gathered::default(), Vec::new());
         let (until, mut gathers) = (Instant::now() + GATHERED, true);
         let mut next = Some(first);
         while let Some(ask) = next {
             match ask {
-                Ask::Record { acts, waits, answer } => {
-                    gathers &= waits == Waits::Stream;
-                    records += acts.len();
-                    waiting.push((acts, answer));
+                Ask::Record(reading, answer) => {
+                    gathers &= reading.waits == Waits::Stream;
+                    gathered.add(*reading, answer);
                 }
                 Ask::Refusal(refusal) => self.note(*refusal),
                 Ask::Flush(done) => {
@@ -271,16 +332,20 @@ impl<L: Log, V: Vault> Task<L, V> {
                     flushed.push(done);
                 }
             }
-            if records >= BATCH_MAX {
+            if gathered.records >= BATCH_MAX {
                 break;
             }
             next = match asks.try_recv() {
                 Ok(ask) => Some(ask),
-                Err(_) if gathers && records > 0 => timeout_at(until, asks.recv()).await.ok().flatten(),
+                Err(_) if gathers && !gathered.readings.is_empty() => {
+                    timeout_at(until, asks.recv()).await.ok().flatten()
+                }
                 Err(_) => None,
             };
         }
-        self.record(waiting).await;
+        let origin = self.recorder.ledger().origin();
+        let waiting = gathered.readings.into_iter().map(|(reading, answers)| (records(origin, reading), answers));
+        self.record(waiting.collect()).await;
         if !flushed.is_empty() {
             self.record_refusals().await;
         }
@@ -305,7 +370,7 @@ impl<L: Log, V: Vault> Task<L, V> {
             let batch: Vec<Submitted> = waiting.iter().flat_map(|(acts, _)| acts.iter().cloned()).collect();
             attempts += 1;
             match self.recorder.record_batch(batch).await {
-                Ok(_) => return waiting.into_iter().for_each(|(_, answer)| drop(answer.send(Ok(())))),
+                Ok(_) => return waiting.into_iter().for_each(|(_, answers)| tell(answers, &|| Ok(()))),
                 // Another process has recorded on the same access chain.
                 Err(BatchError::Failed(RecordError::Append(AppendError::Conflict { .. })))
                     if attempts < APPEND_ATTEMPTS_MAX => {}
@@ -314,10 +379,10 @@ impl<L: Log, V: Vault> Task<L, V> {
                     let reason = Refused::from(error).reason();
                     let refused = || not_recorded(reason, &cause);
                     let Some(to_blame) = to_blame.and_then(|index| place(&waiting, index)) else {
-                        return waiting.into_iter().for_each(|(_, answer)| drop(answer.send(Err(refused()))));
+                        return waiting.into_iter().for_each(|(_, answers)| tell(answers, &|| Err(refused())));
                     };
-                    let (_, answer) = waiting.remove(to_blame);
-                    drop(answer.send(Err(refused())));
+                    let (_, answers) = waiting.remove(to_blame);
+                    tell(answers, &|| Err(refused()));
                 }
             }
         }
@@ -340,11 +405,25 @@ impl<L: Log, V: Vault> Task<L, V> {
             return;
         }
         let (answer, answered) = oneshot::channel();
-        self.record(vec![(acts, answer)]).await;
+        self.record(vec![(acts, vec![answer])]).await;
         if let Ok(Err(refused)) = answered.await {
             tracing::error!(reason = ?refused.reason(), "refused readings could not be recorded");
         }
     }
+}
+
+/// Tells all who wait for a record what has become of it. Who waits no longer: that is his affair.
+fn tell(answers: Vec<Answer>, outcome: &dyn Fn() -> Result<(), Refused>) {
+    for answer in answers {
+        drop(answer.send(outcome()));
+    }
+}
+
+/// The acts that record a reading.
+fn records(origin: &str, reading: Reading) -> Vec<Submitted> {
+    let Reading { signer, reads, approval, chain, now_ms, seen, .. } = reading;
+    let acts = seen.into_iter().flat_map(|seen| accessed(&reads, approval, chain, seen));
+    acts.map(|act| submitted(origin, &signer, &reads.agency, act, now_ms)).collect()
 }
 
 /// The one whose acts hold the request at an index.
@@ -447,4 +526,82 @@ fn submitted(origin: &str, signer: &Caller, agency: &str, act: registry_act::Act
         act: Act { header: Some(header), family: Some(family) },
     };
     Submitted { caller: signer.clone(), request }
+}
+
+#[cfg(test)]
+mod tests {
+    use mediation_domain::directory::Directory;
+    use mediation_proto::mediation::{ledger::v1::Reading as Stated, types::v1::AgencyKind};
+
+    use super::*;
+
+    const ORIGIN: &str = "ledger.example/accesses";
+
+    fn caller() -> Caller {
+        Caller { agency: "ZC-ZS".to_owned(), kind: AgencyKind::GovernanceCenter }
+    }
+
+    fn act(number: u8) -> EventId {
+        EventId([number; 16])
+    }
+
+    fn seen(grade: VisibilityGrade, acts: &[u8]) -> Seen {
+        let acts = acts.iter().copied().map(act).collect();
+        Seen { grade, parts: vec![Part::Act], acts, rules: vec!["V-2/ZC".to_owned()], disclosure: None }
+    }
+
+    /// What an official of the center sees of a chain.
+    fn reading(waits: Waits, reader: &str, chain: u8, seen: Vec<Seen>) -> Reading {
+        let stated = Stated {
+            reader: Some(format!("ZC-ZS/{reader}")),
+            role: Some(Role::Reg.into()),
+            purpose: Some(AccessPurpose::Handling.into()),
+            ..Stated::default()
+        };
+        let reads = Reads::parse(&caller(), Some(stated), &Directory::default(), 0).unwrap();
+        let chain = ChainId([chain; 16]);
+        Reading { waits, signer: caller(), reads, approval: None, chain, now_ms: 1_709_697_600_000, seen }
+    }
+
+    /// For each reading that is recorded: how many wait for it, and of which acts each of its records says that they were seen.
+    fn gathered(readings: Vec<Reading>) -> Vec<(usize, Vec<usize>)> {
+        let mut gathered = Gathered::default();
+        for reading in readings {
+            gathered.add(reading, oneshot::channel().0);
+        }
+        let all = gathered.readings.into_iter();
+        all.map(|(reading, answers)| {
+            let acts = reading.seen.iter().map(|seen| seen.acts.len()).collect();
+            assert_eq!(records(ORIGIN, reading).len(), Vec::len(&acts));
+            (answers.len(), acts)
+        })
+        .collect()
+    }
+
+    #[test]
+    fn what_one_reader_sees_of_one_chain_over_many_streams_at_a_time_is_one_reading() {
+        let (f, r) = (VisibilityGrade::F, VisibilityGrade::R);
+        let stream = |reader, chain, acts: &[u8]| reading(Waits::Stream, reader, chain, vec![seen(f, acts)]);
+        let same = (0..25).map(|_| stream("REG-1", 1, &[7])).collect();
+        assert_eq!(gathered(same), [(25, vec![1])]);
+        let further = vec![stream("REG-1", 1, &[7]), stream("REG-1", 1, &[7, 8]), stream("REG-1", 1, &[9])];
+        assert_eq!(gathered(further), [(3, vec![3])]);
+        let whole = vec![stream("REG-1", 1, &[7]), stream("REG-1", 1, &[])];
+        assert_eq!(gathered(whole), [(2, vec![0])], "no act named is the whole chain");
+        let graded = vec![stream("REG-1", 1, &[7]), reading(Waits::Stream, "REG-1", 1, vec![seen(r, &[8])])];
+        assert_eq!(gathered(graded), [(2, vec![1, 1])], "what is seen otherwise has a record of its own");
+    }
+
+    #[test]
+    fn other_readers_other_chains_and_who_asks_have_readings_of_their_own() {
+        let one = |waits, reader, chain| reading(waits, reader, chain, vec![seen(VisibilityGrade::F, &[7])]);
+        let others = vec![
+            one(Waits::Stream, "REG-1", 1),
+            one(Waits::Stream, "REG-2", 1),
+            one(Waits::Stream, "REG-1", 2),
+            one(Waits::Asker, "REG-1", 1),
+            one(Waits::Asker, "REG-1", 1),
+        ];
+        assert_eq!(gathered(others), vec![(1, vec![1]); 5]);
+    }
 }

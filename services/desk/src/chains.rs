@@ -8,9 +8,8 @@
 //!
 //! A process that holds no vault sees too little to decide: it passes the request on to the one that does (`relay.rs`).
 
-use std::{collections::VecDeque, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
-use futures_util::Stream;
 use mediation_domain::{
     calendar::Day,
     history::{EventId, Recorded},
@@ -26,7 +25,6 @@ use mediation_ledger::{
     registry::Registry,
     vault::Vault,
 };
-use mediation_projections::sealer::Following;
 use mediation_proto::mediation::ledger::v1::{
     ChainEntry, Finding, GetChainRequest, GetChainResponse, Judgement, Reason, Receipt, Seal, WatchChainRequest,
     chain_service_server::ChainService,
@@ -34,20 +32,16 @@ use mediation_proto::mediation::ledger::v1::{
 use tonic::{Request, Response, Status, async_trait};
 
 use crate::{
-    accesses::Waits,
-    desk::stopped,
+    accesses::Seen,
     disclosure::{View, open, seen, view},
-    driven::driven,
     judgement,
     node::{Node, SEAL_TIMEOUT, request_id},
     reading::Reads,
     replay::Replay,
     request::chain_id,
     status::Refused,
+    watched::{self, Entries},
 };
-
-/// Entries of a watched chain.
-pub type Entries = Pin<Box<dyn Stream<Item = Result<ChainEntry, Status>> + Send>>;
 
 /// `ChainService` of a node.
 #[derive(Debug)]
@@ -70,10 +64,20 @@ pub(crate) enum Audience {
     Reader(Reads),
 }
 
+/// A chain as a process has read it: all of it decides what an act is to a reader.
+pub(crate) struct Read<'r> {
+    pub(crate) fold: &'r Fold,
+    pub(crate) entries: &'r [CheckedEntry],
+    /// The acts that count.
+    pub(crate) history: &'r [Recorded],
+}
+
 /// A chain that was read, as it is shown.
-struct Shown {
-    /// Of the entries that were known.
-    views: Vec<View>,
+pub(crate) struct Shown {
+    /// Of the entries that were known, from the first on that was asked for.
+    pub(crate) views: Vec<View>,
+    /// What the record of the reading says; nothing where nobody asks who reads.
+    pub(crate) seen: Vec<Seen>,
     /// What the judge finds, and the day at whose end.
     judged: Option<(Judged, Day)>,
     /// Whether findings about every agency are for the reader.
@@ -102,7 +106,12 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let mut entries = self.node.ledger().catch_up(&mut fold).await?;
         // An appointment may have been recorded since, perhaps by another process.
         let registry = self.node.ledger().refresh_registry().await?;
-        let shown = self.shown(&audience, &fold, &entries, &registry, (Revision::FIRST, Some(&replay))).await?;
+        let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
+        let read = Read { fold: &fold, entries: &entries, history: &history };
+        let mut shown = self.node.shown(&audience, &read, &registry, (Revision::FIRST, Some(&replay)))?;
+        if let Audience::Reader(reads) = &audience {
+            self.node.accesses().record(reads, chain, std::mem::take(&mut shown.seen)).await?;
+        }
         drop(in_work);
         // Everything that was read is durable; its seal is at most a moment away.
         if let Some(last) = entries.last() {
@@ -118,45 +127,67 @@ impl<L: Log, V: Vault> Chains<L, V> {
         Ok(GetChainResponse { entries, checkpoint, judgement: Some(judgement), left_out })
     }
 
-    /// What is shown of the entries from a revision on, after that was recorded. Where it is said as of when, what was not known
+    fn judgement(
+        &self,
+        entries: &[CheckedEntry],
+        registry: &Registry,
+        audience: &Audience,
+        shown: &Shown,
+    ) -> Result<Judgement, Refused> {
+        let Some((judged, as_of)) = &shown.judged else { return Ok(Judgement::default()) };
+        let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
+        let mut message = judgement::message(judged, name, *as_of);
+        let rules = self.node.rules(entries)?;
+        let agency = match audience {
+            Audience::Everybody { agency } => agency,
+            Audience::Reader(reads) => &reads.agency,
+        };
+        let faults = entries.iter().filter_map(|entry| fault_finding(entry, registry, rules));
+        message.findings.extend(faults.filter(|found| shown.all_findings || found.agency.as_ref() == Some(agency)));
+        Ok(message)
+    }
+}
+
+impl<L: Log, V: Vault> Node<L, V> {
+    /// What is shown of the entries from a revision on, once that is recorded. Where it is said as of when, what was not known
     /// then is left out, and the rest is judged.
-    async fn shown(
+    ///
+    /// # Errors
+    /// The reader may not know of the chain, or what he asks for is not there.
+    pub(crate) fn shown(
         &self,
         audience: &Audience,
-        fold: &Fold,
-        entries: &[CheckedEntry],
+        read: &Read<'_>,
         registry: &Arc<Registry>,
         (first, replay): (Revision, Option<&Replay>),
     ) -> Result<Shown, Refused> {
-        let history: Vec<Recorded> = entries.iter().filter_map(|entry| entry.outcome.as_ref().ok()).cloned().collect();
+        let entries = read.entries;
         let known = |is_seen: &dyn Fn(u64) -> bool| replay.map_or(Ok(entries), |replay| replay.known(entries, is_seen));
         let judge = |known: &[CheckedEntry], is_seen: &dyn Fn(u64) -> bool| {
-            let as_of = replay.map(|replay| replay.day(known, is_seen, self.node.today()));
-            as_of.map(|as_of| self.judged(known, &history, registry, as_of)).transpose()
+            let as_of = replay.map(|replay| replay.day(known, is_seen, self.today()));
+            as_of.map(|as_of| self.judged(known, read.history, registry, as_of)).transpose()
         };
         let reads = match audience {
             Audience::Everybody { agency } => {
                 let known = known(&|_| true)?;
-                let views = known.iter().map(|entry| open(agency, entry)).collect();
-                return Ok(Shown { views, judged: judge(known, &|_| true)?, all_findings: true });
+                let views = from(known, first).iter().map(|entry| open(agency, entry)).collect();
+                return Ok(Shown { views, seen: Vec::new(), judged: judge(known, &|_| true)?, all_findings: true });
             }
             Audience::Reader(reads) => reads,
         };
-        let (views, seen, judged, all_findings) = self.node.look(&history, registry, &reads.reader(), |sight| {
-            self.node.may_know(reads, (fold, registry), sight)?;
+        self.look(read.history, registry, &reads.reader(), |sight| {
+            self.may_know(reads, (read.fold, registry), sight)?;
             // What he may know is decided by the whole chain, as it is now.
             let is_seen = |revision| sight.grade(revision) >= Grade::Existence;
             let known = known(&is_seen)?;
-            let views: Vec<View> = known.iter().map(|entry| view(sight, entry)).collect();
-            let counting = known.iter().zip(&views).filter(|(entry, _)| entry.revision >= first);
-            let seen = seen(counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view))));
-            let judged = judge(known, &is_seen)?;
-            let judged = judged.map(|(judged, as_of)| (told(judged, sight), as_of));
-            Ok((views, seen, judged, sight.sees_all_findings()))
-        })?;
-        let waits = if replay.is_some() { Waits::Asker } else { Waits::Stream };
-        self.node.accesses().record_for(waits, reads, fold.chain(), seen).await?;
-        Ok(Shown { views, judged, all_findings })
+            let asked = from(known, first);
+            let views: Vec<View> = asked.iter().map(|entry| view(sight, entry)).collect();
+            let counting = asked.iter().zip(&views);
+            let counting = counting.filter_map(|(entry, view)| Some((entry.outcome.as_ref().ok()?, view)));
+            let seen = seen(counting, asked.len() == known.len());
+            let judged = judge(known, &is_seen)?.map(|(judged, as_of)| (told(judged, sight), as_of));
+            Ok(Shown { views, seen, judged, all_findings: sight.sees_all_findings() })
+        })
     }
 
     /// What the judge finds in the acts that count of the entries that were known, as of the end of a day.
@@ -175,103 +206,18 @@ impl<L: Log, V: Vault> Chains<L, V> {
 
     /// The first act that counts decides: whoever only adds to a chain must not have it judged by rules of his choice.
     fn rules(&self, entries: &[CheckedEntry]) -> Result<&'static RuleSet, Refused> {
-        let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
+        let name = rule_set_of(entries).unwrap_or_else(|| self.ledger().rule_set());
         RuleSet::for_chain(name).map_err(|unknown| {
             Refused::new(Reason::RuleSetUnknown)
                 .with("rule_set", name)
                 .detail(unknown.to_string(), format!("该链首个行为所用规则集为“{name}”"))
         })
     }
-
-    fn judgement(
-        &self,
-        entries: &[CheckedEntry],
-        registry: &Registry,
-        audience: &Audience,
-        shown: &Shown,
-    ) -> Result<Judgement, Refused> {
-        let Some((judged, as_of)) = &shown.judged else { return Ok(Judgement::default()) };
-        let name = rule_set_of(entries).unwrap_or_else(|| self.node.ledger().rule_set());
-        let mut message = judgement::message(judged, name, *as_of);
-        let rules = self.rules(entries)?;
-        let agency = match audience {
-            Audience::Everybody { agency } => agency,
-            Audience::Reader(reads) => &reads.agency,
-        };
-        let faults = entries.iter().filter_map(|entry| fault_finding(entry, registry, rules));
-        message.findings.extend(faults.filter(|found| shown.all_findings || found.agency.as_ref() == Some(agency)));
-        Ok(message)
-    }
-
-    async fn watch(&self, request: Request<WatchChainRequest>) -> Result<Entries, Refused> {
-        let caller = self.node.caller(&request)?;
-        let request = request.into_inner();
-        let mut violations = Vec::new();
-        let chain = chain_id(request.chain_id.as_deref(), &mut violations);
-        let chain = chain.ok_or_else(|| Refused::malformed(violations))?;
-        let audience = self.node.audience(&caller, chain, request.reading)?;
-        self.node.not_denied(&audience, chain).await?;
-        let next = Revision(request.from_revision);
-        let (fold, following) = (Fold::new(chain), self.node.seals().follow(chain));
-        let (entries, ready) = (Vec::new(), VecDeque::new());
-        let mut watcher = Watcher { chains: self.clone(), audience, fold, following, entries, next, ready };
-        watcher.catch_up().await?;
-        Ok(driven(futures_util::stream::unfold(watcher, Watcher::next)))
-    }
 }
 
-/// A reader who watches a chain.
-struct Watcher<L, V> {
-    chains: Chains<L, V>,
-    audience: Audience,
-    fold: Fold,
-    following: Following,
-    /// The chain as far as it was read: what an act is to a reader may depend on all of them.
-    entries: Vec<CheckedEntry>,
-    /// The first one that he was not shown.
-    next: Revision,
-    ready: VecDeque<(CheckedEntry, View)>,
-}
-
-impl<L: Log, V: Vault> Watcher<L, V> {
-    async fn next(mut self) -> Option<(Result<ChainEntry, Status>, Self)> {
-        let chain = self.fold.chain();
-        loop {
-            if let Some((entry, view)) = self.ready.pop_front() {
-                let seal = self.chains.node.seals().wait(chain, entry.revision, SEAL_TIMEOUT).await;
-                return Some((Ok(sent(&self.chains.node, chain, entry, view, seal)), self));
-            }
-            let grown = tokio::select! {
-                reached = self.following.reached(self.fold.next()) => reached,
-                () = self.chains.node.streams_end() => false,
-            };
-            if !grown {
-                return Some((Err(stopped()), self));
-            }
-            if let Err(refused) = self.catch_up().await {
-                return Some((Err(refused.into_status(&request_id())), self));
-            }
-        }
-    }
-
-    /// Reads what was added, and records that it will be shown. An accusation closes the chain to those who may not know of
-    /// one, from that entry on.
-    async fn catch_up(&mut self) -> Result<(), Refused> {
-        let Self { chains, audience, fold, entries, next, ready, .. } = self;
-        let ledger = chains.node.ledger();
-        let known = entries.len();
-        entries.extend(ledger.catch_up(fold).await?);
-        let is_first = known == 0;
-        if entries.len() == known && !is_first {
-            return Ok(());
-        }
-        let registry = ledger.refresh_registry().await?;
-        let shown = chains.shown(audience, fold, entries, &registry, (*next, None)).await?;
-        let new = entries.iter().cloned().zip(shown.views).filter(|(entry, _)| entry.revision >= *next);
-        ready.extend(new);
-        *next = fold.next().max(*next);
-        Ok(())
-    }
+/// The entries from a revision on.
+pub(crate) fn from(entries: &[CheckedEntry], first: Revision) -> &[CheckedEntry] {
+    entries.get(entries.partition_point(|entry| entry.revision < first)..).unwrap_or_default()
 }
 
 /// The finding that an entry is which does not count, or whose key was revoked afterwards as of an instant before it. The
@@ -291,7 +237,7 @@ fn fault_finding(entry: &CheckedEntry, registry: &Registry, rules: &RuleSet) -> 
 }
 
 /// An entry as it is sent to a reader.
-fn sent<L: Log, V: Vault>(
+pub(crate) fn sent<L: Log, V: Vault>(
     node: &Node<L, V>,
     chain: ChainId,
     entry: CheckedEntry,
@@ -325,6 +271,9 @@ impl<L: Log, V: Vault> ChainService for Chains<L, V> {
         if let Some(relay) = self.node.relay() {
             return relay.watch_chain(&self.node, request).await;
         }
-        self.watch(request).await.map(Response::new).map_err(|refused| refused.into_status(&request_id()))
+        watched::watch(&self.node, request)
+            .await
+            .map(Response::new)
+            .map_err(|refused| refused.into_status(&request_id()))
     }
 }

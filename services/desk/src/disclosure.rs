@@ -142,8 +142,8 @@ impl View {
 }
 
 /// What the record of a reading says: one row for each grade, and sealed parts in rows of their own, since of a session the
-/// rules ask whether that part was read.
-pub(crate) fn seen<'e>(views: impl Iterator<Item = (&'e Recorded, &'e View)>) -> Vec<Seen> {
+/// rules ask whether that part was read. `of_all` says that these are all the acts of the chain, which are not named one by one then.
+pub(crate) fn seen<'e>(views: impl Iterator<Item = (&'e Recorded, &'e View)>, of_all: bool) -> Vec<Seen> {
     let mut groups: BTreeMap<(VisibilityGrade, bool, Option<EventId>), Group> = BTreeMap::new();
     let mut all = 0;
     for (recorded, view) in views {
@@ -167,7 +167,7 @@ pub(crate) fn seen<'e>(views: impl Iterator<Item = (&'e Recorded, &'e View)>) ->
         }
     }
     let rows = groups.into_iter().map(|((grade, sealed, disclosure), Group { acts, parts, rules })| {
-        let whole = acts.len() == all && !sealed;
+        let whole = of_all && acts.len() == all && !sealed;
         let acts = if whole { Vec::new() } else { acts.into_values().collect() };
         Seen { grade, parts: parts.into_iter().collect(), acts, rules: rules.into_iter().collect(), disclosure }
     });

@@ -12,15 +12,17 @@
 use std::pin::{Pin, pin};
 
 use futures_util::{Stream, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::{runtime::Handle, sync::mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-/// The same stream, driven by a task until it ends or nobody waits for it any more. One answer is made ahead of the reader.
+/// The same stream, driven by a task of this runtime until it ends or nobody waits for it any more. One answer is made ahead of the
+/// reader.
 pub(crate) fn driven<T: Send + 'static>(
+    runtime: &Handle,
     answers: impl Stream<Item = T> + Send + 'static,
 ) -> Pin<Box<dyn Stream<Item = T> + Send>> {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
+    runtime.spawn(async move {
         let mut answers = pin!(answers);
         while let Ok(room) = sender.reserve().await {
             let answer = tokio::select! {
@@ -48,7 +50,7 @@ mod tests {
         let lock = Arc::new(Mutex::new(()));
         let held = Arc::clone(&lock).lock_owned().await;
         let taken = Arc::clone(&lock);
-        let mut answers = driven(stream::once(async move { drop(taken.lock().await) }));
+        let mut answers = driven(&Handle::current(), stream::once(async move { drop(taken.lock().await) }));
         // It stands in line by now, and is not polled by its reader again.
         assert!(futures_util::poll!(answers.next()).is_pending());
         tokio::task::yield_now().await;
@@ -65,7 +67,7 @@ mod tests {
             let _kept = dropped;
             std::future::pending::<()>().await;
         };
-        drop(driven(stream::once(never)));
+        drop(driven(&Handle::current(), stream::once(never)));
         assert!(is_dropped.await.is_err());
     }
 
@@ -73,7 +75,7 @@ mod tests {
     async fn one_answer_is_made_ahead_and_no_more() {
         let (made, mut seen) = mpsc::unbounded_channel();
         let answers = stream::iter(0..9).inspect(move |answer| made.send(*answer).unwrap_or_default());
-        let mut answers = driven(answers);
+        let mut answers = driven(&Handle::current(), answers);
         assert_eq!(seen.recv().await, Some(0));
         tokio::task::yield_now().await;
         assert!(seen.try_recv().is_err());

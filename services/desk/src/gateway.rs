@@ -26,6 +26,7 @@ use mediation_proto::{
         import_intakes_response,
     },
 };
+use tokio::runtime::Handle;
 use tonic::{Request, Response, Status, Streaming, async_trait};
 
 use self::{following::following, intake::Intake, joint::invitations};
@@ -113,10 +114,13 @@ impl<L: Log, V: Vault> Gateway<L, V> {
     fn import(&self, request: Request<Streaming<SubmitIntakeRequest>>) -> Result<Imported, Refused> {
         let caller = Arc::new(self.caller(&request)?);
         let (gateway, matters) = (self.clone(), self.desk.requests(request.into_inner(), caller.agency.clone()));
-        Ok(driven(matters.then(move |matter| {
-            let (gateway, caller) = (gateway.clone(), Arc::clone(&caller));
-            async move { Ok(gateway.imported(&caller, matter?).await) }
-        })))
+        Ok(driven(
+            &Handle::current(),
+            matters.then(move |matter| {
+                let (gateway, caller) = (gateway.clone(), Arc::clone(&caller));
+                async move { Ok(gateway.imported(&caller, matter?).await) }
+            }),
+        ))
     }
 
     async fn imported(&self, caller: &Caller, matter: SubmitIntakeRequest) -> ImportIntakesResponse {

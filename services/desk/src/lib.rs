@@ -38,3 +38,4 @@ pub mod subjects;
 mod texts;
 mod turns;
 pub mod vault;
+pub mod watched;

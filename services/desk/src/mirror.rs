@@ -156,14 +156,17 @@ pub(crate) async fn leaves<L: Log, V: Vault>(
     first: u64,
 ) -> Result<Leaves, Refused> {
     let (tail, size) = (Tail::open(node, caller, first).await?, node.seals().size().0);
-    Ok(driven(futures_util::stream::unfold(Some(tail), move |tail| async move {
-        let mut tail = tail?;
-        match some(&mut tail, size).await {
-            Ok(leaves) if leaves.is_empty() => None,
-            Ok(leaves) => Some((Ok(MirrorLeavesResponse { leaves }), Some(tail))),
-            Err(refused) => Some((Err(refused.into_status(&request_id())), None)),
-        }
-    })))
+    Ok(driven(
+        &node.background(),
+        futures_util::stream::unfold(Some(tail), move |tail| async move {
+            let mut tail = tail?;
+            match some(&mut tail, size).await {
+                Ok(leaves) if leaves.is_empty() => None,
+                Ok(leaves) => Some((Ok(MirrorLeavesResponse { leaves }), Some(tail))),
+                Err(refused) => Some((Err(refused.into_status(&request_id())), None)),
+            }
+        }),
+    ))
 }
 
 /// The next leaves; none at the end.

@@ -29,7 +29,7 @@ use mediation_proto::{
     derived::DESKS,
     mediation::ledger::v1::{Reading, Reason, Receipt, ReceiptLevel, Seal},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{runtime::Handle, sync::watch, time::Instant};
 use tonic::Request;
 
 use crate::{
@@ -44,6 +44,7 @@ use crate::{
     relay::Relay,
     status::Refused,
     vault::RemoteVault,
+    watched::Watched,
 };
 
 /// How long an answer waits for its seal, and the witnesses, before it is given as far as it has come.
@@ -66,6 +67,8 @@ pub struct Scope {
     pub index: Option<model::Reader>,
     /// Index of the texts of acts, where this process keeps one.
     pub texts: Option<TextsReader>,
+    /// Where streams are driven, which those who record do not wait for; in the runtime that serves without it.
+    pub background: Option<Handle>,
 }
 
 impl Default for Scope {
@@ -78,6 +81,7 @@ impl Default for Scope {
             exports_max: EXPORTS_PER_MONTH_MAX,
             index: None,
             texts: None,
+            background: None,
         }
     }
 }
@@ -108,6 +112,7 @@ pub struct Node<L, V> {
     registries: Registries,
     denials: Denials,
     places: Places,
+    watched: Watched,
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
@@ -146,7 +151,8 @@ impl<L: Log, V: Vault> Node<L, V> {
             }
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
-        let (registries, denials, places) = (Registries::default(), Denials::default(), Places::default());
+        let (registries, denials) = (Registries::default(), Denials::default());
+        let (places, watched) = (Places::default(), Watched::default());
         Arc::new(Self {
             recorder,
             accesses,
@@ -154,6 +160,7 @@ impl<L: Log, V: Vault> Node<L, V> {
             registries,
             denials,
             places,
+            watched,
             seals,
             cosigned,
             scope,
@@ -170,6 +177,11 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// Where some leaves stand in the log.
     pub(crate) fn places(&self) -> &Places {
         &self.places
+    }
+
+    /// The chains that somebody watches.
+    pub(crate) fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     /// The records of readings.
@@ -223,6 +235,11 @@ impl<L: Log, V: Vault> Node<L, V> {
             // An error says that the node is gone; that is an end as well.
             drop(stopping.wait_for(|stopping| *stopping).await);
         }
+    }
+
+    /// Where streams are driven.
+    pub(crate) fn background(&self) -> Handle {
+        self.scope.background.clone().unwrap_or_else(Handle::current)
     }
 
     /// What the agencies have left of their quotas.

@@ -15,12 +15,12 @@ use mediation_proto::mediation::ledger::v1::{
 use tonic::{Request, Response, Status, transport::Channel};
 
 use crate::{
-    chains::Entries,
     gateway::Acts,
     mirror::Leaves,
     node::{Node, request_id},
     status::Refused,
     vault::RemoteVault,
+    watched::Entries,
 };
 
 /// Bytes of an answer: a chain with all its parts.

@@ -31,7 +31,7 @@ use tokio::{
     task::{JoinError, JoinHandle},
 };
 
-use self::opened::Opened;
+use self::{background::Background, opened::Opened};
 pub(crate) use self::{
     erasing::{Erasure, erase},
     modelling::rebuild,
@@ -90,6 +90,8 @@ pub(crate) struct Process {
     /// None when no authority is configured.
     stamper: Option<JoinHandle<()>>,
     node: Arc<Node<AnyLog, AnyVault>>,
+    /// Streams, keeper, model and texts run in it.
+    _background: Background,
 }
 
 impl Process {
@@ -121,7 +123,9 @@ impl Process {
         let (log_http, served) = served.unzip();
         let witnessing = tokio::spawn(witness(witnesses, served, stop_sealer.subscribe()));
         let (index, searched) = (model.as_ref().map(Model::reader), texts.as_ref().map(Texts::reader));
-        let scope = Scope { index: index.clone(), texts: searched, ..scope(config) };
+        let background = Background::start().context("no threads for background work")?;
+        let aside = background.handle();
+        let scope = Scope { index: index.clone(), texts: searched, background: Some(aside.clone()), ..scope(config) };
         // The vault of one machine is asked by nobody else.
         let shares_vault = config.kurrentdb.is_some() && config.roles.contains(&Role::Vault);
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
@@ -135,17 +139,11 @@ impl Process {
         let serving = server::serve(served, listener, tls, health, stopped(until));
         let server = tokio::spawn(async move { Ok(serving.await?) });
         // Last: nothing is noted by a process that could not start.
-        let keeper = keeper.map(|keeper| {
-            let until = stop.subscribe();
-            tokio::spawn(async move { Ok(keeper.run(stopped(until)).await?) })
-        });
-        let eraser = eraser.map(|eraser| {
-            let until = stop.subscribe();
-            tokio::spawn(async move { Ok(eraser.run(stopped(until)).await?) })
-        });
+        let keeper = keeper.map(|keeper| aside.spawn(done(keeper.run(stopped(stop.subscribe())))));
+        let eraser = eraser.map(|eraser| tokio::spawn(done(eraser.run(stopped(stop.subscribe())))));
         let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
-        let model = model.map(|model| tokio::spawn(model.run(stopped(stop.subscribe()))));
-        let texts = texts.map(|texts| tokio::spawn(texts.run(stopped(stop.subscribe()))));
+        let model = model.map(|model| aside.spawn(model.run(stopped(stop.subscribe()))));
+        let texts = texts.map(|texts| aside.spawn(texts.run(stopped(stop.subscribe()))));
         Ok(Self {
             address,
             log_http,
@@ -163,6 +161,7 @@ impl Process {
             stamper,
             probes,
             node,
+            _background: background,
         })
     }
 
@@ -262,6 +261,7 @@ fn scope(config: &Config) -> Scope {
         exports_max: config.exports.chains_per_month_max,
         index: None,
         texts: None,
+        background: None,
     }
 }
 
@@ -302,6 +302,11 @@ async fn witness(
         }
     };
     tokio::try_join!(collected, served).map(|((), ())| ())
+}
+
+/// Work, with its error as everything else has it here.
+async fn done<E: Into<anyhow::Error>>(work: impl Future<Output = Result<(), E>>) -> Result<()> {
+    work.await.map_err(Into::into)
 }
 
 /// How a task ended; one that was not started never does.
@@ -389,6 +394,7 @@ pub(crate) fn signers<'a>(
     Ok(signers)
 }
 
+mod background;
 mod erasing;
 mod modelling;
 mod opened;

@@ -56,18 +56,21 @@ pub(super) async fn following<L: Log, V: Vault>(
 ) -> Result<Acts, Refused> {
     let tail = Tail::open(node, caller, first).await?;
     let following = Following { node: Arc::clone(node), tail, sealed: node.seals().watch() };
-    Ok(driven(stream::unfold(Some(following), async |following| {
-        let mut following = following?;
-        let node = Arc::clone(&following.node);
-        tokio::select! {
-            biased;
-            () = node.streams_end() => Some((Err(stopped()), None)),
-            answer = following.answer() => match answer {
-                Ok(answer) => Some((Ok(answer), Some(following))),
-                Err(status) => Some((Err(status), None)),
-            },
-        }
-    })))
+    Ok(driven(
+        &node.background(),
+        stream::unfold(Some(following), async |following| {
+            let mut following = following?;
+            let node = Arc::clone(&following.node);
+            tokio::select! {
+                biased;
+                () = node.streams_end() => Some((Err(stopped()), None)),
+                answer = following.answer() => match answer {
+                    Ok(answer) => Some((Ok(answer), Some(following))),
+                    Err(status) => Some((Err(status), None)),
+                },
+            }
+        }),
+    ))
 }
 
 impl<L: Log, V: Vault> Following<L, V> {
