@@ -102,6 +102,7 @@ pub trait Log: Send + Sync + 'static {
     /// - MUST end as stored, not stored, or unknown, and say which. After [`AppendError::Unknown`] the caller resolves
     ///   by appending exactly the same bytes at the same revision again.
     /// - MUST NOT wait for room: a full queue is [`AppendError::Full`] at once.
+    /// - A caller who drops the future does not learn which it was. An engine SHOULD NOT write then what it has not begun to.
     fn append(
         &self,
         chain: ChainId,

@@ -12,7 +12,8 @@
 //! | 6. the index and the tip show it | the same | the same |
 //! | 7. it is acknowledged | the whole group | |
 //!
-//! There is no delay to wait for a larger group: while one syncs, the next one queues.
+//! There is no delay to wait for a larger group: while one syncs, the next one queues. A request whose caller has given it up by the
+//! time it is taken from the queue, because his time ran out, is dropped there: it costs no sync.
 
 use std::{
     collections::BTreeMap,
@@ -45,6 +46,15 @@ pub(crate) enum Request {
     One(Waiting, Answer),
     /// Records that have their groups for themselves.
     Batch(Vec<Waiting>, Answer),
+}
+
+impl Request {
+    /// Nobody waits for its answer any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::One(_, answer) | Self::Batch(_, answer) => answer.is_closed(),
+        }
+    }
 }
 
 /// A record that waits to be stored.
@@ -116,6 +126,9 @@ impl Committer {
         let mut group = Group::new();
         let mut carried = None;
         while let Some(first) = carried.take().or_else(|| queue.blocking_recv()) {
+            if first.is_given_up() {
+                continue;
+            }
             let committed = match first {
                 Request::One(first, answer) => {
                     self.admit(&mut group, first, answer);
@@ -137,7 +150,11 @@ impl Committer {
     fn fill(&self, group: &mut Group, queue: &mut mpsc::Receiver<Request>) -> Option<Request> {
         // Refusals do not fill the group; the bound on all keeps them from holding up those that do.
         for _taken in 1..self.group_records_max {
-            match queue.try_recv().ok()? {
+            let request = queue.try_recv().ok()?;
+            if request.is_given_up() {
+                continue;
+            }
+            match request {
                 Request::One(waiting, answer) if self.has_room(group, &waiting) => self.admit(group, waiting, answer),
                 other @ (Request::One(..) | Request::Batch(..)) => return Some(other),
             }

@@ -25,20 +25,19 @@ use crate::{
     status::Refused,
 };
 
-/// Time until a request is answered; for a stream, until its first sign.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-
 /// A service all of whose answers are ours.
 #[derive(Debug, Clone)]
 pub(crate) struct Answered<S> {
     service: S,
     /// What a caller is told whose request took too long.
     late: Reason,
+    /// How long that is.
+    within: Duration,
 }
 
 impl<S> Answered<S> {
-    pub(crate) fn new(service: S, late: Reason) -> Self {
-        Self { service, late }
+    pub(crate) fn new(service: S, late: Reason, within: Duration) -> Self {
+        Self { service, late, within }
     }
 }
 
@@ -60,10 +59,10 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let (arrived, late) = (Instant::now(), self.late);
+        let (arrived, late, within) = (Instant::now(), self.late, self.within);
         let answer = self.service.call(request);
         Box::pin(async move {
-            match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            match tokio::time::timeout(within, answer).await {
                 Ok(answer) => {
                     let Ok(answer) = answer;
                     let refused = refused(&answer);

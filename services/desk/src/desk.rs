@@ -2,7 +2,7 @@
 //!
 //! Reading order for a newcomer: here → `recorder.rs` → `statement.rs`.
 
-use std::{pin::Pin, sync::Arc};
+use std::{pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt as _, stream};
 use mediation_domain::admit::Caller;
@@ -253,12 +253,14 @@ macro_rules! desks {
             routes: &mut RoutesBuilder,
             desk: &Desk<L, V>,
             message_bytes_max: usize,
+            within: Duration,
         ) {
             $(
                 if desk.node.scope().serves(stringify!($service)) {
                     routes.add_service(Answered::new(
                         proto::$module::$server::new(desk.clone()).max_decoding_message_size(message_bytes_max),
                         Reason::OutcomeUnknown,
+                        within,
                     ));
                 }
             )*

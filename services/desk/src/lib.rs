@@ -20,6 +20,7 @@ pub mod figures;
 mod gateway;
 pub mod health;
 pub mod judgement;
+pub mod limits;
 pub mod listener;
 mod listing;
 mod mirror;

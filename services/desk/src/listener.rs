@@ -33,9 +33,6 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// peers who say nothing must not keep the others out.
 const HANDSHAKES_MAX: usize = 128;
 
-/// Connections open at once. Each takes a file descriptor, and the log needs some too.
-const CONNECTIONS_MAX: usize = 4_096;
-
 /// PEM texts of a server's identity, and of those who may vouch for clients.
 #[derive(Debug)]
 pub struct TlsFiles {
@@ -75,7 +72,7 @@ pub fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
-    /// One of [`CONNECTIONS_MAX`], given back with the connection.
+    /// One of the places of connections, given back with the connection.
     _place: OwnedSemaphorePermit,
 }
 
@@ -87,16 +84,25 @@ impl Connected for Connection {
     }
 }
 
-/// Accepts connections on a listener until the receiver is dropped.
+/// Accepts connections on a listener, so many at once, until the receiver is dropped.
 #[must_use]
-pub fn connections(listener: TcpListener, config: Arc<ServerConfig>) -> ReceiverStream<io::Result<Connection>> {
+pub fn connections(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    connections_max: usize,
+) -> ReceiverStream<io::Result<Connection>> {
     let (ready, connections) = mpsc::channel(HANDSHAKES_MAX);
-    tokio::spawn(accept(listener, TlsAcceptor::from(config), ready));
+    tokio::spawn(accept(listener, TlsAcceptor::from(config), ready, connections_max));
     ReceiverStream::new(connections)
 }
 
-async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sender<io::Result<Connection>>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+async fn accept(
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    ready: mpsc::Sender<io::Result<Connection>>,
+    connections_max: usize,
+) {
+    let places = Arc::new(Semaphore::new(connections_max));
     let mut handshakes: VecDeque<AbortHandle> = VecDeque::new();
     loop {
         let accepted = tokio::select! {
@@ -113,7 +119,7 @@ async fn accept(listener: TcpListener, acceptor: TlsAcceptor, ready: mpsc::Sende
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!(%address, CONNECTIONS_MAX, "too many connections; this one is closed");
+            tracing::warn!(%address, connections_max, "too many connections; this one is closed");
             continue;
         };
         handshakes.retain(|handshake| !handshake.is_finished());

@@ -28,6 +28,7 @@ use crate::{
     figures::NodeFigures,
     gateway::Gateway,
     health::Health,
+    limits::Limits,
     listener::connections,
     node::Node,
     proofs::Proofs,
@@ -38,12 +39,6 @@ use crate::{
 
 /// Bytes of a request: the parts of an act, and some framing. A larger one is refused before it is decoded.
 pub const MESSAGE_BYTES_MAX: usize = 2 * PART_BYTES_MAX;
-
-/// Requests under way on one connection.
-const STREAMS_PER_CONNECTION_MAX: u32 = 256;
-
-/// A silent connection is asked for a sign of life this often.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Bytes by which a request to the vault may be longer than the one to a desk that it is made for.
 const VAULT_MESSAGE_EXTRA_BYTES: usize = 1_024;
@@ -57,6 +52,8 @@ pub struct Served<L, V> {
     pub vault: Option<Arc<Custodian<L, V>>>,
     /// Makes pseudonyms, where there is a key for them.
     pub pseudonyms: Option<Arc<Pseudonyms>>,
+    /// What callers may do at once.
+    pub limits: Limits,
 }
 
 /// Serves until told to stop, then finishes what is under way. The health of the process says that requests are taken
@@ -72,15 +69,15 @@ pub async fn serve<L: Log, V: Vault>(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut routes = RoutesBuilder::default();
-    let mut services = Vec::new();
+    let (mut services, limits) = (Vec::new(), served.limits);
     if let Some(node) = &served.node {
-        services.extend(mount(&mut routes, node, served.pseudonyms));
+        services.extend(mount(&mut routes, node, served.pseudonyms, limits.answer));
     }
     if let Some(vault) = served.vault {
         let bytes_max = MESSAGE_BYTES_MAX + VAULT_MESSAGE_EXTRA_BYTES;
         let vault = VaultServiceServer::from_arc(vault).max_decoding_message_size(bytes_max);
         services.push(name_of(&vault));
-        routes.add_service(Answered::new(vault, Reason::LogUnavailable));
+        routes.add_service(Answered::new(vault, Reason::LogUnavailable, limits.answer));
     }
     let node = served.node;
     routes.add_service(health.service());
@@ -98,11 +95,15 @@ pub async fn serve<L: Log, V: Vault>(
         }
     };
     Server::builder()
-        .concurrency_limit_per_connection(STREAMS_PER_CONNECTION_MAX as usize)
-        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .max_concurrent_streams(limits.requests_per_connection)
+        .http2_max_header_list_size(limits.header_bytes)
+        .http2_max_pending_accept_reset_streams(Some(limits.pending_resets as usize))
+        .http2_keepalive_interval(Some(limits.keepalive_interval))
+        .http2_keepalive_timeout(Some(limits.keepalive_timeout))
+        .max_connection_age(limits.connection_age)
+        .max_connection_age_grace(limits.connection_age_grace)
         .add_routes(routes.routes())
-        .serve_with_incoming_shutdown(connections(listener, tls), stop)
+        .serve_with_incoming_shutdown(connections(listener, tls, limits.connections as usize), stop)
         .await?;
     Ok(())
 }
@@ -112,39 +113,40 @@ fn mount<L: Log, V: Vault>(
     routes: &mut RoutesBuilder,
     node: &Arc<Node<L, V>>,
     pseudonyms: Option<Arc<Pseudonyms>>,
+    within: Duration,
 ) -> Vec<&'static str> {
-    desk::mount(routes, &Desk::new(Arc::clone(node)), MESSAGE_BYTES_MAX);
+    desk::mount(routes, &Desk::new(Arc::clone(node)), MESSAGE_BYTES_MAX, within);
     let chains = ChainServiceServer::new(Chains::new(Arc::clone(node)));
     let proofs = LogServiceServer::new(Proofs::new(Arc::clone(node)));
     let scope = node.scope();
     let desks = DESKS.iter().filter(|desk| scope.serves(desk.name)).map(|desk| desk.service);
     let mut services: Vec<&str> = desks.chain([name_of(&proofs)]).collect();
-    routes.add_service(Answered::new(proofs, Reason::LogUnavailable));
+    routes.add_service(Answered::new(proofs, Reason::LogUnavailable, within));
     if scope.chains {
         services.push(name_of(&chains));
-        routes.add_service(Answered::new(chains, Reason::LogUnavailable));
+        routes.add_service(Answered::new(chains, Reason::LogUnavailable, within));
         let accesses = AccessServiceServer::new(AccessLog::new(Arc::clone(node)));
         services.push(name_of(&accesses));
-        routes.add_service(Answered::new(accesses, Reason::LogUnavailable));
+        routes.add_service(Answered::new(accesses, Reason::LogUnavailable, within));
         let search = AuditServiceServer::new(Search::new(Arc::clone(node)));
         services.push(name_of(&search));
-        routes.add_service(Answered::new(search, Reason::LogUnavailable));
+        routes.add_service(Answered::new(search, Reason::LogUnavailable, within));
         let docket = DocketServiceServer::new(Docket::new(Arc::clone(node)));
         services.push(name_of(&docket));
-        routes.add_service(Answered::new(docket, Reason::LogUnavailable));
+        routes.add_service(Answered::new(docket, Reason::LogUnavailable, within));
         let figures = FiguresServiceServer::new(NodeFigures::new(Arc::clone(node)));
         services.push(name_of(&figures));
-        routes.add_service(Answered::new(figures, Reason::LogUnavailable));
+        routes.add_service(Answered::new(figures, Reason::LogUnavailable, within));
         let agencies = RegistryServiceServer::new(Agencies::new(Arc::clone(node)));
         services.push(name_of(&agencies));
-        routes.add_service(Answered::new(agencies, Reason::LogUnavailable));
+        routes.add_service(Answered::new(agencies, Reason::LogUnavailable, within));
         let gateway = GatewayServiceServer::new(Gateway::new(Arc::clone(node)));
         let gateway = gateway.max_decoding_message_size(MESSAGE_BYTES_MAX);
         services.push(name_of(&gateway));
-        routes.add_service(Answered::new(gateway, Reason::OutcomeUnknown));
+        routes.add_service(Answered::new(gateway, Reason::OutcomeUnknown, within));
         let subjects = IdentityServiceServer::new(Subjects::new(Arc::clone(node), pseudonyms));
         services.push(name_of(&subjects));
-        routes.add_service(Answered::new(subjects, Reason::LogUnavailable));
+        routes.add_service(Answered::new(subjects, Reason::LogUnavailable, within));
     }
     services
 }

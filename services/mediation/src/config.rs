@@ -6,11 +6,12 @@ use std::{
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use mediation_desk::{exports::EXPORTS_PER_MONTH_MAX, quota::Quota};
+use mediation_desk::{exports::EXPORTS_PER_MONTH_MAX, limits::Limits, quota::Quota};
 use mediation_projections::texts::TEXT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) quotas: QuotasConfig,
     /// What each agency may export.
     pub(crate) exports: ExportsConfig,
+    /// What one listener lets its callers do at once.
+    pub(crate) limits: LimitsConfig,
     /// The log.
     pub(crate) log: LogConfig,
     /// The KurrentDB cluster that the log is on; the log is embedded unless this is there.
@@ -225,6 +228,65 @@ pub(crate) struct ExportsConfig {
     pub(crate) chains_per_month_max: u64,
 }
 
+/// What the listener of the services lets its callers do at once, and how long it waits for them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsConfig {
+    /// Connections open at once.
+    pub(crate) connections: u32,
+    /// Requests and streams under way on one connection.
+    pub(crate) requests_per_connection: u32,
+    /// Bytes of the headers of a request.
+    pub(crate) header_bytes: u32,
+    /// Requests that a peer has begun and taken back before they were looked at.
+    pub(crate) pending_resets: u32,
+    /// Milliseconds until a request is answered, or the stream that it opens gives its first sign.
+    pub(crate) answer_timeout_ms: u64,
+    /// Milliseconds after which a silent connection is asked for a sign of life.
+    pub(crate) keepalive_interval_ms: u64,
+    /// Milliseconds that it has to give one.
+    pub(crate) keepalive_timeout_ms: u64,
+    /// Seconds after which a connection takes no new requests.
+    pub(crate) connection_age_s: u64,
+    /// Seconds that what is under way on it then has to end.
+    pub(crate) connection_age_grace_s: u64,
+}
+
+impl LimitsConfig {
+    /// As the listener takes them.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            connections: self.connections,
+            requests_per_connection: self.requests_per_connection,
+            header_bytes: self.header_bytes,
+            pending_resets: self.pending_resets,
+            answer: Duration::from_millis(self.answer_timeout_ms),
+            keepalive_interval: Duration::from_millis(self.keepalive_interval_ms),
+            keepalive_timeout: Duration::from_millis(self.keepalive_timeout_ms),
+            connection_age: Duration::from_secs(self.connection_age_s),
+            connection_age_grace: Duration::from_secs(self.connection_age_grace_s),
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let limits = Limits::default();
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            connections: limits.connections,
+            requests_per_connection: limits.requests_per_connection,
+            header_bytes: limits.header_bytes,
+            pending_resets: limits.pending_resets,
+            answer_timeout_ms: ms(limits.answer),
+            keepalive_interval_ms: ms(limits.keepalive_interval),
+            keepalive_timeout_ms: ms(limits.keepalive_timeout),
+            connection_age_s: limits.connection_age.as_secs(),
+            connection_age_grace_s: limits.connection_age_grace.as_secs(),
+        }
+    }
+}
+
 /// The log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -344,6 +406,7 @@ impl Default for Config {
             health: None,
             quotas: QuotasConfig::default(),
             exports: ExportsConfig::default(),
+            limits: LimitsConfig::default(),
             log: LogConfig::default(),
             keeper: KeeperConfig::default(),
             model: ModelConfig::default(),

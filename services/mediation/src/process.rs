@@ -134,7 +134,8 @@ impl Process {
         let (tls, health) = (tls_config(&identity)?, Health::default());
         let probes = Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone()).await?;
         let pseudonyms = pseudonyms(&layout, config, &node)?;
-        let served = Served { node: Some(Arc::clone(&node)), vault: custodian, pseudonyms };
+        let limits = config.limits.limits();
+        let served = Served { node: Some(Arc::clone(&node)), vault: custodian, pseudonyms, limits };
         let until = stop.subscribe();
         let serving = server::serve(served, listener, tls, health, stopped(until));
         let server = tokio::spawn(async move { Ok(serving.await?) });

@@ -40,6 +40,8 @@ mod kill;
 #[cfg(test)]
 mod kurrentdb;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod openssl;

@@ -119,6 +119,11 @@ impl Config {
         }
         timeouts.extend(self.vault.iter().map(|vault| ("vault.timeout_ms", vault.timeout_ms)));
         timeouts.extend(self.timestamps.iter().map(|timestamps| ("timestamps.timeout_ms", timestamps.timeout_ms)));
+        timeouts.extend([
+            ("limits.answer_timeout_ms", self.limits.answer_timeout_ms),
+            ("limits.keepalive_interval_ms", self.limits.keepalive_interval_ms),
+            ("limits.keepalive_timeout_ms", self.limits.keepalive_timeout_ms),
+        ]);
         let bounds = TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX;
         let outside = timeouts.into_iter().filter(|(_, value)| !bounds.contains(value));
         objections.extend(outside.map(|(key, value)| Objection::Timeout { key, value }));
@@ -128,6 +133,15 @@ impl Config {
         if self.search.text_bytes_max == 0 {
             objections.push(Objection::Zero { key: "search.text_bytes_max" });
         }
+        let limits = [
+            ("limits.connections", u64::from(self.limits.connections)),
+            ("limits.requests_per_connection", self.limits.requests_per_connection.into()),
+            ("limits.header_bytes", self.limits.header_bytes.into()),
+            ("limits.pending_resets", self.limits.pending_resets.into()),
+            ("limits.connection_age_s", self.limits.connection_age_s),
+            ("limits.connection_age_grace_s", self.limits.connection_age_grace_s),
+        ];
+        objections.extend(limits.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Objection::Zero { key }));
         let quotas = [
             ("quotas.requests_per_second", self.quotas.requests_per_second),
             ("quotas.burst", self.quotas.burst),

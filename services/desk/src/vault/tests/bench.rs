@@ -29,6 +29,7 @@ use super::*;
 use crate::{
     caller::spiffe_id_of,
     health::Health,
+    limits::Limits,
     listener::{TlsFiles, tls_config},
     server::{Served, serve},
 };
@@ -113,7 +114,7 @@ impl Bench {
         let listener = TcpListener::bind(self.address).await.unwrap();
         self.address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let served = Served { node: None, vault: Some(custodian), pseudonyms: None };
+        let served = Served { node: None, vault: Some(custodian), pseudonyms: None, limits: Limits::default() };
         let serving = tokio::spawn(async move {
             serve(served, listener, tls, Health::default(), async { drop(stopped.await) }).await.unwrap();
         });

@@ -92,6 +92,8 @@ fn whoever_is_waited_for_is_waited_for_a_while() {
     names(&["[timestamps]\nurl = \"http://tsa.example\"\nevery_s = 0\n"], "`timestamps.every_s` is 0");
     names(&["[log]\nqueue_capacity = 0\n"], "`log.queue_capacity` is 0");
     names(&["[quotas]\nrequests_per_second = 0\n"], "`quotas.requests_per_second` is 0");
+    names(&["[limits]\nanswer_timeout_ms = 99\n"], "`limits.answer_timeout_ms`: 99 ms");
+    names(&["[limits]\nconnections = 0\n"], "`limits.connections` is 0");
     names(&["[quotas]\nburst = 0\n"], "`quotas.burst` is 0");
     names(&["[quotas]\nsubjects_per_minute = 0\n"], "`quotas.subjects_per_minute` is 0");
     names(&["roles = []\n", CLUSTER, &VAULT.replace("vault:7443", "https://vault:7443")], "`vault.address`");
