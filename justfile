@@ -80,13 +80,17 @@ fairness: release
 subscribers: release
     MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench subscribers
 
+# Five times as many requests as a process can answer: what it still records, and how it recovers. On a quiet machine.
+overload: release
+    MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench overload
+
 # What a city's year costs: the log, the read model, pages and searches of the console. 1 is the whole city.
 measure-city scale="1": release
     tests/measure-city {{scale}}
 
 # Every bench once, without timing it: it runs, and what it asserts holds.
 bench-smoke:
-    cargo test --quiet --locked --workspace --bench fairness --bench judge --bench subscribers
+    cargo test --quiet --locked --workspace --bench fairness --bench judge --bench overload --bench subscribers
 
 # Writes the golden bytes and the generated documents anew. Look at the difference: bytes that were recorded must open for ever.
 golden:

@@ -101,7 +101,7 @@ impl<L: Log, V: Vault> Chains<L, V> {
         let Some(chain) = chain.filter(|_| violations.is_empty()) else { return Err(Refused::malformed(violations)) };
         let audience = self.node.audience(&caller, chain, request.reading)?;
         self.node.not_denied(&audience, chain).await?;
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let in_work = self.node.quotas().begin(&caller.agency).await?;
         let mut fold = Fold::new(chain);
         let mut entries = self.node.ledger().catch_up(&mut fold).await?;
         // An appointment may have been recorded since, perhaps by another process.

@@ -65,11 +65,14 @@ impl<L: Log, V: Vault> Desk<L, V> {
         turn: Option<Turn>,
     ) -> Result<Receipt, Refused> {
         let (request, wait) = request::parse(request, self.node.ledger().clock().now_ms())?;
-        let mut turn = turn;
-        if let Some(turn) = &mut turn {
-            turn.come().await;
-        }
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let (mut turn, quotas) = (turn, self.node.quotas());
+        let in_work = match &mut turn {
+            Some(turn) => {
+                turn.come().await;
+                quotas.begin_when_it_may(&caller.agency).await
+            }
+            None => quotas.begin(&caller.agency).await?,
+        };
         let placed = self.node.recorder().record(caller, &request).await?;
         // Neither the next act of the chain nor the next one of the agency need wait for this one's seal.
         drop((turn, in_work));
@@ -79,7 +82,7 @@ impl<L: Log, V: Vault> Desk<L, V> {
     /// Prepares one act for the caller to sign: caller ← certificate; request ← parse, once; statement and parts.
     async fn prepare(&self, caller: &Caller, request: PrepareRequest) -> Result<PrepareResponse, Refused> {
         let (request, wait, key_id) = signing::parse_prepare(request, self.node.ledger().clock().now_ms())?;
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let in_work = self.node.quotas().begin(&caller.agency).await?;
         let preparation = self.node.recorder().prepare(caller, &request, key_id).await?;
         drop(in_work);
         let result = match preparation {
@@ -92,7 +95,7 @@ impl<L: Log, V: Vault> Desk<L, V> {
     /// Records one act that the caller signed: caller ← certificate; statement and parts ← parse, once; recorded; receipt.
     async fn submit(&self, caller: &Caller, request: SubmitRequest) -> Result<Receipt, Refused> {
         let (signed, wait) = signing::parse_submit(request, self.node.ledger().clock().now_ms())?;
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let in_work = self.node.quotas().begin(&caller.agency).await?;
         let placed = self.node.recorder().submit(caller, &signed).await?;
         drop(in_work);
         Ok(self.node.receipt(placed, wait).await)

@@ -63,7 +63,7 @@ impl<L: Log, V: Vault> Docket<L, V> {
         let registry = self.node.ledger().refresh_registry().await?;
         let now_s = self.node.ledger().clock().now_ms().div_euclid(1_000);
         let reads = Reads::parse(&caller, reading, registry.directory(), now_s)?;
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let in_work = self.node.quotas().begin(&caller.agency).await?;
         let today = self.node.today();
         let page = usize::try_from(page).unwrap_or_default();
         let (found, more) = self.found(&reads, (&agency, due_to), (page, today)).await?;

@@ -24,6 +24,9 @@ use crate::status::Refused;
 /// that: some times what a durable append takes.
 const IN_WORK: Duration = Duration::from_millis(40);
 
+/// Time that a request waits in its agency's line. A burst that a quota allows is through by then on a machine that keeps the quota.
+const IN_LINE_MAX: Duration = Duration::from_secs(2);
+
 /// Requests that an agency may always have in work at once.
 const IN_WORK_MIN: usize = 8;
 
@@ -78,7 +81,17 @@ impl Quotas {
     }
 
     /// Waits in the agency's line until one more of its requests may be worked on, which it is while what this returns is kept.
-    pub(crate) async fn begin(&self, agency: &str) -> Option<OwnedSemaphorePermit> {
+    ///
+    /// # Errors
+    /// It has waited for [`IN_LINE_MAX`]: more is asked for than the process can do. Who asks has then cost it next to nothing, and it
+    /// goes on with those who have waited less; else it would come to work only for those who have given up.
+    pub(crate) async fn begin(&self, agency: &str) -> Result<Option<OwnedSemaphorePermit>, Refused> {
+        let begun = tokio::time::timeout(IN_LINE_MAX, self.begin_when_it_may(agency));
+        begun.await.map_err(|_elapsed| Refused::new(Reason::Overloaded).after(IN_LINE_MAX))
+    }
+
+    /// The same for an act of a stream, which waits as long as it takes: its sender is held up meanwhile.
+    pub(crate) async fn begin_when_it_may(&self, agency: &str) -> Option<OwnedSemaphorePermit> {
         let in_work = self.quota?.in_work();
         let line = {
             let mut lines = self.in_work.lock().unwrap_or_else(PoisonError::into_inner);
@@ -115,6 +128,9 @@ impl fmt::Debug for Quotas {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
     use super::*;
 
     fn of(per_second: u32, burst: u32) -> Quotas {
@@ -148,7 +164,7 @@ mod tests {
         let quotas = of(1_000, 2_000);
         let mut in_work = Vec::new();
         while let Some(begun) = quotas.begin("CT-LP").now_or_never() {
-            in_work.push(begun.unwrap());
+            in_work.push(begun.unwrap().unwrap());
         }
         assert_eq!(in_work.len(), 40, "a twenty-fifth of the requests of a second");
         assert!(quotas.begin("XF-LP").now_or_never().is_some(), "others are not behind it");
@@ -156,6 +172,25 @@ mod tests {
         in_work.pop();
         assert!(quotas.begin("CT-LP").now_or_never().is_some(), "one is done, the next begins");
         assert_eq!(of(1, 1).quota.unwrap().in_work(), IN_WORK_MIN);
+    }
+
+    #[tokio::test]
+    async fn who_has_waited_too_long_in_line_is_told_when_to_come_again_and_an_act_of_a_stream_waits_on() {
+        use futures_util::FutureExt as _;
+
+        let quotas = of(1, 1);
+        let mut in_work = Vec::new();
+        for _request in 0..IN_WORK_MIN {
+            in_work.push(quotas.begin("CT-LP").await.unwrap());
+        }
+        let mut of_stream = Box::pin(quotas.begin_when_it_may("CT-LP"));
+        assert!(of_stream.as_mut().now_or_never().is_none());
+        let status = quotas.begin("CT-LP").await.unwrap_err().into_status("id");
+        let told = status.get_details_retry_info().unwrap().retry_delay.unwrap();
+        assert_eq!((status.code(), told), (Code::ResourceExhausted, IN_LINE_MAX));
+        assert!(of_stream.as_mut().now_or_never().is_none());
+        in_work.clear();
+        assert!(of_stream.await.is_some());
     }
 
     #[tokio::test]

@@ -91,7 +91,7 @@ impl<L: Log, V: Vault> Search<L, V> {
         let registry = self.node.ledger().refresh_registry().await?;
         let now_s = self.node.ledger().clock().now_ms().div_euclid(1_000);
         let reads = Reads::parse(&caller, reading, registry.directory(), now_s)?;
-        let in_work = self.node.quotas().begin(&caller.agency).await;
+        let in_work = self.node.quotas().begin(&caller.agency).await?;
         let (found, next) = self.found(&reads, wanted).await?;
         drop(in_work);
         let record = |listed: &Listed| self.node.accesses().record(&reads, listed.chain, listed.seen.clone());

@@ -183,6 +183,11 @@ impl Served {
         self.child = Some(child);
     }
 
+    /// Number of the process, while there is one.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// Kills the process: no warning, no clean-up.
     pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
