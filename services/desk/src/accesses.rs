@@ -35,6 +35,7 @@ use mediation_proto::mediation::{
     types::v1::{AccessPurpose, AccessRefusal, ActHeader, Part, Role, StepRef, VisibilityGrade},
 };
 use tokio::{
+    runtime::Handle,
     sync::{mpsc, oneshot},
     time::{Instant, timeout_at},
 };
@@ -85,8 +86,12 @@ pub(crate) enum Waits {
 pub(crate) struct Accesses<L, V> {
     recorder: Arc<Recorder<L, V>>,
     exports: Exports,
-    /// Made when somebody reads for the first time.
-    queue: OnceLock<mpsc::Sender<Ask>>,
+    /// Where streams are driven, and what they show is recorded.
+    background: Option<Handle>,
+    /// Of those who ask; made when somebody reads for the first time.
+    asked: OnceLock<mpsc::Sender<Ask>>,
+    /// Of streams; the same.
+    streamed: OnceLock<mpsc::Sender<Ask>>,
 }
 
 /// Told when a record is durable.
@@ -198,9 +203,11 @@ impl Ground {
 
 impl<L: Log, V: Vault> Accesses<L, V> {
     /// Records with this recorder, which may be one that signs for nothing else. `exports_max` is how many different chains an
-    /// agency may export in a calendar month without an approval.
-    pub(crate) fn new(recorder: Arc<Recorder<L, V>>, exports_max: u64) -> Self {
-        Self { recorder, exports: Exports::new(exports_max), queue: OnceLock::new() }
+    /// agency may export in a calendar month without an approval. What streams show is recorded in the runtime that is given, else in
+    /// the one of who reads.
+    pub(crate) fn new(recorder: Arc<Recorder<L, V>>, exports_max: u64, background: Option<Handle>) -> Self {
+        let exports = Exports::new(exports_max);
+        Self { recorder, exports, background, asked: OnceLock::new(), streamed: OnceLock::new() }
     }
 
     /// The ledger that is read.
@@ -257,7 +264,7 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         let signer = signer(&self.recorder, &reads.agency)?;
         let reading = Reading { waits, signer, reads: reads.clone(), approval, chain, now_ms, seen };
         let (answer, answered) = oneshot::channel();
-        let asked = self.queue().try_send(Ask::Record(Box::new(reading), answer));
+        let asked = self.queue(waits).try_send(Ask::Record(Box::new(reading), answer));
         asked.map_err(|_full| not_recorded(Reason::Overloaded, "the queue of access records is full"))?;
         let gone = || not_recorded(Reason::Internal, "the task that records readings is gone");
         answered.await.unwrap_or_else(|_gone| Err(gone()))
@@ -270,14 +277,14 @@ impl<L: Log, V: Vault> Accesses<L, V> {
 
     fn note(&self, reads: &Reads, chain: ChainId, ground: Ground) {
         let refusal = Refusal { reads: reads.clone(), chain, ground };
-        if self.queue().try_send(Ask::Refusal(Box::new(refusal))).is_err() {
+        if self.queue(Waits::Asker).try_send(Ask::Refusal(Box::new(refusal))).is_err() {
             tracing::warn!(agency = reads.agency, "a refused reading is not recorded: the queue is full");
         }
     }
 
     /// Records what was refused until now.
     pub(crate) async fn flush(&self) {
-        let Some(queue) = self.queue.get() else { return };
+        let Some(queue) = self.asked.get() else { return };
         let (done, flushed) = oneshot::channel();
         if queue.send(Ask::Flush(done)).await.is_ok() {
             // An error says that the task is gone, and with it what it kept.
@@ -285,10 +292,15 @@ impl<L: Log, V: Vault> Accesses<L, V> {
         }
     }
 
-    fn queue(&self) -> &mpsc::Sender<Ask> {
-        self.queue.get_or_init(|| {
+    fn queue(&self, waits: Waits) -> &mpsc::Sender<Ask> {
+        let (queue, runtime) = match waits {
+            Waits::Asker => (&self.asked, None),
+            Waits::Stream => (&self.streamed, self.background.clone()),
+        };
+        queue.get_or_init(|| {
             let (queue, asks) = mpsc::channel(QUEUE_MAX);
-            tokio::spawn(Task { recorder: Arc::clone(&self.recorder), refusals: BTreeMap::new() }.run(asks));
+            let task = Task { recorder: Arc::clone(&self.recorder), refusals: BTreeMap::new() };
+            runtime.unwrap_or_else(Handle::current).spawn(task.run(asks));
             queue
         })
     }

@@ -144,10 +144,11 @@ impl<L: Log, V: Vault> Node<L, V> {
         cosigned: Cosigned,
         scope: Scope,
     ) -> Arc<Self> {
+        let (background, exports_max) = (scope.background.clone(), scope.exports_max);
         let (accesses, relay) = match readings {
-            Readings::Here(recorder) => (Accesses::new(recorder, scope.exports_max), None),
+            Readings::Here(recorder) => (Accesses::new(recorder, exports_max, background), None),
             Readings::Elsewhere(vault) => {
-                (Accesses::new(Arc::clone(&recorder), scope.exports_max), Some(Relay::new(vault)))
+                (Accesses::new(Arc::clone(&recorder), exports_max, background), Some(Relay::new(vault)))
             }
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
