@@ -57,7 +57,7 @@ const UNDER_WAY: usize = 64;
 
 /// Who sends.
 const AGENCIES: [(&str, bool); 6] =
-    [("XF-CJ", true), ("XF-FL", true), ("XF-LP", true), ("ZC-ZS", false), ("ZC-FL", false), ("ZC-LP", false)];
+    [("XF-CJ", true), ("XF-FL", true), ("XF-JDZ", true), ("ZC-ZS", false), ("ZC-FL", false), ("ZC-LP", false)];
 
 /// How long a request waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
