@@ -186,6 +186,19 @@ pub enum AppendError {
     Unknown(#[source] Option<io::Error>),
 }
 
+impl AppendError {
+    /// How an append ends whose attempt before this one ended unknown. That this attempt stored nothing says nothing of
+    /// that one, unless another record has the place.
+    #[must_use]
+    pub fn after_unknown(self) -> Self {
+        match self {
+            Self::Full { .. } | Self::NoSpace => Self::Unknown(None),
+            Self::Unavailable(cause) => Self::Unknown(cause),
+            other @ (Self::Conflict { .. } | Self::TooLarge { .. } | Self::Unknown(_)) => other,
+        }
+    }
+}
+
 /// Why records could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -300,6 +300,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                     resends += 1;
                     tracing::warn!(%chain, %revision, resends, ?cause, "append ended unknown, asking again");
                 }
+                Err(error) if resends > 0 => return Err(error.after_unknown()),
                 ended => return ended,
             }
         }

@@ -225,6 +225,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                     resends += 1;
                     tracing::warn!(resends, ?cause, "the append of a batch ended unknown, asking again");
                 }
+                Err(error) if resends > 0 => return Err(BatchError::Failed(error.after_unknown().into())),
                 Err(error) => return Err(BatchError::Failed(error.into())),
             }
         }

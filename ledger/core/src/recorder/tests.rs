@@ -256,6 +256,20 @@ async fn an_outcome_that_stays_unknown_is_reported_and_settled_by_the_same_event
     assert_eq!(bench.verified().await.entries, 3);
 }
 
+/// The log went away between two attempts: that the second was not stored says nothing of the first.
+#[tokio::test]
+async fn an_outcome_that_was_unknown_once_is_not_told_as_not_stored() {
+    for fault in [AppendFault::Unavailable, AppendFault::Full, AppendFault::NoSpace] {
+        let bench = Bench::new().await;
+        bench.log().faults().on_append(AppendFault::AnswerLost);
+        bench.log().faults().on_append(fault);
+        let unknown = bench.record(&registration(chain(1), 1, "拖欠租金")).await;
+        assert!(matches!(unknown, Err(RecordError::Append(crate::log::AppendError::Unknown(_)))), "{unknown:?}");
+        assert_eq!(bench.record(&registration(chain(1), 1, "拖欠租金")).await.unwrap(), Revision(0));
+        assert_eq!(bench.verified().await.entries, 3);
+    }
+}
+
 #[tokio::test]
 async fn eight_writers_of_one_chain_all_get_through() {
     let bench = Arc::new(Bench::new().await);
