@@ -30,6 +30,11 @@ pub trait CheckpointStore: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// It cannot be synced; the caller stores it again before it syncs again.
     fn sync(&self) -> io::Result<()>;
+
+    /// Whether an operation may hold up whoever calls it, so that it belongs on a thread of its own.
+    fn blocks(&self) -> bool {
+        true
+    }
 }
 
 /// Keeps the last checkpoint that a quorum of witnesses has cosigned.

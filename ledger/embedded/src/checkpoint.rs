@@ -125,6 +125,10 @@ impl CheckpointFiles {
 }
 
 impl CheckpointStore for CheckpointFiles {
+    fn blocks(&self) -> bool {
+        self.disk.blocks()
+    }
+
     fn load(&self) -> io::Result<StoredCheckpoints> {
         Ok(StoredCheckpoints { synced: self.read(self.names.last)?, unsynced: self.read(self.names.new)? })
     }

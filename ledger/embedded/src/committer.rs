@@ -95,10 +95,29 @@ pub(crate) struct Committer {
     /// Whether the last batch is a seal, or nothing was ever written.
     pub(crate) sealed: bool,
     /// Makes the next segment.
-    pub(crate) spare: Option<JoinHandle<Result<Spare, Failure>>>,
+    pub(crate) spare: Option<Ahead>,
     pub(crate) fatal: FatalHandler,
     /// Held until the last byte is written.
     pub(crate) lock: Box<dyn DiskLock>,
+}
+
+/// The next segment, made ahead of time.
+#[derive(Debug)]
+pub(crate) enum Ahead {
+    /// On a thread of its own.
+    Thread(JoinHandle<Result<Spare, Failure>>),
+    /// At once, on a disk that never blocks.
+    Made(Result<Spare, Failure>),
+}
+
+impl Ahead {
+    /// What became of it; none when its thread died.
+    fn made(self) -> Option<Result<Spare, Failure>> {
+        match self {
+            Self::Thread(thread) => thread.join().ok(),
+            Self::Made(made) => Some(made),
+        }
+    }
 }
 
 /// Requests that end together.
@@ -126,24 +145,54 @@ impl Committer {
         let mut group = Group::new();
         let mut carried = None;
         while let Some(first) = carried.take().or_else(|| queue.blocking_recv()) {
-            if first.is_given_up() {
-                continue;
-            }
-            let committed = match first {
-                Request::One(first, answer) => {
-                    self.admit(&mut group, first, answer);
-                    carried = self.fill(&mut group, &mut queue);
-                    self.commit_shared(&mut group)
-                }
-                Request::Batch(batch, answer) => self.commit_batch(batch, answer),
-            };
-            if let Err(error) = committed {
-                self.fatal.call(&error);
+            if self.turn(first, &mut group, &mut carried, &mut queue).is_err() {
                 return self.stop(group, carried, queue);
             }
-            self.prepare_ahead();
         }
         self.finish();
+    }
+
+    /// The same as a task, on a disk that never blocks.
+    pub(crate) async fn run_in_turn(mut self, mut queue: mpsc::Receiver<Request>) {
+        let mut group = Group::new();
+        let mut carried = None;
+        loop {
+            let first = match carried.take() {
+                Some(first) => first,
+                None => match queue.recv().await {
+                    Some(first) => first,
+                    None => break,
+                },
+            };
+            if self.turn(first, &mut group, &mut carried, &mut queue).is_err() {
+                return self.stop(group, carried, queue);
+            }
+        }
+        self.finish();
+    }
+
+    /// Commits a request and what goes with it; an error ends the process. `carried` becomes the request that did not fit.
+    fn turn(
+        &mut self,
+        first: Request,
+        group: &mut Group,
+        carried: &mut Option<Request>,
+        queue: &mut mpsc::Receiver<Request>,
+    ) -> Result<(), io::Error> {
+        let committed = match first {
+            given_up @ (Request::One(..) | Request::Batch(..)) if given_up.is_given_up() => return Ok(()),
+            Request::One(first, answer) => {
+                self.admit(group, first, answer);
+                *carried = self.fill(group, queue);
+                self.commit_shared(group)
+            }
+            Request::Batch(batch, answer) => self.commit_batch(batch, answer),
+        };
+        match committed {
+            Ok(()) => self.prepare_ahead(),
+            Err(ref error) => self.fatal.call(error),
+        }
+        committed
     }
 
     /// Takes what waits in the queue, as far as it fits into the group. Answers the request that did not fit.
@@ -332,11 +381,11 @@ impl Committer {
     /// Goes on in a new segment that has room for a group of so many bytes.
     fn roll(&mut self, bytes: u64) -> Result<(), Failure> {
         let bytes = self.segment_bytes.max(SEGMENT_HEADER_BYTES as u64 + bytes);
-        let prepared = match self.spare.take().map(JoinHandle::join) {
-            Some(Ok(Ok(spare))) if spare.bytes == bytes => Some(spare),
-            Some(Ok(Err(Failure::Fatal(error)))) => return Err(Failure::Fatal(error)),
+        let prepared = match self.spare.take().and_then(Ahead::made) {
+            Some(Ok(spare)) if spare.bytes == bytes => Some(spare),
+            Some(Err(Failure::Fatal(error))) => return Err(Failure::Fatal(error)),
             // None, of the wrong size, or there was no space for it then: make one now.
-            Some(Ok(Ok(_) | Err(Failure::NotStored(_))) | Err(_)) | None => None,
+            Some(Ok(_) | Err(Failure::NotStored(_))) | None => None,
         };
         let spare = match prepared {
             Some(spare) => spare,
@@ -382,9 +431,13 @@ impl Committer {
             return;
         }
         let (disk, log_dir, bytes) = (Arc::clone(&self.disk), self.log_dir.clone(), self.segment_bytes);
+        if !disk.blocks() {
+            self.spare = Some(Ahead::Made(spare::prepare(&*disk, &log_dir, bytes)));
+            return;
+        }
         let maker = thread::Builder::new().name("log-spare".to_owned());
         match maker.spawn(move || spare::prepare(&*disk, &log_dir, bytes)) {
-            Ok(handle) => self.spare = Some(handle),
+            Ok(thread) => self.spare = Some(Ahead::Thread(thread)),
             // The group that needs it makes it.
             Err(error) => tracing::warn!(%error, "no thread for the next segment"),
         }
@@ -408,9 +461,9 @@ impl Committer {
             Err(Failure::NotStored(error)) => tracing::warn!(%error, "the log is closed without a seal"),
             Err(Failure::Fatal(error)) => self.fatal.call(&error),
         }
-        if let Some(handle) = self.spare.take() {
+        if let Some(ahead) = self.spare.take() {
             // Whatever became of it, it holds nothing.
-            drop(handle.join());
+            drop(ahead.made());
             if let Err(error) = spare::remove(&*self.disk, &self.log_dir) {
                 tracing::warn!(%error, "the spare segment stays; opening the log removes it");
             }
@@ -427,8 +480,8 @@ impl Committer {
         for Request::One(_, answer) | Request::Batch(_, answer) in waiting {
             reply(answer, Err(AppendError::Unavailable(None)));
         }
-        if let Some(handle) = self.spare {
-            drop(handle.join());
+        if let Some(ahead) = self.spare {
+            drop(ahead.made());
         }
         drop(self.lock);
     }

@@ -7,11 +7,13 @@
 //! sync_dir        the names in this directory outlive a crash
 //! ```
 //!
-//! Everything blocks; it is called from threads made for it. An operation that failed may have been done in part. After
+//! Everything blocks, unless [`Disk::blocks`] says otherwise; it is called from threads made for it. An operation that failed may have been done in part. After
 //! a failed `sync_data` or `sync_dir` nobody may rely on what was written before it, and a second call that succeeds
 //! proves nothing: the kernel has marked the pages clean.
 
 use std::{fmt, io, path::Path};
+
+use tokio::task::{JoinHandle, spawn_blocking};
 
 mod real;
 #[cfg(any(test, feature = "testing"))]
@@ -90,6 +92,21 @@ pub trait Disk: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`LockError::Held`] when somebody has it.
     fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError>;
+
+    /// Whether an operation may hold up whoever calls it, so that it belongs on a thread of its own. Where it may not, a
+    /// log and a vault start no threads: everything happens in turn in the tasks of the runtime, and what happens in
+    /// which order follows from the tasks alone.
+    fn blocks(&self) -> bool {
+        true
+    }
+}
+
+/// Does work that reads or writes on a thread of its own where it may hold up the runtime, else as a task.
+pub(crate) fn off_the_runtime<T: Send + 'static>(
+    blocks: bool,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> JoinHandle<T> {
+    if blocks { spawn_blocking(work) } else { tokio::spawn(async move { work() }) }
 }
 
 /// An open file. Positions are explicit; there is no cursor to share.

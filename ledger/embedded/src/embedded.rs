@@ -4,7 +4,7 @@ use std::{
     io,
     path::Path,
     sync::{Arc, Mutex, PoisonError, RwLock},
-    thread::{self, JoinHandle},
+    thread,
 };
 
 use bytes::Bytes;
@@ -18,12 +18,12 @@ use mediation_ledger::{
 use sha2::{Digest as _, Sha256};
 use tokio::{
     sync::{mpsc, oneshot, watch},
-    task::spawn_blocking,
+    task::{JoinHandle, spawn_blocking},
 };
 
 use crate::{
     committer::{Request, Waiting},
-    disk::Disk,
+    disk::{Disk, off_the_runtime},
     fatal::FatalHandler,
     index::{Index, read_located},
 };
@@ -114,7 +114,18 @@ pub struct Embedded {
     queue_capacity: usize,
     /// Gone once the log is closed.
     queue: Mutex<Option<mpsc::Sender<Request>>>,
-    committer: Mutex<Option<JoinHandle<()>>>,
+    committer: Mutex<Option<Running>>,
+    /// Whether an operation of the disk may hold up the runtime.
+    blocks: bool,
+}
+
+/// The committer at work.
+#[derive(Debug)]
+enum Running {
+    /// On a thread of its own.
+    Thread(thread::JoinHandle<()>),
+    /// As a task, on a disk that never blocks.
+    Task(JoinHandle<()>),
 }
 
 impl Embedded {
@@ -131,18 +142,24 @@ impl Embedded {
     /// # Errors
     /// There is none, somebody else has it, it is damaged, or it is not the one that was covered.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        let blocks = disk.blocks();
         let (committer, tip) = opening::open(disk, dir, options)?;
         let index = Arc::clone(&committer.index);
         let (queue, requests) = mpsc::channel(options.queue_capacity);
-        let thread = thread::Builder::new().name("log-committer".to_owned());
-        let thread = thread.spawn(move || committer.run(requests)).map_err(OpenError::Thread)?;
+        let running = if blocks {
+            let thread = thread::Builder::new().name("log-committer".to_owned());
+            Running::Thread(thread.spawn(move || committer.run(requests)).map_err(OpenError::Thread)?)
+        } else {
+            Running::Task(tokio::spawn(committer.run_in_turn(requests)))
+        };
         Ok(Self {
             index,
             tip,
             tag: tag(&options.origin),
             queue_capacity: options.queue_capacity,
             queue: Mutex::new(Some(queue)),
-            committer: Mutex::new(Some(thread)),
+            committer: Mutex::new(Some(running)),
+            blocks,
         })
     }
 
@@ -159,21 +176,26 @@ impl Embedded {
     /// The disk cannot be read, or a record is damaged.
     pub async fn leaves(&self, from: LeafIndex, limit: usize) -> Result<Vec<Stored>, ReadError> {
         let located = self.index.read().unwrap_or_else(PoisonError::into_inner).order(from.0, limit);
-        let reading = spawn_blocking(move || read_located(&located, LEAVES_AHEAD_BYTES, LEAVES_BYTES_MAX));
+        let read = move || read_located(&located, LEAVES_AHEAD_BYTES, LEAVES_BYTES_MAX);
+        let reading = off_the_runtime(self.blocks, read);
         reading.await.unwrap_or_else(|error| Err(ReadError::Unavailable(Some(io::Error::other(error)))))
     }
 
     /// Takes no more appends, makes durable and answers those that were accepted, and gives the lock back. Reads go on
     /// working; followers end when they have caught up.
     pub async fn close(&self) {
-        let Some(committer) = self.end() else { return };
-        if spawn_blocking(|| committer.join()).await.is_err() {
+        let ended = match self.end() {
+            None => return,
+            Some(Running::Thread(thread)) => spawn_blocking(|| thread.join()).await.map(drop),
+            Some(Running::Task(task)) => task.await,
+        };
+        if ended.is_err() {
             tracing::error!("the committer did not end in order");
         }
     }
 
     /// Closes the queue; the committer empties it and ends.
-    fn end(&self) -> Option<JoinHandle<()>> {
+    fn end(&self) -> Option<Running> {
         drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.committer.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -190,8 +212,9 @@ impl Embedded {
 
 impl Drop for Embedded {
     fn drop(&mut self) {
-        if let Some(committer) = self.end()
-            && committer.join().is_err()
+        // A task empties the queue when its turn comes.
+        if let Some(Running::Thread(thread)) = self.end()
+            && thread.join().is_err()
         {
             tracing::error!("the committer did not end in order");
         }
@@ -234,7 +257,7 @@ impl Log for Embedded {
             return Ok(Vec::new());
         }
         // One hop to a blocking thread for the whole chain: a cold disk must not hold up the runtime's few threads.
-        let reading = spawn_blocking(move || read_located(&located, CHAIN_AHEAD_BYTES, usize::MAX));
+        let reading = off_the_runtime(self.blocks, move || read_located(&located, CHAIN_AHEAD_BYTES, usize::MAX));
         let records = reading.await.map_err(|error| ReadError::Unavailable(Some(io::Error::other(error))))??;
         assert!(records.iter().all(|stored| stored.chain == chain), "the index leads to another chain");
         Ok(records)
@@ -246,7 +269,7 @@ impl Log for Embedded {
             Some(Cursor(leaf, tag)) if tag == self.tag && leaf < *self.tip.borrow() => leaf + 1,
             Some(_) => return Err(ReadError::UnknownCursor),
         };
-        Ok(EmbeddedFollower::new(Arc::clone(&self.index), self.tip.clone(), self.tag, next))
+        Ok(EmbeddedFollower::new(Arc::clone(&self.index), self.tip.clone(), self.tag, next, self.blocks))
     }
 }
 

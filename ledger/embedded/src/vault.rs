@@ -111,7 +111,7 @@ use mediation_ledger::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
-    disk::{Access, Disk, LockError},
+    disk::{Access, Disk, LockError, off_the_runtime},
     fatal::FatalHandler,
 };
 
@@ -168,6 +168,8 @@ pub struct FileVault {
     wraps: Arc<Wraps>,
     /// `None` once closed.
     requests: Mutex<Option<mpsc::Sender<Ask>>>,
+    /// Whether an operation of the disk may hold up the runtime.
+    blocks: bool,
     ended: watch::Receiver<bool>,
 }
 
@@ -265,15 +267,25 @@ impl FileVault {
         let (end, ended) = watch::channel(false);
         let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal);
         committer.settle(Unsettled { torn, sealed, unfinished }).map_err(failure(wraps_path.clone()))?;
-        thread::Builder::new()
-            .name("vault".to_owned())
-            .spawn(move || {
+        let blocks = disk.blocks();
+        let ending = move || {
+            drop(lock);
+            end.send_replace(true);
+        };
+        if blocks {
+            let thread = thread::Builder::new().name("vault".to_owned());
+            let run = move || {
                 committer.run();
-                drop(lock);
-                end.send_replace(true);
-            })
-            .map_err(failure(wraps_path))?;
-        Ok(Self { wraps, requests: Mutex::new(Some(requests)), ended })
+                ending();
+            };
+            thread.spawn(run).map_err(failure(wraps_path))?;
+        } else {
+            tokio::spawn(async move {
+                committer.run_in_turn().await;
+                ending();
+            });
+        }
+        Ok(Self { wraps, requests: Mutex::new(Some(requests)), blocks, ended })
     }
 
     /// Takes no more deposits, commits those that wait, and gives the lock back. Keys are not given out any more.
@@ -343,7 +355,7 @@ impl Vault for FileVault {
             return Ok(None);
         }
         let wraps = Arc::clone(&self.wraps);
-        let read = tokio::task::spawn_blocking(move || wraps.key(chain, digest)).await;
+        let read = off_the_runtime(self.blocks, move || wraps.key(chain, digest)).await;
         read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
     }
 
@@ -351,7 +363,7 @@ impl Vault for FileVault {
     async fn keys(&self, chain: ChainId, _next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
         drop(self.requests()?);
         let (wraps, digests) = (Arc::clone(&self.wraps), digests.to_vec());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = off_the_runtime(self.blocks, move || {
             let (mut keys, mut opened) = (Keys::default(), Opened::new());
             for digest in digests {
                 if let Some(key) = wraps.key_of(chain, digest, &mut opened)? {

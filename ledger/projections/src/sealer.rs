@@ -325,7 +325,16 @@ impl<F: Follower> Sealer<F> {
         loop {
             let was_idle = self.trunk.is_idle();
             tokio::select! {
+                // In this order, so that what happens follows from what came, and a busy log does not put off upkeep.
+                biased;
                 () = &mut stop => break,
+                () = &mut upkeep, if !was_idle => {
+                    if self.trunk.is_behind() {
+                        self.seal().await?;
+                    }
+                    self.trunk.sync().await;
+                    upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
+                }
                 batch = self.follower.next() => {
                     let has_twin = self.trunk.has_twin();
                     let rows: Vec<_> = batch?.iter().map(|followed| LeafRow::of(followed, has_twin)).collect();
@@ -334,13 +343,6 @@ impl<F: Follower> Sealer<F> {
                     if was_idle {
                         upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
                     }
-                }
-                () = &mut upkeep, if !was_idle => {
-                    if self.trunk.is_behind() {
-                        self.seal().await?;
-                    }
-                    self.trunk.sync().await;
-                    upkeep.as_mut().reset(Instant::now() + SYNC_WITHIN / 2);
                 }
             }
         }

@@ -6,12 +6,12 @@ use std::{
 };
 
 use mediation_ledger::log::{Cursor, Followed, Follower, ReadError, Stored};
-use tokio::{
-    sync::watch,
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::{sync::watch, task::JoinHandle};
 
-use crate::index::{Index, read_located};
+use crate::{
+    disk::off_the_runtime,
+    index::{Index, read_located},
+};
 
 /// Records read at once.
 const FOLLOW_RECORDS: usize = 1024;
@@ -30,20 +30,23 @@ pub struct EmbeddedFollower {
     tag: u64,
     /// Number of the next leaf to give.
     next: u64,
+    /// Whether a read may hold up the runtime.
+    blocks: bool,
     /// The read under way. It stays here when a caller gives up, so that the next call goes on with it: reads of callers
     /// who come and go must not pile up.
     reading: Option<JoinHandle<Result<Vec<Stored>, ReadError>>>,
 }
 
 impl EmbeddedFollower {
-    pub(super) fn new(index: Arc<RwLock<Index>>, tip: watch::Receiver<u64>, tag: u64, next: u64) -> Self {
-        Self { index, tip, tag, next, reading: None }
+    /// Follows from a leaf on.
+    pub(super) fn new(index: Arc<RwLock<Index>>, tip: watch::Receiver<u64>, tag: u64, next: u64, blocks: bool) -> Self {
+        Self { index, tip, tag, next, blocks, reading: None }
     }
 
     /// Starts to read from the next leaf on.
     fn read(&self) -> JoinHandle<Result<Vec<Stored>, ReadError>> {
         let located = self.index.read().unwrap_or_else(PoisonError::into_inner).order(self.next, FOLLOW_RECORDS);
-        spawn_blocking(move || read_located(&located, FOLLOW_AHEAD_BYTES, FOLLOW_BYTES))
+        off_the_runtime(self.blocks, move || read_located(&located, FOLLOW_AHEAD_BYTES, FOLLOW_BYTES))
     }
 }
 

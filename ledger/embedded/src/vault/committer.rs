@@ -108,27 +108,47 @@ impl Committer {
         while !self.dead
             && let Some(ask) = self.asks.blocking_recv()
         {
-            let mut batch = Batch::new(Arc::clone(&self.wraps), Arc::clone(&self.entropy), self.end);
-            let mut next = Some(ask);
-            let mut destruction = None;
-            while let Some(ask) = next.take() {
-                match ask {
-                    Ask::Deposit(request) => batch.take(request),
-                    Ask::Destroy { chain, digests, answer } => {
-                        destruction = Some((chain, digests, answer));
-                        break;
-                    }
-                }
-                next = if batch.rows.len() < GROUP_ROWS_MAX { self.asks.try_recv().ok() } else { None };
-            }
-            unsealed |= self.commit(batch);
-            if let Some((chain, digests, answer)) = destruction {
-                let destroyed =
-                    if self.dead { Err(VaultError::Unavailable(None)) } else { self.destroy(chain, &digests) };
-                unsealed |= destroyed.is_ok();
-                reply(answer, destroyed);
-            }
+            unsealed |= self.turn(ask);
         }
+        self.finish(unsealed);
+    }
+
+    /// The same as a task, on a disk that never blocks.
+    pub(super) async fn run_in_turn(mut self) {
+        let mut unsealed = false;
+        while !self.dead
+            && let Some(ask) = self.asks.recv().await
+        {
+            unsealed |= self.turn(ask);
+        }
+        self.finish(unsealed);
+    }
+
+    /// Does what is asked, and what waits beside it. Whether rows were written.
+    fn turn(&mut self, ask: Ask) -> bool {
+        let mut batch = Batch::new(Arc::clone(&self.wraps), Arc::clone(&self.entropy), self.end);
+        let mut next = Some(ask);
+        let mut destruction = None;
+        while let Some(ask) = next.take() {
+            match ask {
+                Ask::Deposit(request) => batch.take(request),
+                Ask::Destroy { chain, digests, answer } => {
+                    destruction = Some((chain, digests, answer));
+                    break;
+                }
+            }
+            next = if batch.rows.len() < GROUP_ROWS_MAX { self.asks.try_recv().ok() } else { None };
+        }
+        let mut written = self.commit(batch);
+        if let Some((chain, digests, answer)) = destruction {
+            let destroyed = if self.dead { Err(VaultError::Unavailable(None)) } else { self.destroy(chain, &digests) };
+            written |= destroyed.is_ok();
+            reply(answer, destroyed);
+        }
+        written
+    }
+
+    fn finish(&mut self, unsealed: bool) {
         if unsealed
             && !self.dead
             && let Err(error) = self.seal()

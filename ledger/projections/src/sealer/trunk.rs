@@ -156,13 +156,12 @@ impl Trunk {
     pub(super) async fn publish(&mut self, head: &SignedHead) {
         let (store, note) = (Arc::clone(&self.store), head.tree.note.clone());
         let twin = self.twin.as_ref().map(Twin::store).zip(head.twin.as_ref().map(|twin| twin.note.clone()));
-        let stored = tokio::task::spawn_blocking(move || {
+        let stored = off_the_runtime(store.blocks(), move || {
             store.store(&note)?;
             // A crash here leaves the twin behind; it catches up with the next checkpoint.
             twin.map_or(Ok(()), |(store, note)| store.store(&note))
         })
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error)));
+        .await;
         // A crash here leaves a stored checkpoint that nobody was shown: the next sealer signs the same one.
         let size = head.size();
         if let Err(error) = stored {
@@ -217,8 +216,8 @@ impl Trunk {
             return;
         }
         let stores = [Some(Arc::clone(&self.store)), self.twin.as_ref().map(Twin::store)];
-        let synced = tokio::task::spawn_blocking(move || stores.iter().flatten().try_for_each(|store| store.sync()));
-        match synced.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+        let sync = move || stores.iter().flatten().try_for_each(|store| store.sync());
+        match off_the_runtime(self.store.blocks(), sync).await {
             Ok(()) => self.unsynced = false,
             Err(error) => {
                 // What a failed sync leaves on the disk nobody knows, and a second one may succeed over it: the
@@ -236,6 +235,14 @@ impl Trunk {
     fn write(&self) -> RwLockWriteGuard<'_, State> {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does work of a store on a thread of its own where it may hold up the runtime, else at once.
+async fn off_the_runtime(blocks: bool, work: impl FnOnce() -> io::Result<()> + Send + 'static) -> io::Result<()> {
+    if !blocks {
+        return work();
+    }
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 impl Drop for Trunk {
