@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io,
+    fmt, io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,12 +13,14 @@ mod inode;
 #[cfg(test)]
 mod tests;
 
-use self::inode::{Dice, Inode};
+use self::inode::{Dice, Inode, SECTOR_BYTES};
 
 /// A disk in memory. Clones are the same disk.
 ///
 /// It remembers what was synced and what was not; [`SimulatedDisk::crash`] makes a legal image of what is left of it.
-/// Every operation of [`Disk`] and [`DiskFile`] counts, except `len` and giving back a lock.
+/// Every operation of [`Disk`] and [`DiskFile`] counts, except `len` and giving back a lock. Those that change something,
+/// or make changes outlive a crash, are counted for themselves as well: cutting a life before each of them is cutting it
+/// everywhere.
 #[derive(Debug, Clone, Default)]
 pub struct SimulatedDisk {
     state: Arc<Mutex<State>>,
@@ -31,24 +33,59 @@ impl SimulatedDisk {
         Self::default()
     }
 
+    /// An empty disk that never blocks ([`Disk::blocks`]) and writes down every operation: what is done on it in one
+    /// task after the other is done in the same order every time.
+    #[must_use]
+    pub fn in_turn() -> Self {
+        let disk = Self::new();
+        disk.state().turns = Some(Vec::new());
+        disk
+    }
+
     /// Pulls the plug: this disk answers every operation with an error from now on, and what is left of it comes back.
-    /// Each unsynced sector is kept, dropped or torn, each unsynced name is there or not, as the seed says. No faults.
+    /// Each unsynced block is kept, dropped or torn, each unsynced name is there or not, as the seed says. No faults.
     #[must_use]
     pub fn crash(&self, seed: u64) -> Self {
+        self.crash_by(&mut Dice::Seeded(seed))
+    }
+
+    /// Legal images of what is left when the plug is pulled now, at most so many, each another one: everything unsynced
+    /// dropped, everything kept, and others as the seed says. One image, when everything is synced.
+    #[must_use]
+    pub fn images(&self, seed: u64, max: usize) -> Vec<Self> {
+        let mut images: Vec<Self> = Vec::new();
+        let seeded = (0..max.saturating_mul(2) as u64).map(|turn| Dice::Seeded(seed.wrapping_mul(1_000_003) ^ turn));
+        for mut dice in [Dice::Dropping, Dice::Keeping].into_iter().chain(seeded) {
+            let image = self.crash_by(&mut dice);
+            let is_new = images.iter().all(|other| other.state().differs(&image.state()));
+            images.extend(is_new.then_some(image));
+            if images.len() >= max || self.is_settled() {
+                break;
+            }
+        }
+        images
+    }
+
+    /// Whether nothing waits for a sync.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        let state = self.state();
+        state.pending_names.is_empty() && state.inodes.values().all(Inode::is_settled)
+    }
+
+    fn crash_by(&self, dice: &mut Dice) -> Self {
         let mut state = self.state();
         state.faults.dead = true;
-        let mut dice = Dice(seed);
         let mut names = state.durable_names.clone();
         for change in &state.pending_names {
-            if dice.roll(2) == 0 {
+            if dice.keeps() {
                 change.apply(&mut names);
             }
         }
+        let block_bytes = state.block_bytes;
         let inodes: BTreeMap<u64, Inode> =
-            state.inodes.iter().map(|(id, inode)| (*id, inode.crash(&mut dice))).collect();
-        let crashed =
-            State { names: names.clone(), durable_names: names, inodes, next: state.next, ..State::default() };
-        Self { state: Arc::new(Mutex::new(crashed)) }
+            state.inodes.iter().map(|(id, inode)| (*id, inode.crash(dice, block_bytes))).collect();
+        Self { state: Arc::new(Mutex::new(state.reborn(names, inodes))) }
     }
 
     /// A copy of the disk as it reads now, all of it synced. No faults.
@@ -56,14 +93,43 @@ impl SimulatedDisk {
     pub fn copy(&self) -> Self {
         let state = self.state();
         let inodes = state.inodes.iter().map(|(id, inode)| (*id, Inode::synced(inode.content.clone()))).collect();
-        let copied = State {
-            names: state.names.clone(),
-            durable_names: state.names.clone(),
-            inodes,
-            next: state.next,
-            ..State::default()
-        };
-        Self { state: Arc::new(Mutex::new(copied)) }
+        Self { state: Arc::new(Mutex::new(state.reborn(state.names.clone(), inodes))) }
+    }
+
+    /// Ends every fault, as when only the process was killed: what was not synced still reads as it was written, and a
+    /// later crash can take it.
+    pub fn heal(&self) {
+        self.state().faults = Faults::default();
+    }
+
+    /// Lets crashes tear blocks of so many bytes instead of 512.
+    pub fn set_block_bytes(&self, bytes: usize) {
+        self.state().block_bytes = bytes;
+    }
+
+    /// Pulls the plug before the `n`-th change or sync from now: it is not done, and nothing after it; 1 is the next one.
+    pub fn fail_from_change(&self, n: u64) {
+        let mut state = self.state();
+        state.faults.failing_from_change = Some(state.changes + n);
+    }
+
+    /// Whether the plug was pulled, by [`Self::fail_from_change`], [`Self::fail_from_operation`] or a crash.
+    #[must_use]
+    pub fn is_dead(&self) -> bool {
+        self.state().is_dead()
+    }
+
+    /// Changes and syncs so far.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.state().changes
+    }
+
+    /// Every operation on a disk that was made by [`Self::in_turn`], since then or since it was made by a crash: what was
+    /// done, on what, and whether it failed.
+    #[must_use]
+    pub fn turns(&self) -> Vec<String> {
+        self.state().turns.clone().unwrap_or_default()
     }
 
     /// Lets the `n`-th operation from now fail with an I/O error, once; 1 is the next one.
@@ -138,7 +204,7 @@ impl SimulatedDisk {
 impl Disk for SimulatedDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
-        state.operation()?;
+        state.changing("create", path)?;
         state.require_parent(path)?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
@@ -155,7 +221,7 @@ impl Disk for SimulatedDisk {
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
-        state.operation()?;
+        state.looking("open", path)?;
         match state.names.get(path) {
             Some(Node::File(id)) => Ok(self.file(*id, access)),
             Some(Node::Directory) => Err(io::ErrorKind::IsADirectory.into()),
@@ -165,21 +231,27 @@ impl Disk for SimulatedDisk {
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.operation()?;
+        state.changing("create_dir", path)?;
         let mut missing: Vec<PathBuf> = path
             .ancestors()
             .filter(|dir| !dir.as_os_str().is_empty() && !state.names.contains_key(*dir))
             .map(Path::to_owned)
             .collect();
         while let Some(dir) = missing.pop() {
-            state.change(NameChange::Put(dir, Node::Directory));
+            if dir.parent().is_none() {
+                // The root of a file system is in no directory that could lose it.
+                state.durable_names.insert(dir.clone(), Node::Directory);
+                state.names.insert(dir, Node::Directory);
+            } else {
+                state.change(NameChange::Put(dir, Node::Directory));
+            }
         }
         Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let mut state = self.state();
-        state.operation()?;
+        state.looking("list", dir)?;
         if !matches!(state.names.get(dir), Some(Node::Directory)) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -189,13 +261,13 @@ impl Disk for SimulatedDisk {
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
         let mut state = self.state();
-        state.operation()?;
+        state.looking("exists", path)?;
         Ok(state.names.contains_key(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.operation()?;
+        state.changing("rename", to)?;
         state.require_parent(to)?;
         if !state.names.contains_key(from) {
             return Err(io::ErrorKind::NotFound.into());
@@ -206,7 +278,7 @@ impl Disk for SimulatedDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.operation()?;
+        state.changing("remove", path)?;
         if !state.names.contains_key(path) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -216,7 +288,7 @@ impl Disk for SimulatedDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
-        state.operation()?;
+        state.changing("sync_dir", dir)?;
         if state.faults.syncs {
             return Err(broken());
         }
@@ -231,7 +303,7 @@ impl Disk for SimulatedDisk {
 
     fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
         let mut state = self.state();
-        state.operation()?;
+        state.looking("lock", path)?;
         state.require_parent(path)?;
         if !state.locks.insert(path.to_owned()) {
             return Err(LockError::Held { holder: "process 1".to_owned() });
@@ -242,6 +314,10 @@ impl Disk for SimulatedDisk {
             state.change(NameChange::Put(path.to_owned(), Node::File(id)));
         }
         Ok(Box::new(SimulatedLock { disk: self.clone(), path: path.to_owned() }))
+    }
+
+    fn blocks(&self) -> bool {
+        self.state().turns.is_none()
     }
 }
 
@@ -255,7 +331,7 @@ struct SimulatedFile {
 impl DiskFile for SimulatedFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        state.operation()?;
+        state.looking("read", (self.id, offset, buffer.len()))?;
         let short = state.faults.short;
         let content = &state.inode(self.id)?.content;
         let from = usize::try_from(offset).map_or(content.len(), |offset| offset.min(content.len()));
@@ -269,7 +345,7 @@ impl DiskFile for SimulatedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.disk.state();
-        state.operation()?;
+        state.changing("write", (self.id, offset, Crc(bytes)))?;
         if self.access != Access::Write {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -290,7 +366,7 @@ impl DiskFile for SimulatedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.operation()?;
+        state.changing("sync", self.id)?;
         state.syncs += 1;
         let failing = state.faults.syncs;
         state.inode(self.id)?.sync(failing);
@@ -299,7 +375,7 @@ impl DiskFile for SimulatedFile {
 
     fn len(&self) -> io::Result<u64> {
         let mut state = self.disk.state();
-        if state.faults.dead {
+        if state.is_dead() {
             return Err(broken());
         }
         Ok(state.inode(self.id)?.content.len() as u64)
@@ -307,7 +383,7 @@ impl DiskFile for SimulatedFile {
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.operation()?;
+        state.changing("set_len", (self.id, bytes))?;
         if self.access != Access::Write {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -331,7 +407,7 @@ impl Drop for SimulatedLock {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
     /// Names as they read now.
     names: BTreeMap<PathBuf, Node>,
@@ -344,18 +420,76 @@ struct State {
     locks: BTreeSet<PathBuf>,
     faults: Faults,
     operations: u64,
+    /// Those among the operations that change something or sync it.
+    changes: u64,
     syncs: u64,
+    /// Bytes that a crash keeps, drops or tears together.
+    block_bytes: usize,
+    /// Every operation, on a disk that is used in turn.
+    turns: Option<Vec<String>>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            pending_names: Vec::new(),
+            inodes: BTreeMap::new(),
+            next: 0,
+            locks: BTreeSet::new(),
+            faults: Faults::default(),
+            operations: 0,
+            changes: 0,
+            syncs: 0,
+            block_bytes: SECTOR_BYTES,
+            turns: None,
+        }
+    }
 }
 
 impl State {
-    fn operation(&mut self) -> io::Result<()> {
+    /// A disk with these files, all of them synced, that is used as this one.
+    fn reborn(&self, names: BTreeMap<PathBuf, Node>, inodes: BTreeMap<u64, Inode>) -> Self {
+        let turns = self.turns.as_ref().map(|_| Vec::new());
+        let (next, block_bytes) = (self.next, self.block_bytes);
+        Self { names: names.clone(), durable_names: names, inodes, next, block_bytes, turns, ..Self::default() }
+    }
+
+    /// Whether other files can be read here, or files with other bytes.
+    fn differs(&self, other: &Self) -> bool {
+        !self.files().eq(other.files())
+    }
+
+    fn files(&self) -> impl Iterator<Item = (&PathBuf, Option<&[u8]>)> {
+        self.names.iter().map(|(path, node)| match node {
+            Node::Directory => (path, None),
+            Node::File(id) => (path, self.inodes.get(id).map(|inode| inode.content.as_slice())),
+        })
+    }
+
+    /// Counts an operation that changes nothing.
+    fn looking(&mut self, what: &str, at: impl fmt::Debug) -> io::Result<()> {
         self.operations += 1;
         let failing = self.faults.failing == Some(self.operations)
             || self.faults.failing_from.is_some_and(|from| from <= self.operations);
-        if self.faults.dead || failing {
-            return Err(broken());
+        let outcome = if self.is_dead() || failing { Err(broken()) } else { Ok(()) };
+        if let Some(turns) = &mut self.turns {
+            turns.push(format!("{what} {at:?}{}", if outcome.is_ok() { "" } else { " failed" }));
         }
-        Ok(())
+        outcome
+    }
+
+    /// Counts an operation that changes or syncs something.
+    fn changing(&mut self, what: &str, at: impl fmt::Debug) -> io::Result<()> {
+        self.changes += 1;
+        self.looking(what, at)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.faults.dead
+            || self.faults.failing_from.is_some_and(|from| from <= self.operations)
+            || self.faults.failing_from_change.is_some_and(|from| from <= self.changes)
     }
 
     fn require_parent(&self, path: &Path) -> io::Result<()> {
@@ -387,6 +521,8 @@ struct Faults {
     failing: Option<u64>,
     /// Number of the first operation from which on all fail.
     failing_from: Option<u64>,
+    /// Number of the first change or sync from which on everything fails.
+    failing_from_change: Option<u64>,
     /// Bytes that can still be written.
     space: Option<u64>,
     syncs: bool,
@@ -428,6 +564,15 @@ impl NameChange {
             Self::Put(path, _) | Self::Remove(path) => path.parent() == Some(dir),
             Self::Rename(from, to) => from.parent() == Some(dir) || to.parent() == Some(dir),
         }
+    }
+}
+
+/// Bytes, shown by their number and checksum.
+struct Crc<'a>(&'a [u8]);
+
+impl fmt::Debug for Crc<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes {:08x}", self.0.len(), crc32c::crc32c(self.0))
     }
 }
 

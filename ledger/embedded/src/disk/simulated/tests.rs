@@ -76,3 +76,48 @@ fn a_full_disk_takes_a_part_and_then_nothing() {
     disk.leave_space(None);
     file.write_all_at(&[2; 20], 10).unwrap();
 }
+
+#[test]
+fn images_differ_and_the_ends_of_what_may_be_left_are_among_them() {
+    let disk = written();
+    disk.sync_dir(Path::new("/dir")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    let images = disk.images(7, 64);
+    let contents: BTreeSet<_> = images.iter().map(|image| image.content(Path::new(FILE)).unwrap()).collect();
+    assert_eq!((images.len(), contents.len()), (64, 64));
+    assert!(contents.contains([1; 2000].as_slice()) && contents.contains([].as_slice()));
+    let settled = SimulatedDisk::new();
+    assert!(settled.is_settled());
+    assert_eq!(settled.images(7, 64).len(), 1);
+}
+
+#[test]
+fn large_blocks_are_kept_or_dropped_as_one_or_torn_once() {
+    let disk = written();
+    disk.set_block_bytes(4096);
+    disk.sync_dir(Path::new("/dir")).unwrap();
+    disk.sync_dir(Path::new("/")).unwrap();
+    for seed in 0..100 {
+        let content = disk.crash(seed).content(Path::new(FILE)).unwrap();
+        assert!(content.iter().all(|byte| *byte == 1), "seed {seed}: a hole in a block");
+    }
+}
+
+#[test]
+fn the_plug_is_pulled_before_a_change_and_reading_counts_for_nothing() {
+    let disk = SimulatedDisk::in_turn();
+    assert!(!disk.blocks() && SimulatedDisk::new().blocks());
+    disk.create_dir(Path::new("/dir")).unwrap();
+    disk.fail_from_change(2);
+    let file = disk.create(Path::new(FILE)).unwrap();
+    assert!(disk.exists(Path::new(FILE)).unwrap() && !disk.is_dead());
+    file.write_all_at(&[1; 5], 0).unwrap_err();
+    assert!(disk.is_dead());
+    file.read_at(&mut [0; 5], 0).unwrap_err();
+    let turns = disk.turns();
+    assert_eq!(turns.len(), 5, "{turns:?}");
+    assert!(turns[3].starts_with("write (1, 0, 5 bytes ") && turns[3].ends_with(" failed"), "{turns:?}");
+    disk.heal();
+    file.write_all_at(&[1; 5], 0).unwrap();
+    assert!(!disk.crash(0).blocks());
+}
