@@ -72,6 +72,8 @@
 //! - That group is cut off when opening, unless it is whole. Anything else that is wrong is damage and never cut: a row
 //!   before a later group, or a slot that ends in something other than a zero. Opening and closing write a seal, a
 //!   group of its own, so that the doubt about the last group does not outlive the crash.
+//! - Opening writes the last whole group again and syncs it before it is believed: what a process left whose sync had failed
+//!   reads well and may never have reached the disk, and a later group would make its absence damage.
 //! - Cutting is a change of the file's length and leaves no half-written zeros.
 //!
 //! # Attacks
@@ -260,13 +262,13 @@ impl FileVault {
         let stored = rotation::settled(disk, directory, origin, kek)?;
         let file = disk.open(&wraps_path, Access::Write).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, stored.mark())?;
-        let recovery::Recovered { cipher, index, end: slots, torn, sealed, unfinished } = recovered;
+        let recovery::Recovered { cipher, index, end: slots, torn, sealed, unfinished, last } = recovered;
         let key = stored.ready(kek, cipher, origin, &kek_path)?;
         let wraps = Arc::new(Wraps::new(file, key, Scheme { cipher, origin }, index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
         let (end, ended) = watch::channel(false);
         let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal);
-        committer.settle(Unsettled { torn, sealed, unfinished }).map_err(failure(wraps_path.clone()))?;
+        committer.settle(Unsettled { torn, sealed, unfinished, last }).map_err(failure(wraps_path.clone()))?;
         let blocks = disk.blocks();
         let ending = move || {
             drop(lock);

@@ -62,6 +62,8 @@ pub(super) struct Unsettled {
     pub(super) sealed: bool,
     /// What is to stand in the places of wraps whose destruction was interrupted.
     pub(super) unfinished: BTreeMap<u64, (Row, Group)>,
+    /// First slot of the last whole group.
+    pub(super) last: u64,
 }
 
 /// Owns the end of the wraps file.
@@ -92,7 +94,8 @@ impl Committer {
 
     /// Cuts what a crash left, ends destructions that it interrupted, and seals what stands, so that nobody takes damage for a crash from now on.
     pub(super) fn settle(&mut self, recovered: Unsettled) -> io::Result<()> {
-        let Unsettled { torn, sealed, unfinished } = recovered;
+        let Unsettled { torn, sealed, unfinished, last } = recovered;
+        self.write_again(last)?;
         if torn {
             self.cut()?;
         }
@@ -100,6 +103,22 @@ impl Committer {
             self.overwrite(&unfinished)?;
         }
         if sealed { Ok(()) } else { self.seal() }
+    }
+
+    /// Makes the last group durable. A process that died may have left it in the page cache, and one whose sync failed may
+    /// have left pages there that the kernel takes for written: so it is written again before it is synced. The groups
+    /// before it were synced before it was written.
+    fn write_again(&mut self, last: u64) -> io::Result<()> {
+        let mut group = vec![0; usize::try_from((self.end - last) * SLOT_BYTES_U64).unwrap_or_default()];
+        self.wraps.file().read_exact_at(&mut group, last * SLOT_BYTES_U64)?;
+        match self.wraps.file().write_all_at(&group, last * SLOT_BYTES_U64) {
+            // A full disk stops deposits, not readers.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!("no space to write the last keys of the vault again");
+            }
+            outcome => outcome?,
+        }
+        self.sync()
     }
 
     /// Commits deposits until the vault is closed.

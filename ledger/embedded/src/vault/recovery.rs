@@ -42,6 +42,8 @@ pub(super) struct Recovered {
     pub(super) sealed: bool,
     /// Destructions that are announced and not done: what is to stand in the places of the wraps.
     pub(super) unfinished: BTreeMap<u64, (Row, Group)>,
+    /// First slot of the last whole group.
+    pub(super) last: u64,
 }
 
 /// Reads a wraps file from end to end, and once before for the destructions that it announces. Keys are not opened.
@@ -72,8 +74,8 @@ pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: Mark)
     if let Some(slot) = recovery.overwritten.first() {
         return Err(SlotFault(*slot, Problem::Unannounced).of(path).into());
     }
-    let Recovery { index, end, written, sealed, unfinished, .. } = recovery;
-    Ok(Recovered { cipher, index, end, torn: written > end, sealed, unfinished })
+    let Recovery { index, end, written, sealed, unfinished, last, .. } = recovery;
+    Ok(Recovered { cipher, index, end, torn: written > end, sealed, unfinished, last })
 }
 
 #[derive(Debug)]
@@ -101,6 +103,8 @@ struct Recovery {
     overwritten: BTreeSet<u64>,
     /// Slots of all whole groups so far.
     end: u64,
+    /// First slot of the last of them.
+    last: u64,
     /// Rows of the group after them, as long as none is missing.
     pending: Vec<(Row, Group)>,
     /// First slot of that group that is missing.
@@ -155,6 +159,7 @@ impl Recovery {
     }
 
     fn complete(&mut self) -> Result<(), SlotFault> {
+        self.last = self.end;
         for (row, _group) in std::mem::take(&mut self.pending) {
             let slot = self.end;
             self.sealed = row == Row::Seal;

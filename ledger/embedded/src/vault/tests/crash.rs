@@ -131,6 +131,29 @@ async fn a_failed_sync_is_fatal_and_is_never_tried_again() {
     assert_whole(&disk.crash(1), &[0], "after a failed sync").await;
 }
 
+/// The machine goes on after the sync that failed: the next process finds the keys in memory, and adds others behind them.
+#[tokio::test]
+async fn what_a_failed_sync_left_in_memory_is_written_again_before_anything_is_added() {
+    for failed in [true, false] {
+        let disk = created();
+        let vault = opened(&disk);
+        vault.deposit(chain(1), vec![deposit(0)]).await.unwrap();
+        disk.fail_syncs(failed);
+        let kept = vault.deposit(chain(1), vec![deposit(1)]).await.is_ok();
+        // The seal of closing fails as well.
+        vault.close().await;
+        disk.fail_syncs(false);
+        drop(vault);
+        let vault = opened(&disk);
+        let shown = vault.key(chain(1), digest(1)).await.unwrap().is_some();
+        vault.deposit(chain(1), vec![deposit(2)]).await.unwrap();
+        vault.close().await;
+        assert!(shown || !kept);
+        let durable: &[u8] = if shown { &[0, 1, 2] } else { &[0, 2] };
+        assert_whole(&disk.crash(1), durable, &format!("a failed sync: {failed}")).await;
+    }
+}
+
 #[tokio::test]
 async fn a_disk_that_does_things_by_halves_is_good_enough() {
     let disk = created();
