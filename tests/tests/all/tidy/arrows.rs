@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that may use everything.
-const EVERYTHING: &[&str] = &["mediation", "mediation-tests"];
+const EVERYTHING: &[&str] = &["mediation", "mediation-simulation", "mediation-tests"];
 
 /// The domain takes no clock, no randomness, no lock, no I/O: these are all it may build on.
 const DOMAIN_BUILDS_ON: &[&str] =
