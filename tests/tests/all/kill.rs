@@ -100,6 +100,33 @@ fn setting(name: &str, few: u64) -> u64 {
     std::env::var(name).map_or(few, |value| value.parse().unwrap())
 }
 
+/// Milliseconds within which a process is killed after it has begun to work.
+const KILLED_WITHIN_MS: u64 = 60;
+
+/// Kills after which a ledger is closed and verified, and a new one founded: a long log takes long to open.
+const KILLS_PER_LEDGER: u64 = 200;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_the_process_is_killed_within_milliseconds() {
+    let count = setting("MEDIATION_KILL_CYCLES", 4);
+    let (mut killed, mut acknowledged, mut idle) = (0, 0, 0);
+    while killed < count {
+        let mut served = Served::new();
+        let mut known = Vec::new();
+        for _cycle in 0..KILLS_PER_LEDGER.min(count - killed) {
+            let load = Duration::from_millis(uuid::Uuid::new_v4().as_u64_pair().1 % (KILLED_WITHIN_MS + 1));
+            let stored = round(&mut served, load, &mut known).await;
+            (killed, acknowledged, idle) = (killed + 1, acknowledged + stored, idle + u64::from(stored == 0));
+        }
+        served.stop();
+        let (report, good) = served.verify();
+        assert!(good, "{report:#}");
+        assert!(report["entries"].as_u64().unwrap() >= known.len() as u64);
+        println!("{killed} kills, {acknowledged} acts acknowledged, {idle} kills before the first, verified");
+    }
+    assert!(acknowledged > 0, "nothing was recorded");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_the_process_is_killed() {
     let count = setting("MEDIATION_KILL_ROUNDS", 2);
