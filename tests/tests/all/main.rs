@@ -46,6 +46,8 @@ mod model;
 #[cfg(test)]
 mod openssl;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod privacy;
 #[cfg(test)]
 mod proto_lock;
