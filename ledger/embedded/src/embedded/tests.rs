@@ -359,6 +359,22 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_failed_write_left_is_gone_before_a_shorter_batch_is_written() {
+    let disk = SimulatedDisk::new();
+    created(&disk);
+    let log = open(&disk).unwrap();
+    append(&log, 1, 0).await.unwrap();
+    disk.leave_space(Some(2_000));
+    let long = Bytes::from(vec![7; 3_000]);
+    assert!(matches!(log.append(chain(2), Revision(0), long).await, Err(AppendError::NoSpace)));
+    disk.leave_space(None);
+    log.append(chain(3), Revision(0), Bytes::from_static(b"short")).await.unwrap();
+    assert_clean(&disk.copy());
+    log.close().await;
+    assert_eq!(assert_clean(&disk).size, TreeSize(2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_on_a_full_disk_opens_and_is_readable_after_a_crash() {
     let disk = SimulatedDisk::new();
     created(&disk);
