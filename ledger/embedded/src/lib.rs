@@ -3,11 +3,12 @@
 //! Reading order: [`Embedded`] (the contract, kept) → `committer` (life of an entry) → `segment` (the bytes, and why
 //! they are right) → [`scan`] (reads all of it, finds what is wrong) → `spare` (new segments) → [`disk`] (what
 //! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint, [`witnessed`] the last one that
-//! witnesses have cosigned, and [`archive`] reads what nobody serves.
+//! witnesses have cosigned, [`archive`] reads what nobody serves, and [`copying`] copies what somebody does.
 
 pub mod archive;
 pub mod checkpoint;
 mod committer;
+pub mod copying;
 pub mod disk;
 mod embedded;
 mod fatal;

@@ -119,6 +119,7 @@ use crate::{
 
 mod cipher;
 mod committer;
+mod copying;
 mod kek;
 mod problem;
 mod reader;
@@ -139,10 +140,11 @@ use self::{
     wraps::{Opened, Wraps},
 };
 pub use self::{
+    copying::copy_wraps,
     problem::{Fault, Problem},
     reader::VaultReader,
     rotation::{Keks, Rotated, elsewhere, key_of_file, key_of_wraps, rotate, rotate_from},
-    scan::{VaultScan, scan, scan_with},
+    scan::{VaultScan, scan, scan_apart, scan_with},
 };
 
 /// File with the key-encryption key.

@@ -44,9 +44,23 @@ impl VaultReader {
         origin: &str,
         kek: Option<&Arc<dyn Kek>>,
     ) -> Result<Self, OpenError> {
+        Self::open_apart(disk, directory, directory, origin, kek)
+    }
+
+    /// As [`Self::open_with`], of wraps in a directory, such as a backup's, whose key-encryption key lies in another one.
+    ///
+    /// # Errors
+    /// As [`Self::open_with`].
+    pub fn open_apart(
+        disk: &dyn Disk,
+        directory: &Path,
+        keks: &Path,
+        origin: &str,
+        kek: Option<&Arc<dyn Kek>>,
+    ) -> Result<Self, OpenError> {
         check(origin)?;
-        let (kek_path, wraps_path) = (directory.join(KEK), directory.join(WRAPS));
-        let key = rotation::load_counting(disk, directory).map_err(failure(kek_path.clone()))?;
+        let (kek_path, wraps_path) = (keks.join(KEK), directory.join(WRAPS));
+        let key = rotation::load_counting(disk, keks).map_err(failure(kek_path.clone()))?;
         let key = key.ok_or_else(|| Fault { file: kek_path.clone(), offset: 0, problem: Problem::Kek })?;
         let file = disk.open(&wraps_path, Access::Read).map_err(failure(wraps_path.clone()))?;
         let recovered = recovery::recover(file.as_ref(), &wraps_path, origin, key.mark())?;

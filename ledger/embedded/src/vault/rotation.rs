@@ -246,7 +246,7 @@ fn promote(disk: &dyn Disk, directory: &Path, paths: &Paths) -> Result<(), OpenE
 }
 
 /// Name of the key that a wraps file was written with; none when its head is not whole.
-fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<Mark>> {
+pub(super) fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<Mark>> {
     if !disk.exists(path)? {
         return Ok(None);
     }

@@ -46,6 +46,18 @@ pub fn scan(disk: &dyn Disk, directory: &Path, origin: &str) -> VaultScan {
 /// As [`scan()`], with the key-encryption key, where that is kept elsewhere. That it cannot be reached is a fault, too.
 #[must_use]
 pub fn scan_with(disk: &dyn Disk, directory: &Path, origin: &str, kek: Option<&Arc<dyn Kek>>) -> VaultScan {
+    scan_apart(disk, directory, directory, origin, kek)
+}
+
+/// As [`scan_with`], of wraps in a directory, such as a backup's, whose key-encryption key lies in another one.
+#[must_use]
+pub fn scan_apart(
+    disk: &dyn Disk,
+    directory: &Path,
+    keks: &Path,
+    origin: &str,
+    kek: Option<&Arc<dyn Kek>>,
+) -> VaultScan {
     let mut scan = VaultScan::default();
     match disk.list(directory) {
         Ok(names) => {
@@ -54,7 +66,7 @@ pub fn scan_with(disk: &dyn Disk, directory: &Path, origin: &str, kek: Option<&A
         }
         Err(error) => scan.faults.push(fault(directory.to_owned(), 0, Problem::Unreadable(error.to_string()))),
     }
-    let stored = scan_kek(disk, directory, &mut scan);
+    let stored = scan_kek(disk, keks, &mut scan);
     scan_wraps(disk, directory.join(WRAPS), origin, Keys { stored, given: kek, ready: None }, &mut scan);
     scan
 }

@@ -7,6 +7,7 @@ use mediation_ledger::{entropy::SeededEntropy, vault::Holder};
 use super::*;
 use crate::disk::{RealDisk, SimulatedDisk};
 
+mod copying;
 mod crash;
 mod damage;
 mod destruction;
