@@ -1,6 +1,7 @@
 //! The commands. Each answers whether all is as it should be.
 
 pub(crate) mod access_log;
+pub(crate) mod backup;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod city;
@@ -32,6 +33,7 @@ pub(crate) mod rebuild;
 pub(crate) mod record;
 pub(crate) mod reincarnate;
 pub(crate) mod replay;
+pub(crate) mod restore;
 pub(crate) mod rules;
 pub(crate) mod search;
 pub(crate) mod serve;

@@ -72,6 +72,11 @@ impl Cosigning {
         Ok(Self { log, store, extends, asked: Some(asked) })
     }
 
+    /// Whom to ask, how, and for how long; none when the configuration names no witnesses.
+    pub(crate) fn asked(&self) -> Option<(&Policy, &HttpCourier, Duration)> {
+        self.asked.as_ref().map(|asked| (&asked.policy, asked.courier.as_ref(), asked.options.timeout))
+    }
+
     /// Prepares to collect cosignatures of what these seals publish; no collector when there are no witnesses.
     pub(crate) fn prepare(self, seals: &Seals) -> Result<(Option<Witnesses<HttpCourier>>, Cosigned)> {
         let Some(Asked { policy, courier, current, options }) = self.asked else {

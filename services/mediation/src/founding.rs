@@ -35,6 +35,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::Config,
+    durable,
     keys::{self, PrivateKey},
     layout::Layout,
     manifest::Manifest,
@@ -93,8 +94,13 @@ pub(crate) struct Unfinished {
 impl Unfinished {
     /// Begins; the target must not exist yet, or be empty.
     pub(crate) fn begin(target: &Path) -> Result<Self> {
+        Self::begin_unless(target, "a ledger is founded once")
+    }
+
+    /// Begins; where the target exists and is not empty, the error says why it must not.
+    pub(crate) fn begin_unless(target: &Path, why: &str) -> Result<Self> {
         if target.exists() && fs::read_dir(target)?.next().is_some() {
-            bail!("`{}` exists and is not empty; a ledger is founded once", target.display());
+            bail!("`{}` exists and is not empty; {why}", target.display());
         }
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(parent)?;
@@ -122,7 +128,7 @@ impl Unfinished {
 
     /// Makes all of it survive a power cut, and gives it its place in one step.
     pub(crate) fn finish(self) -> Result<()> {
-        sync_tree(&self.directory)?;
+        durable::sync_tree(&self.directory)?;
         if self.target.exists() {
             fs::remove_dir(&self.target)?;
         }
@@ -268,19 +274,6 @@ fn make_keys(layout: &Layout, founding: &Founding, entropy: &dyn Entropy) -> Res
         roots.insert(id.to_owned(), root.into_signer());
     }
     Ok(MemberKeys { roots, desks })
-}
-
-/// Makes everything in a directory survive a power cut: keys that are lost cannot be made again.
-fn sync_tree(directory: &Path) -> Result<()> {
-    for file in fs::read_dir(directory)? {
-        let path = file?.path();
-        if path.is_dir() {
-            sync_tree(&path)?;
-        } else {
-            File::open(path)?.sync_all()?;
-        }
-    }
-    Ok(File::open(directory)?.sync_all()?)
 }
 
 /// Enters the founding into the registry chain.

@@ -18,7 +18,7 @@ use mediation_log_embedded::{Embedded, OpenError};
 use crate::manifest::Manifest;
 
 /// What the operator is told to do.
-const ADVICE: &str = "该目录比已公布的检查点旧或与之不符，拒绝签署；取回较新的副本，或以 mediation reincarnate 重立账本 · the \
+pub(crate) const ADVICE: &str = "该目录比已公布的检查点旧或与之不符，拒绝签署；取回较新的副本，或以 mediation reincarnate 重立账本 · the \
     directory is older than a checkpoint that others hold, or another history: nothing is signed on it; bring a newer copy, \
     or carry on with `mediation reincarnate`";
 
@@ -33,6 +33,13 @@ pub(crate) fn read(directory: &Path, files: &[PathBuf], manifest: &Manifest) -> 
         Ok(signed.with_context(|| format!("`{}` is no checkpoint of this ledger", path.display()))?.checkpoint)
     };
     files.iter().map(read).collect()
+}
+
+/// Checkpoints that a restored directory was given; each must be signed by a key of this log.
+pub(crate) fn parse(directory: &Path, notes: &[String], manifest: &Manifest) -> Result<Vec<Checkpoint>> {
+    let keys = manifest.stored_keys(&crate::layout::Layout::new(directory));
+    let open = |note: &String| Ok(Checkpoint::open(note.as_bytes(), &manifest.origin, &keys)?.checkpoint);
+    notes.iter().map(open).collect()
 }
 
 /// An error of opening the log, with what follows from it when checkpoints are known.

@@ -9,6 +9,7 @@
 //!   checkpoint.sm3     last published checkpoint of the twin tree
 //!   timestamps/        authority.pem, <tree size>.tsr         only of a ledger whose checkpoints are stamped
 //!   log/               segments
+//!   restored           until a restored directory is served for the first time: nothing is signed before
 //!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
 //!   models/            tables that follow from the log         not evidence, built anew at any time
@@ -22,6 +23,9 @@
 //! directory (`state`), so that the rest can be read only.
 
 use std::path::{Path, PathBuf};
+
+/// Name of the file that says that a directory was restored.
+pub(crate) const RESTORED: &str = "restored";
 
 /// The directory of a ledger.
 #[derive(Debug, Clone)]
@@ -49,6 +53,11 @@ impl Layout {
 
     pub(crate) fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where something stands that is named as in a ledger's directory: of the vault, or written once.
+    pub(crate) fn of(&self, path: &str) -> PathBuf {
+        if path.starts_with("vault/") { self.state.join(path) } else { self.root.join(path) }
     }
 
     pub(crate) fn config(&self) -> PathBuf {
@@ -80,6 +89,11 @@ impl Layout {
     /// The key of the pseudonyms.
     pub(crate) fn subject_key(&self) -> PathBuf {
         self.keys().join("subject.key")
+    }
+
+    /// That the directory was restored, until it is known that nothing newer was signed.
+    pub(crate) fn restored(&self) -> PathBuf {
+        self.state.join(RESTORED)
     }
 
     /// What was destroyed in the vault.

@@ -3,6 +3,7 @@
 mod access;
 mod auditing;
 mod backend;
+mod backup;
 mod center;
 #[cfg(feature = "kurrentdb")]
 mod cluster;
@@ -30,6 +31,7 @@ mod process;
 mod registrar;
 mod replay;
 mod report;
+mod restored;
 mod sealing;
 mod signing;
 mod spreadsheet;
@@ -126,6 +128,10 @@ enum Command {
     Export(command::export::Arguments),
     /// 核验账本目录的每一个字节，或一个证据包 · Verify every byte of a ledger's directory, or an evidence bundle
     Verify(command::verify::Arguments),
+    /// 备份：服务中即可，止于一个检查点，已核验；增量 · Back up a ledger, also while it is served: up to a checkpoint, verified, by segments
+    Backup(command::backup::Arguments),
+    /// 恢复备份：先核验；若他人留存更新的检查点则拒绝签署 · Restore a backup, verified first; it refuses to sign when others hold something newer
+    Restore(command::restore::Arguments),
     /// 日志：检查点与证明 · The log: checkpoints and proofs
     Log(command::log::Arguments),
     /// 见证：为日志的检查点联署 · Witness: cosign the checkpoints of logs
@@ -185,6 +191,8 @@ fn main() -> ExitCode {
             Command::Erase(arguments) => command::erase::run(arguments).await,
             Command::Export(arguments) => command::export::run(arguments).await,
             Command::Verify(arguments) => command::verify::run(&arguments).await,
+            Command::Backup(arguments) => Box::pin(command::backup::run(arguments)).await,
+            Command::Restore(arguments) => Box::pin(command::restore::run(arguments)).await,
             Command::Log(arguments) => command::log::run(arguments).await,
             Command::Witness(arguments) => command::witness::run(arguments).await,
             Command::Key(arguments) => command::key::run(arguments).await,

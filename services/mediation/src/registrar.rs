@@ -30,6 +30,7 @@ use crate::{
     layout::Layout,
     manifest::Manifest,
     process,
+    restored::Restored,
     sealing::Sealing,
 };
 
@@ -125,6 +126,7 @@ async fn open_log(layout: &Layout, config: &Config, manifest: &Manifest) -> Resu
         config.kurrentdb.is_none(),
         "this program is built without the feature `kurrentdb` · 本程序未包含 kurrentdb 功能"
     );
+    Restored::refuse(layout)?;
     let disk: Arc<dyn Disk> = Arc::new(RealDisk);
     let covered = Sealing::of_manifest(layout, &disk, manifest)?.last()?;
     let options = process::log_options(manifest.origin.as_str(), manifest.segment_bytes, config, covered.as_ref());

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     key::Signer,
     log::Log,
-    note::{KeyName, VerifierKey},
+    note::{KeyName, Note, VerifierKey},
     registry::Registry,
     store::CheckpointStore,
 };
@@ -72,6 +72,12 @@ impl Sealing {
     /// The last checkpoint of the tree over SHA-256.
     pub(crate) fn last(&self) -> Result<Option<Checkpoint>> {
         Ok(last_checkpoint(&self.signer, self.store.as_ref())?)
+    }
+
+    /// The note of the last checkpoint of the tree over SHA-256 that is on the disk.
+    pub(crate) fn stored(&self) -> Result<Note> {
+        let synced = self.store.load()?.synced.context("there is no checkpoint")?;
+        Ok(Note::parse(synced.as_bytes())?)
     }
 
     /// The keys by which the checkpoints of the tree over SHA-256 are verified: all sign, any will do.

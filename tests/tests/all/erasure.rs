@@ -58,19 +58,19 @@ fn order(measure: &str, more: &[(&str, Value)]) -> Value {
 }
 
 /// Two agencies on a served ledger.
-struct Two {
+pub(crate) struct Two {
     bureau: Client,
     audit: Client,
 }
 
 impl Two {
-    async fn of(served: &Served) -> Self {
+    pub(crate) async fn of(served: &Served) -> Self {
         let bureau = served.client(BUREAU, AgencyKind::Petition).await;
         Self { bureau, audit: served.client(AUDIT, AgencyKind::Audit).await }
     }
 
     /// A chain with a dispute.
-    async fn dispute(&self) -> String {
+    pub(crate) async fn dispute(&self) -> String {
         let chain = chain_id();
         self.bureau.record(registration(&chain, &event_id(), CANARY)).await.unwrap();
         chain
@@ -90,7 +90,7 @@ impl Two {
     }
 
     /// Orders the erasure of a chain, and has it countersigned.
-    async fn erase(&self, chain: &str) -> String {
+    pub(crate) async fn erase(&self, chain: &str) -> String {
         let id = self.order(chain, order("ERASE", &[])).await.unwrap();
         self.countersign(&self.audit, AUDIT, chain, &id).await.unwrap();
         id
@@ -106,7 +106,7 @@ fn is_executed(served: &Served, chain: &str) -> bool {
     entries(served, chain, BUREAU).iter().any(|entry| entry["event"] == "ErasureExecuted")
 }
 
-async fn wait_for_execution(served: &Served, chain: &str) {
+pub(crate) async fn wait_for_execution(served: &Served, chain: &str) {
     let began = Instant::now();
     while !is_executed(served, chain) {
         assert!(began.elapsed() < WITHIN, "the order was not carried out");
@@ -115,7 +115,7 @@ async fn wait_for_execution(served: &Served, chain: &str) {
 }
 
 /// Digests that acts of a chain say are destroyed.
-fn destroyed(served: &Served, chain: &str) -> Vec<Hash> {
+pub(crate) fn destroyed(served: &Served, chain: &str) -> Vec<Hash> {
     let entries = entries(served, chain, BUREAU);
     let executed = entries.iter().filter(|entry| entry["event"] == "ErasureExecuted");
     let keys = executed.flat_map(|entry| entry["data"]["keys"].as_array().unwrap());

@@ -6,6 +6,8 @@
 #[cfg(test)]
 mod attacks;
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod bundle;
 #[cfg(test)]
 mod caller;

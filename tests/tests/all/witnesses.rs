@@ -40,17 +40,17 @@ fn get(address: &str, path: &str) -> Answer {
 }
 
 /// A witness, and its process while there is one.
-struct Witness {
+pub(crate) struct Witness {
     name: String,
     state: PathBuf,
-    vkey: VerifierKey,
-    address: String,
+    pub(crate) vkey: VerifierKey,
+    pub(crate) address: String,
     log: String,
     child: Option<Child>,
 }
 
 impl Witness {
-    fn new(directory: &Path, name: &str, log: &str) -> Self {
+    pub(crate) fn new(directory: &Path, name: &str, log: &str) -> Self {
         let state = directory.join(name);
         let made = Command::new(mediation())
             .args(["witness", "init", "--name", &format!("{name}.example/witness"), "--dir"])
@@ -66,7 +66,7 @@ impl Witness {
     }
 
     /// Starts at the address it had before, if it had one.
-    fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let mut child = Command::new(mediation())
             .args(["witness", "--log-level", "error", "--listen", &self.address, "--log", &self.log, "--dir"])
             .arg(&self.state)
@@ -81,7 +81,7 @@ impl Witness {
         self.child = Some(child);
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -152,7 +152,7 @@ impl City {
 }
 
 /// Gives a ledger its witnesses, and serves its log.
-fn configure(ledger: &Path) {
+pub(crate) fn configure(ledger: &Path) {
     let path = ledger.join("mediation.toml");
     let mut config: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
     let more = "[log_http]\nlisten = \"127.0.0.1:0\"\nentries = true\n[witnesses]\npolicy = \"witnesses.policy\"\ngrace_ms = 300\ntimeout_ms = 2000\nlag_limit_s = 1\n";
@@ -161,7 +161,7 @@ fn configure(ledger: &Path) {
 }
 
 /// Records an act and asks for a receipt of a level.
-async fn record(served: &Served, level: ReceiptLevel) -> Receipt {
+pub(crate) async fn record(served: &Served, level: ReceiptLevel) -> Receipt {
     let client = served.client("XF-FL", AgencyKind::Petition).await;
     let mut request = registration(&chain_id(), &event_id(), "排水渠堵塞");
     request.wait = Some(level.into());

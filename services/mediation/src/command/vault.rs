@@ -15,6 +15,8 @@ use crate::{config::Config, kek, layout::Layout, manifest::Manifest, output::lin
 
 mod backup;
 
+pub(super) use self::backup::settle;
+
 /// `mediation vault`
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {

@@ -14,13 +14,13 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
-use mediation_domain::calendar::{Day, format_instant};
+use mediation_domain::calendar::format_instant;
 use mediation_ledger::{
     checkpoint::Checkpoint,
-    merkle::{Hash, TreeSize},
+    merkle::Hash,
     note::{KeyName, VerifierKey},
     registry::Registry,
-    verify::{Counts, LateRevocation, Verification},
+    verify::{LateRevocation, Verification},
 };
 use mediation_log_embedded::{
     checkpoint::{Names, TREE, TWIN},
@@ -32,23 +32,17 @@ use mediation_log_embedded::{
 use serde_json::{Value, json};
 
 use crate::{
+    backup::{self, BACKUP, LAST_BACKUP},
     config::Config,
     erased, kek,
     keys::{self, PrivateKey},
-    layout::Layout,
+    layout::{Layout, RESTORED},
     manifest::Manifest,
     output::{self, line},
 };
 
+pub(crate) use self::report::Report;
 use self::stamps::Stamps;
-
-/// What is not evidence, and not checked.
-const EXCLUDED: [(&str, &str); 4] = [
-    ("mediation.toml, witnesses.policy", "配置 · configuration"),
-    ("pki/", "传输证书 · transport certificates"),
-    ("log.lock, vault/lock", "锁 · locks"),
-    ("models/", "可重建的读模型 · rebuildable read models"),
-];
 
 /// `mediation verify`
 #[derive(Debug, Args)]
@@ -59,6 +53,9 @@ pub(crate) struct Arguments {
     /// 核验人自己取得的信任文件（核验证据包时） · For a bundle: the verifier's own trust file
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    /// 核验备份时：密钥目录，用以核验签名与内容 · For a backup: directory of its keys, so that signatures and content are verified
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     /// 核验通过后，以本程序重新生成报告与脚本，写成新证据包 · Write the same evidence, with this program's report and script
     #[arg(long, value_name = "FILE")]
     again: Option<PathBuf>,
@@ -67,10 +64,10 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// Verifies a directory or a bundle.
+/// Verifies a directory, a backup or a bundle.
 pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     if arguments.path.is_file() {
-        let Arguments { path, policy, again, json } = arguments;
+        let Arguments { path, policy, again, keys: _, json } = arguments;
         return bundle::run(path, policy.as_deref(), again.as_deref(), *json);
     }
     ensure!(arguments.path.is_dir(), "`{}` is neither a directory nor a file", arguments.path.display());
@@ -79,7 +76,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<bool> {
     let _lock = unserved(&arguments.path)?;
     let bar = output::progress(0, "核验 verify");
     let begun = Instant::now();
-    let report = verify_any(&arguments.path, &|entries| bar.set_position(entries)).await?;
+    let report = verify_any(&arguments.path, arguments.keys.as_deref(), &|entries| bar.set_position(entries)).await?;
     let pace = Pace { entries: report.counts.entries, elapsed: begun.elapsed() };
     bar.finish_and_clear();
     if arguments.json {
@@ -135,94 +132,12 @@ pub(crate) fn unserved(directory: &Path) -> Result<Option<File>> {
     }
 }
 
-/// What was checked, and everything that is wrong.
-#[derive(Debug, Default)]
-pub(crate) struct Report {
-    counts: Counts,
-    bytes: u64,
-    wraps: u64,
-    keys: u64,
-    size: TreeSize,
-    root: Option<Hash>,
-    /// Tree sizes whose timestamps hold, with the authority's word in seconds since 1970-01-01T00:00:00Z.
-    stamps: Vec<(TreeSize, u64)>,
-    /// The newest checkpoint that the tree agrees with, by file.
-    checkpoints: Vec<(String, TreeSize)>,
-    /// Heads of a shared log that its keys have signed.
-    heads: Option<u64>,
-    notes: Vec<String>,
-    faults: Vec<String>,
-}
-
-impl Report {
-    /// Nothing is wrong.
-    pub(crate) fn is_good(&self) -> bool {
-        self.faults.is_empty()
-    }
-
-    /// What is wrong, each with its file and place.
-    #[cfg(test)]
-    pub(crate) fn faults(&self) -> &[String] {
-        &self.faults
-    }
-
-    fn fault(&mut self, place: impl fmt::Display, problem: impl fmt::Display) {
-        self.faults.push(format!("{place}: {problem}"));
-    }
-
-    /// Prints the report.
-    pub(crate) fn print(&self) {
-        let Counts { entries, chains, signatures, parts, withheld } = self.counts;
-        line(if self.is_good() { "核验通过 ✓ · verified" } else { "核验发现问题 ✗ · faults found" });
-        line(format!("  条目 entries {entries}，链 chains {chains}，有效签名 signatures {signatures}"));
-        line(format!(
-            "  已打开并相符的内容部分 parts {parts}，未打开 withheld {withheld}，保险库密钥 wraps {}",
-            self.wraps
-        ));
-        line(format!("  机构与日志密钥 keys {}，已检查字节 bytes {}", self.keys, self.bytes));
-        if let Some(root) = self.root {
-            line(format!("  默克尔树 tree 大小 {}，根 {root}", self.size));
-        }
-        if let Some(heads) = self.heads {
-            line(format!("  共享日志的树头 heads {heads}"));
-        }
-        for (name, size) in &self.checkpoints {
-            line(format!("  检查点 {name} 大小 {size}：树与之相符"));
-        }
-        if let (Some((first, from)), Some((last, to))) = (self.stamps.first(), self.stamps.last()) {
-            let count = self.stamps.len();
-            let day = |time: u64| Day::of(i64::try_from(time).unwrap_or(i64::MAX));
-            let (from, to) = (day(*from), day(*to));
-            line(format!("  时间戳 timestamps {count}：大小 {first} 于 {from} 至大小 {last} 于 {to}"));
-        }
-        for note in &self.notes {
-            line(format!("  注 {note}"));
-        }
-        for fault in &self.faults {
-            line(format!("  ✗ {fault}"));
-        }
-        let excluded: Vec<String> = EXCLUDED.iter().map(|(path, what)| format!("{path}（{what}）")).collect();
-        line(format!("  不在核验之列 excluded：{}", excluded.join("；")));
-    }
-
-    /// The report as JSON.
-    pub(crate) fn to_json(&self) -> Value {
-        json!({
-            "good": self.is_good(),
-            "entries": self.counts.entries, "chains": self.counts.chains, "signatures": self.counts.signatures,
-            "parts": self.counts.parts, "withheld": self.counts.withheld, "wraps": self.wraps, "keys": self.keys,
-            "bytes": self.bytes, "tree_size": self.size.0, "root": self.root.map(|root| root.to_string()),
-            "checkpoints": self.checkpoints.iter().map(|(name, size)| json!({"file": name, "size": size.0})).collect::<Vec<_>>(),
-            "timestamps": self.stamps.iter().map(|(size, time)| json!({"size": size.0, "time": time})).collect::<Vec<_>>(),
-            "heads": self.heads,
-            "notes": self.notes, "faults": self.faults,
-            "excluded": EXCLUDED.map(|(path, _)| path),
-        })
-    }
-}
-
 /// Verifies the log that a directory's configuration names: its own, or a cluster's.
-async fn verify_any(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
+async fn verify_any(directory: &Path, keys: Option<&Path>, progress: &dyn Fn(u64)) -> Result<Report> {
+    if directory.join(BACKUP).is_file() {
+        return backup::verify(directory, keys.map(Layout::new).as_ref(), progress);
+    }
+    ensure!(keys.is_none(), "only a backup has its keys elsewhere; leave --keys out · 仅核验备份时使用 --keys");
     #[cfg(feature = "kurrentdb")]
     {
         let layout = Layout::new(directory);
@@ -241,6 +156,23 @@ async fn verify_any(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> 
 /// # Errors
 /// The directory holds no ledger at all. Everything else that is wrong stands in the report.
 pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
+    verify_as(Subject::Ledger, directory, progress)
+}
+
+/// What a directory is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// A ledger with its keys.
+    Ledger,
+    /// A backup, which holds no key of any kind.
+    Backup {
+        /// The directory whose key-encryption key opens the vault.
+        keys: &'a Layout,
+    },
+}
+
+/// As [`verify`], of a directory that may be a backup.
+pub(crate) fn verify_as(subject: Subject<'_>, directory: &Path, progress: &dyn Fn(u64)) -> Result<Report> {
     let layout = Layout::new(directory);
     let bytes = Manifest::bytes(&layout)?;
     let mut report = Report { bytes: bytes.len() as u64, ..Report::default() };
@@ -262,7 +194,10 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
         origin: manifest.origin.as_str().to_owned(),
         covered: covered.map(|checkpoint| (checkpoint.size, checkpoint.root)),
     };
-    let vault = check_vault(disk.as_ref(), &layout, &manifest, &mut report)?;
+    let vault = match subject {
+        Subject::Ledger => check_vault(disk.as_ref(), &layout, &layout, &manifest, &mut report)?,
+        Subject::Backup { keys } => check_vault(disk.as_ref(), &layout, keys, &manifest, &mut report)?,
+    };
     let registry = check_log(
         disk.as_ref(),
         directory,
@@ -276,7 +211,10 @@ pub(crate) fn verify(directory: &Path, progress: &dyn Fn(u64)) -> Result<Report>
     )?;
     check_policy(&layout, &manifest, &registry, &mut report);
     check_signers(&layout, &manifest, &registry, &mut report);
-    check_keys(&layout, &manifest, &registry, &mut report);
+    match subject {
+        Subject::Ledger => check_keys(&layout, &manifest, &registry, &mut report),
+        Subject::Backup { .. } => {}
+    }
     check_erased(&layout, vault.as_ref(), &mut report);
     check_names(directory, &manifest, &mut report)?;
     Ok(report)
@@ -357,12 +295,13 @@ fn read_checkpoints(
 fn check_vault(
     disk: &dyn Disk,
     layout: &Layout,
+    keys: &Layout,
     manifest: &Manifest,
     report: &mut Report,
 ) -> Result<Option<VaultReader>> {
     let origin = manifest.origin.as_str();
-    let kek = kek::of(layout, &Config::read(&layout.config()).unwrap_or_default(), disk)?;
-    let scan = vault::scan_with(disk, &layout.vault(), origin, kek.as_ref());
+    let kek = kek::of(keys, &Config::read(&keys.config()).unwrap_or_default(), disk)?;
+    let scan = vault::scan_apart(disk, &layout.vault(), &keys.vault(), origin, kek.as_ref());
     report.wraps = scan.wraps;
     report.bytes += scan.bytes;
     report.faults.extend(scan.faults.iter().map(ToString::to_string));
@@ -372,7 +311,7 @@ fn check_vault(
     if scan.cipher.is_some_and(|cipher| cipher != manifest.cipher) {
         report.fault(layout.vault().display(), "the head names another cipher than the manifest");
     }
-    Ok(match VaultReader::open_with(disk, &layout.vault(), origin, kek.as_ref()) {
+    Ok(match VaultReader::open_apart(disk, &layout.vault(), &keys.vault(), origin, kek.as_ref()) {
         Ok(reader) => Some(reader),
         Err(error) => {
             report.fault(layout.vault().display(), error);
@@ -552,9 +491,13 @@ fn check_erased(layout: &Layout, vault: Option<&VaultReader>, report: &mut Repor
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 14] = [
+    const KNOWN: [&str; 18] = [
         "mediation.toml",
         "witnesses.policy",
+        RESTORED,
+        BACKUP,
+        LAST_BACKUP,
+        "backup.last.new",
         "manifest",
         "policy",
         WITNESSED,
@@ -585,6 +528,7 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
     Ok(())
 }
 
+mod report;
 mod stamps;
 
 #[cfg(test)]

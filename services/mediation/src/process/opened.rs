@@ -20,6 +20,7 @@ use crate::{
     known,
     layout::Layout,
     manifest::Manifest,
+    restored::Restored,
     sealing::Sealing,
 };
 
@@ -77,7 +78,11 @@ impl Opened {
         let directory = layout.root();
         let sealing = Sealing::of_manifest(layout, &disk, manifest)?;
         let cosigning = Cosigning::open(layout, Arc::clone(&disk), &config.witnesses, manifest, sealing.verifiers()?)?;
-        let known = known::read(directory, &config.known_checkpoints, manifest)?;
+        let mut known = known::read(directory, &config.known_checkpoints, manifest)?;
+        let restored = Restored::read(layout)?;
+        if let Some(restored) = &restored {
+            known.extend(known::parse(directory, &restored.known, manifest)?);
+        }
         // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
         let others = cosigning.extends.iter().chain(&known).cloned();
         let covered = sealing.last()?.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
@@ -86,6 +91,11 @@ impl Opened {
         let opened = Embedded::open(Arc::clone(&disk), directory, &options);
         let log = Arc::new(opened.map_err(|error| known::refused(error, &known))?);
         known::check(log.as_ref(), &known).await?;
+        if let Some(restored) = restored {
+            // Before the vault is opened: what was erased on a newer log may lie in this one's again.
+            restored.confirm(log.as_ref(), &sealing.stored()?, !known.is_empty(), cosigning.asked()).await?;
+            Restored::settle(layout)?;
+        }
         let log = Arc::new(AnyLog::Embedded(log));
         let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
         let erased = erased(layout, &vault).await?;

@@ -140,7 +140,7 @@ pub(super) async fn restore(Restore { dir, from, replace }: &Restore) -> Result<
 }
 
 /// Destroys again what the journal names.
-async fn settle(vault: &Path, origin: &str, kek: Option<&Arc<dyn Kek>>, journal: &Path) -> Result<usize> {
+pub(crate) async fn settle(vault: &Path, origin: &str, kek: Option<&Arc<dyn Kek>>, journal: &Path) -> Result<usize> {
     let (fatal, entropy) = (FatalHandler::default(), Arc::new(SystemEntropy));
     let vault = FileVault::open_with(&RealDisk, vault, origin, kek, fatal, entropy)?;
     let destroyed = Erased::open(journal)?.apply(&vault).await?;
