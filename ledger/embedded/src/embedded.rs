@@ -181,6 +181,12 @@ impl Embedded {
         reading.await.unwrap_or_else(|error| Err(ReadError::Unavailable(Some(io::Error::other(error)))))
     }
 
+    /// Chain and revision of a leaf. Looks into every chain: for what is rare, such as damage.
+    #[must_use]
+    pub fn leaf_of(&self, leaf: LeafIndex) -> Option<(ChainId, Revision)> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner).entry(leaf)
+    }
+
     /// Takes no more appends, makes durable and answers those that were accepted, and gives the lock back. Reads go on
     /// working; followers end when they have caught up.
     pub async fn close(&self) {

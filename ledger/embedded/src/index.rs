@@ -93,6 +93,14 @@ impl Index {
         leaves.get(from..).unwrap_or_default().iter().copied().map(LeafIndex)
     }
 
+    /// The entry that has a leaf. Looks into every chain.
+    pub(crate) fn entry(&self, leaf: LeafIndex) -> Option<(ChainId, Revision)> {
+        let of_chain = |(chain, leaves): (&ChainId, &Vec<u64>)| {
+            leaves.binary_search(&leaf.0).ok().map(|revision| (*chain, Revision(revision as u64)))
+        };
+        self.chains.iter().find_map(of_chain)
+    }
+
     /// Every chain with its first leaf.
     pub(crate) fn first_leaves(&self) -> impl Iterator<Item = (u64, ChainId)> {
         self.chains.iter().filter_map(|(chain, leaves)| Some((*leaves.first()?, *chain)))

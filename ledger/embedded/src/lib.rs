@@ -3,7 +3,8 @@
 //! Reading order: [`Embedded`] (the contract, kept) → `committer` (life of an entry) → `segment` (the bytes, and why
 //! they are right) → [`scan`] (reads all of it, finds what is wrong) → `spare` (new segments) → [`disk`] (what
 //! durability is made of). [`vault`] keeps the keys, [`checkpoint`] the last checkpoint, [`witnessed`] the last one that
-//! witnesses have cosigned, [`archive`] reads what nobody serves, and [`copying`] copies what somebody does.
+//! witnesses have cosigned, [`archive`] reads what nobody serves, [`copying`] copies what somebody does, and [`scrub`]
+//! reads it again.
 
 pub mod archive;
 pub mod checkpoint;
@@ -14,6 +15,7 @@ mod embedded;
 mod fatal;
 mod index;
 pub mod scan;
+pub mod scrub;
 mod segment;
 mod spare;
 pub mod vault;

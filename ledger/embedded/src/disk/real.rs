@@ -8,13 +8,23 @@ use std::{
     process,
 };
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock};
 
 use super::{Access, Disk, DiskFile, DiskLock, LockError};
 
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RealDisk;
+
+impl RealDisk {
+    /// Lets the page cache forget a file, so that it is read from the disk again. What is not written back yet stays.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    pub fn forget(&self, path: &Path) -> io::Result<()> {
+        Ok(fadvise(File::open(path)?, 0, None, Advice::DontNeed)?)
+    }
+}
 
 impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
