@@ -197,10 +197,10 @@ impl Served {
 
     /// Asks the process to stop, and waits for it.
     pub(crate) fn stop(&mut self) {
-        let mut child = self.child.take().unwrap();
-        let terminated = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        let process = self.process().unwrap();
+        let terminated = Command::new("kill").args(["-TERM", &process.to_string()]).status().unwrap();
         assert!(terminated.success());
-        assert!(child.wait().unwrap().success());
+        assert!(self.child.take().unwrap().wait().unwrap().success());
     }
 
     /// Runs the binary against the ledger that is served.
