@@ -187,6 +187,13 @@ impl Embedded {
         self.index.read().unwrap_or_else(PoisonError::into_inner).entry(leaf)
     }
 
+    /// Appends that wait for the disk.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
+    }
+
     /// Takes no more appends, makes durable and answers those that were accepted, and gives the lock back. Reads go on
     /// working; followers end when they have caught up.
     pub async fn close(&self) {

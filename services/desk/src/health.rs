@@ -2,7 +2,7 @@
 //! one of its own.
 //!
 //! The own listener is for an orchestrator on the same machine, whose probes speak neither TLS nor certificates: it takes
-//! no other request, tells nothing but these statuses, and is off unless the configuration names an address for it.
+//! no other request but `GET /metrics`, tells nothing but these statuses and counts, and is off unless the configuration names an address for it.
 //!
 //! | service asked for | `SERVING` while |
 //! |---|---|
@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use axum::routing::get;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     log::Log,
@@ -28,9 +29,13 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::{
-    Server,
-    server::{Connected, TcpConnectInfo},
+use tonic::{
+    codegen::http::{StatusCode, header::CONTENT_TYPE},
+    service::Routes,
+    transport::{
+        Server,
+        server::{Connected, TcpConnectInfo},
+    },
 };
 use tonic_health::{
     ServingStatus,
@@ -52,6 +57,9 @@ const CONNECTIONS_MAX: usize = 32;
 
 /// A prober keeps no connection; whoever does makes room for others after this long.
 const CONNECTION_AGE_MAX: Duration = Duration::from_secs(60);
+
+/// Media type of the metrics.
+const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Bytes of a request, which holds the name of a service.
 const MESSAGE_BYTES_MAX: usize = 1_024;
@@ -117,16 +125,36 @@ impl Health {
     }
 }
 
-/// Serves the statuses alone, without TLS, until the future is dropped. Whoever watches them does not hold up a stop.
+/// What answers `GET /metrics`; none when it cannot be told now.
+pub trait Metrics: Send + Sync + 'static {
+    /// The metrics as they are, in the text format of OpenMetrics.
+    fn text(&self) -> impl Future<Output = Option<String>> + Send;
+}
+
+/// Serves the statuses, and over HTTP/1.1 the metrics, without TLS, until the future is dropped. Whoever watches them does not
+/// hold up a stop.
 ///
 /// # Errors
 /// The transport fails.
-pub async fn serve(health: Health, listener: TcpListener) -> Result<(), tonic::transport::Error> {
+pub async fn serve<M: Metrics>(
+    health: Health,
+    metrics: Arc<M>,
+    listener: TcpListener,
+) -> Result<(), tonic::transport::Error> {
     // Until the services are open the statuses say so.
     health.learn(|_| {}).await;
+    let answer = move || {
+        let metrics = Arc::clone(&metrics);
+        async move {
+            let text = metrics.text().await.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+            Ok::<_, StatusCode>(([(CONTENT_TYPE, METRICS_TYPE)], text))
+        }
+    };
+    let router = Routes::new(health.service()).into_axum_router().route("/metrics", get(answer));
     Server::builder()
+        .accept_http1(true)
         .max_connection_age(CONNECTION_AGE_MAX)
-        .add_service(health.service())
+        .add_routes(Routes::from(router))
         .serve_with_incoming(connections(listener))
         .await
 }

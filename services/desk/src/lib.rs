@@ -23,6 +23,7 @@ pub mod judgement;
 pub mod limits;
 pub mod listener;
 mod listing;
+pub mod metrics;
 mod mirror;
 pub mod node;
 pub mod proofs;

@@ -67,6 +67,14 @@ pub fn tls_config(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
+/// When the first certificate of a PEM text ends, in seconds since 1970-01-01T00:00:00Z.
+#[must_use]
+pub fn expires_at(pem: &[u8]) -> Option<i64> {
+    let certificate = CertificateDer::pem_slice_iter(pem).next()?.ok()?;
+    let (_, certificate) = x509_parser::parse_x509_certificate(&certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
 /// A connection whose handshake is done.
 #[derive(Debug)]
 pub struct Connection {

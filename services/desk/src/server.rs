@@ -30,6 +30,7 @@ use crate::{
     health::Health,
     limits::Limits,
     listener::connections,
+    metrics::Requests,
     node::Node,
     proofs::Proofs,
     search::Search,
@@ -66,6 +67,7 @@ pub async fn serve<L: Log, V: Vault>(
     listener: TcpListener,
     tls: Arc<ServerConfig>,
     health: Health,
+    requests: Requests,
     stop: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut routes = RoutesBuilder::default();
@@ -95,6 +97,7 @@ pub async fn serve<L: Log, V: Vault>(
         }
     };
     Server::builder()
+        .layer(requests)
         .max_concurrent_streams(limits.requests_per_connection)
         .http2_max_header_list_size(limits.header_bytes)
         .http2_max_pending_accept_reset_streams(Some(limits.pending_resets as usize))

@@ -52,6 +52,15 @@ pub(crate) enum AnyFollower {
 }
 
 impl AnyLog {
+    /// The log on this machine; none where it is on a cluster.
+    pub(crate) fn embedded(&self) -> Option<Arc<Embedded>> {
+        match self {
+            Self::Embedded(log) => Some(Arc::clone(log)),
+            #[cfg(feature = "kurrentdb")]
+            Self::Kurrentdb(..) => None,
+        }
+    }
+
     /// Ends writing; everything that was accepted is durable.
     pub(crate) async fn close(&self) {
         match self {

@@ -65,6 +65,8 @@ pub(crate) struct Config {
     pub(crate) model: ModelConfig,
     /// Search in the text of acts.
     pub(crate) search: SearchConfig,
+    /// The scrub.
+    pub(crate) scrub: ScrubConfig,
     /// The log over HTTP.
     pub(crate) log_http: LogHttpConfig,
     /// The witnesses.
@@ -330,6 +332,16 @@ pub(crate) struct SearchConfig {
     pub(crate) text_bytes_max: u64,
 }
 
+/// The scrub: reads the log on the disk of this machine again and again, and says what has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ScrubConfig {
+    /// Days from the end of one pass to the beginning of the next; 0 turns it off.
+    pub(crate) every_days: u32,
+    /// Bytes that are read in a second, at most.
+    pub(crate) bytes_per_second_max: u64,
+}
+
 /// The log over HTTP: C2SP tiles.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -411,6 +423,7 @@ impl Default for Config {
             keeper: KeeperConfig::default(),
             model: ModelConfig::default(),
             search: SearchConfig::default(),
+            scrub: ScrubConfig::default(),
             log_http: LogHttpConfig::default(),
             witnesses: WitnessesConfig::default(),
             timestamps: None,
@@ -462,6 +475,18 @@ impl Default for SearchConfig {
 impl Default for KeeperConfig {
     fn default() -> Self {
         Self { enabled: true }
+    }
+}
+
+/// As often as one may find out that a copy is needed.
+const SCRUB_EVERY_DAYS: u32 = 7;
+
+/// A few hundredths of what the disk of a server gives: 4 TiB in a week.
+const SCRUB_BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+
+impl Default for ScrubConfig {
+    fn default() -> Self {
+        Self { every_days: SCRUB_EVERY_DAYS, bytes_per_second_max: SCRUB_BYTES_PER_SECOND }
     }
 }
 

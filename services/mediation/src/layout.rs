@@ -10,6 +10,7 @@
 //!   timestamps/        authority.pem, <tree size>.tsr         only of a ledger whose checkpoints are stamped
 //!   log/               segments
 //!   restored           until a restored directory is served for the first time: nothing is signed before
+//!   scrub              where the scrub is                      not evidence
 //!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
 //!   models/            tables that follow from the log         not evidence, built anew at any time
@@ -94,6 +95,11 @@ impl Layout {
     /// That the directory was restored, until it is known that nothing newer was signed.
     pub(crate) fn restored(&self) -> PathBuf {
         self.state.join(RESTORED)
+    }
+
+    /// Where the scrub is, and what it has found.
+    pub(crate) fn scrub(&self) -> PathBuf {
+        self.state.join("scrub")
     }
 
     /// What was destroyed in the vault.

@@ -22,6 +22,7 @@ mod layout;
 mod log_http;
 mod manifest;
 mod member;
+mod metrics;
 mod output;
 #[cfg(feature = "pkcs11")]
 mod pin;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use anyhow::{Context as _, Result};
 use mediation_desk::{
-    health::{self, Health},
+    health::{self, Health, Metrics},
     node::Node,
 };
 use mediation_ledger::{chain::ChainId, log::Log, vault::Vault};
@@ -26,13 +26,14 @@ impl Probes {
         config: Option<&HealthConfig>,
         node: Arc<Node<L, V>>,
         health: Health,
+        metrics: Arc<impl Metrics>,
     ) -> Result<Self> {
         let (mut tasks, mut address) = (JoinSet::new(), None);
         if let Some(HealthConfig { listen }) = config {
             let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
             address = Some(listener.local_addr()?);
             let health = health.clone();
-            tasks.spawn(async move { Ok(health::serve(health, listener).await?) });
+            tasks.spawn(async move { Ok(health::serve(health, metrics, listener).await?) });
         }
         tasks.spawn(async move {
             let ledger = node.ledger();

@@ -27,11 +27,12 @@ use mediation_projections::{
 use mediation_proto::mediation::types::v1::AgencyKind;
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     sync::watch,
-    task::{JoinError, JoinHandle},
+    task::{JoinError, JoinHandle, JoinSet},
 };
 
-use self::{background::Background, opened::Opened};
+use self::{background::Background, opened::Opened, scrubbing::Scrubber};
 pub(crate) use self::{
     erasing::{Erasure, erase},
     modelling::rebuild,
@@ -44,6 +45,7 @@ use crate::{
     layout::Layout,
     log_http,
     manifest::Manifest,
+    metrics::{Measured, Metrics, Sources},
     probes::Probes,
     timestamps::Stamper,
 };
@@ -81,16 +83,12 @@ pub(crate) struct Process {
     keeper: Option<JoinHandle<Result<()>>>,
     /// None where the vault is another process's.
     eraser: Option<JoinHandle<Result<()>>>,
-    /// None when the configuration says so, and where the vault is another process's.
-    model: Option<JoinHandle<()>>,
     /// Asks the model.
     index: Option<Reader>,
-    /// None where there is no model, and when the configuration says so.
-    texts: Option<JoinHandle<()>>,
-    /// None when no authority is configured.
-    stamper: Option<JoinHandle<()>>,
+    /// The stamper, the scrub, the read model and the index of texts, as far as there are any.
+    beside: JoinSet<()>,
     node: Arc<Node<AnyLog, AnyVault>>,
-    /// Streams, keeper, model and texts run in it.
+    /// Streams, the keeper and what runs beside the services run in it.
     _background: Background,
 }
 
@@ -100,7 +98,7 @@ impl Process {
         let layout = Layout::new(directory).with_state(config.state.as_deref());
         let manifest = read_manifest(&layout)?;
         let Opened { ledger, registry, seals, sealer, cosigning, erased } =
-            Opened::open(&layout, config, &manifest, clock).await?;
+            Opened::open(&layout, config, &manifest, Arc::clone(&clock)).await?;
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
         let sealer = tokio::spawn(sealer.run(stop_sealer.subscribe()));
@@ -117,6 +115,8 @@ impl Process {
         let texts = model.as_ref().and_then(|_| modelling::texts(config, recorder.ledger()));
         let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
         let stamper = stamper.transpose()?;
+        let scrubber = scrubber(&layout, config, &log, &seals, Arc::clone(&clock));
+        let scrubbed = scrubber.as_ref().map(Scrubber::standing);
         let (witnesses, cosigned) = cosigning.prepare(&seals)?;
         let until = stopped(stop_sealer.subscribe());
         let served = log_http::start(&config.log_http, log, seals.clone(), cosigned.clone(), until).await?;
@@ -132,19 +132,21 @@ impl Process {
         let node = Node::within(recorder, readings, seals, cosigned, scope);
         let (listener, address, identity) = listen(config.listen, &layout).await?;
         let (tls, health) = (tls_config(&identity)?, Health::default());
-        let probes = Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone()).await?;
+        let sources = Sources::new(&layout, config, Arc::clone(&node), index.clone(), scrubbed);
+        let metrics = Arc::new(Measured { metrics: Metrics::new(clock.as_ref()), sources });
+        let probes =
+            Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone(), Arc::clone(&metrics)).await?;
         let pseudonyms = pseudonyms(&layout, config, &node)?;
         let limits = config.limits.limits();
         let served = Served { node: Some(Arc::clone(&node)), vault: custodian, pseudonyms, limits };
         let until = stop.subscribe();
-        let serving = server::serve(served, listener, tls, health, stopped(until));
+        let requests = metrics.metrics.requests.clone();
+        let serving = server::serve(served, listener, tls, health, requests, stopped(until));
         let server = tokio::spawn(async move { Ok(serving.await?) });
         // Last: nothing is noted by a process that could not start.
         let keeper = keeper.map(|keeper| aside.spawn(done(keeper.run(stopped(stop.subscribe())))));
         let eraser = eraser.map(|eraser| tokio::spawn(done(eraser.run(stopped(stop.subscribe())))));
-        let stamper = stamper.map(|stamper| tokio::spawn(stamper.run(stopped(stop.subscribe()))));
-        let model = model.map(|model| aside.spawn(model.run(stopped(stop.subscribe()))));
-        let texts = texts.map(|texts| aside.spawn(texts.run(stopped(stop.subscribe()))));
+        let beside = beside(&aside, &stop, stamper, scrubber, model, texts);
         Ok(Self {
             address,
             log_http,
@@ -156,10 +158,8 @@ impl Process {
             witnessing,
             keeper,
             eraser,
-            model,
             index,
-            texts,
-            stamper,
+            beside,
             probes,
             node,
             _background: background,
@@ -212,17 +212,10 @@ impl Process {
             // It drops what it is about: the next one goes on with it.
             eraser.await??;
         }
-        if let Some(model) = self.model {
-            // It drops what it is about: the next one begins again from its file.
-            model.await?;
-        }
-        if let Some(texts) = self.texts {
-            // Nothing of it is kept.
-            texts.await?;
-        }
-        if let Some(stamper) = self.stamper {
-            // It drops what it is about: the next one stamps what is sealed by then.
-            stamper.await?;
+        // Each drops what it is about. The next process goes on with it: the model from its file, the stamper with what is sealed by
+        // then, the scrub where it was. Of the index of texts nothing is kept.
+        while let Some(ended) = self.beside.join_next().await {
+            ended?;
         }
         self.node.flush_refusals().await;
         let log = Arc::clone(self.node.ledger().log());
@@ -240,6 +233,25 @@ impl Process {
     }
 }
 
+/// Starts what runs beside the services, and behind them, as far as this process has it: the stamper, the scrub, the read model, the
+/// index of texts.
+fn beside(
+    aside: &Handle,
+    stop: &watch::Sender<bool>,
+    stamper: Option<Stamper>,
+    scrubber: Option<Scrubber>,
+    model: Option<Model<AnyLog, AnyVault>>,
+    texts: Option<Texts<AnyLog, AnyVault>>,
+) -> JoinSet<()> {
+    let mut beside = JoinSet::new();
+    let until = || stopped(stop.subscribe());
+    stamper.into_iter().for_each(|stamper| drop(beside.spawn_on(stamper.run(until()), aside)));
+    scrubber.into_iter().for_each(|scrubber| drop(beside.spawn_on(scrubber.run(until()), aside)));
+    model.into_iter().for_each(|model| drop(beside.spawn_on(model.run(until()), aside)));
+    texts.into_iter().for_each(|texts| drop(beside.spawn_on(texts.run(until()), aside)));
+    beside
+}
+
 /// The clock keeper, where this process has that role.
 async fn keeper(
     config: &Config,
@@ -249,6 +261,12 @@ async fn keeper(
         return Ok(None);
     }
     Ok(Some(Keeper::start(Arc::clone(recorder)).await?))
+}
+
+/// The scrub, of a log on this machine.
+fn scrubber(layout: &Layout, config: &Config, log: &AnyLog, seals: &Seals, clock: Arc<dyn Clock>) -> Option<Scrubber> {
+    let log = log.embedded().filter(|_| config.scrub.every_days > 0)?;
+    Some(Scrubber::new(layout.root(), layout.scrub(), log, seals.clone(), &config.scrub, clock))
 }
 
 /// Whom the node answers, and how much.
@@ -399,5 +417,6 @@ mod background;
 mod erasing;
 mod modelling;
 mod opened;
+pub(crate) mod scrubbing;
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,8 @@ mod kurrentdb;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod openssl;
@@ -65,6 +67,8 @@ mod refusals;
 mod registry;
 #[cfg(test)]
 mod replayed;
+#[cfg(test)]
+mod scrub;
 #[cfg(test)]
 mod search;
 #[cfg(test)]

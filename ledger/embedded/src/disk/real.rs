@@ -8,7 +8,7 @@ use std::{
     process,
 };
 
-use rustix::fs::{Advice, FlockOperation, fadvise, flock};
+use rustix::fs::{Advice, FlockOperation, fadvise, flock, statvfs};
 
 use super::{Access, Disk, DiskFile, DiskLock, LockError};
 
@@ -23,6 +23,15 @@ impl RealDisk {
     /// Anything the system says.
     pub fn forget(&self, path: &Path) -> io::Result<()> {
         Ok(fadvise(File::open(path)?, 0, None, Advice::DontNeed)?)
+    }
+
+    /// Bytes that are left on the file system of a path, and bytes that it has.
+    ///
+    /// # Errors
+    /// Anything the system says.
+    pub fn space(&self, path: &Path) -> io::Result<(u64, u64)> {
+        let system = statvfs(path)?;
+        Ok((system.f_bavail.saturating_mul(system.f_frsize), system.f_blocks.saturating_mul(system.f_frsize)))
     }
 }
 

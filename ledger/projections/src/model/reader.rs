@@ -206,6 +206,16 @@ impl Reader {
         self.ask(|connection| meta(connection, "judged_as_of")).await
     }
 
+    /// Leaves that the model has taken in, of a log whose cursors are leaves.
+    ///
+    /// # Errors
+    /// As [`judged_as_of`](Self::judged_as_of).
+    pub async fn leaves(&self) -> Result<u64, Error> {
+        let cursor = self.ask(|connection| meta(connection, "cursor")).await?;
+        let last = cursor.as_deref().and_then(|cursor| cursor.split(' ').next()).and_then(|leaf| leaf.parse().ok());
+        Ok(last.map_or(0, |last: u64| last.saturating_add(1)))
+    }
+
     /// Chains that meet a filter, the one opened last first, those of one instant by id; behind a place in that order.
     ///
     /// # Errors

@@ -110,6 +110,8 @@ pub struct WitnessRow {
     pub is_lagging: bool,
     /// Why it did not cosign the last time it was asked.
     pub trouble: Option<String>,
+    /// It says that the log has two histories, or was rolled back.
+    pub accuses: bool,
 }
 
 /// What collector, askers and readers share.
@@ -137,6 +139,7 @@ struct Row {
     behind_since: Option<Instant>,
     is_lagging: bool,
     trouble: Option<String>,
+    accuses: bool,
 }
 
 impl Row {
@@ -150,6 +153,7 @@ impl Row {
             seconds_behind: self.behind(now).as_secs(),
             is_lagging: self.is_lagging,
             trouble: self.trouble.clone(),
+            accuses: self.accuses,
         }
     }
 
@@ -169,6 +173,7 @@ impl Standing {
             behind_since: None,
             is_lagging: false,
             trouble: None,
+            accuses: false,
         });
         let size = witnessed.as_ref().map(|(size, _)| *size).unwrap_or_default();
         let state = State { rows: rows.collect(), published: None, witnessed };
@@ -188,7 +193,7 @@ impl Standing {
         let later = asked.filter(|asked| *asked > size).count() as u64;
         for row in self.read().rows.iter_mut().filter(|row| (&row.name, row.key_id) == (&by.witness, by.key_id)) {
             row.cosigned = Some((size, by.time));
-            row.trouble = None;
+            (row.trouble, row.accuses) = (None, false);
             row.checkpoints_behind = later;
             // A witness that answers at all is behind only since now.
             row.behind_since = (later > 0).then(Instant::now);
@@ -207,6 +212,7 @@ impl Standing {
                 }
             }
             row.trouble = Some(text.clone());
+            row.accuses = trouble.is_accusation();
         }
     }
 

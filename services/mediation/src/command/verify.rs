@@ -491,13 +491,15 @@ fn check_erased(layout: &Layout, vault: Option<&VaultReader>, report: &mut Repor
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 18] = [
+    const KNOWN: [&str; 20] = [
         "mediation.toml",
         "witnesses.policy",
         RESTORED,
         BACKUP,
         LAST_BACKUP,
         "backup.last.new",
+        "scrub",
+        "scrub.new",
         "manifest",
         "policy",
         WITNESSED,

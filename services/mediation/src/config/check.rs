@@ -142,6 +142,9 @@ impl Config {
             ("limits.connection_age_grace_s", self.limits.connection_age_grace_s),
         ];
         objections.extend(limits.iter().filter(|(_, value)| *value == 0).map(|(key, _)| Objection::Zero { key }));
+        if self.scrub.bytes_per_second_max == 0 {
+            objections.push(Objection::Zero { key: "scrub.bytes_per_second_max" });
+        }
         let quotas = [
             ("quotas.requests_per_second", self.quotas.requests_per_second),
             ("quotas.burst", self.quotas.burst),

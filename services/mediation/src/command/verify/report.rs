@@ -16,7 +16,7 @@ const EXCLUDED: [(&str, &str); 5] = [
     ("mediation.toml, witnesses.policy", "配置 · configuration"),
     ("pki/", "传输证书 · transport certificates"),
     ("log.lock, vault/lock", "锁 · locks"),
-    ("backup.last", "最近备份时间 · when the last backup was made"),
+    ("scrub, backup.last", "巡检进度、最近备份时间 · where the scrub is, when the last backup was made"),
     ("models/", "可重建的读模型 · rebuildable read models"),
 ];
 
