@@ -78,6 +78,8 @@ mod sm4;
 #[cfg(test)]
 mod spreadsheets;
 #[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod streams;
 #[cfg(test)]
 mod subjects;
