@@ -88,6 +88,8 @@ pub struct Eraser<L: Log, V> {
     /// What was read last was recorded long ago, and when it was read: more may follow at once.
     behind: bool,
     moved: Instant,
+    /// The log is damaged where it would read on.
+    is_blind: bool,
 }
 
 /// What carries out the orders of one chain.
@@ -121,7 +123,7 @@ impl<L: Log, V: Vault> Eraser<L, V> {
         let follower = recorder.ledger().log().follow(None).await?;
         let erasing = Erasing::new(recorder, journal);
         let (marked, waiting) = (BTreeSet::new(), BTreeSet::new());
-        Ok(Self { erasing, follower, marked, waiting, day: None, behind: true, moved: Instant::now() })
+        Ok(Self { erasing, follower, marked, waiting, day: None, behind: true, moved: Instant::now(), is_blind: false })
     }
 
     /// Carries out what is ordered until told to stop. What fails is tried again; nothing is shown meanwhile.
@@ -135,7 +137,14 @@ impl<L: Log, V: Vault> Eraser<L, V> {
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                batch = self.follower.next() => self.mark(&batch?).await,
+                batch = self.follower.next(), if !self.is_blind => match batch {
+                    // Every other chain is served on. Orders that were not read are carried out once the log is mended.
+                    Err(ReadError::Damaged { place }) => {
+                        tracing::error!(place, "the eraser reads the log no further: stored bytes are damaged");
+                        self.is_blind = true;
+                    }
+                    batch => self.mark(&batch?).await,
+                },
                 () = &mut rest => {
                     let next = tokio::select! {
                         // Between any two steps of it the next start goes on.

@@ -71,6 +71,8 @@ pub struct Keeper<L: Log, V> {
     schedule: Schedule,
     /// Rounds in a row that met a fault.
     faults: u32,
+    /// The log is damaged where it would read on.
+    is_blind: bool,
 }
 
 /// How a round ended.
@@ -93,7 +95,7 @@ impl<L: Log, V: Vault> Keeper<L, V> {
     /// The log cannot be followed.
     pub async fn start(recorder: Arc<Recorder<L, V>>) -> Result<Self, KeeperError> {
         let follower = recorder.ledger().log().follow(None).await?;
-        Ok(Self { recorder, follower, schedule: Schedule::default(), faults: 0 })
+        Ok(Self { recorder, follower, schedule: Schedule::default(), faults: 0, is_blind: false })
     }
 
     /// Notes what lapses until told to stop.
@@ -108,7 +110,14 @@ impl<L: Log, V: Vault> Keeper<L, V> {
         loop {
             tokio::select! {
                 () = &mut stop => return Ok(()),
-                batch = self.follower.next() => self.mark(&batch?),
+                batch = self.follower.next(), if !self.is_blind => match batch {
+                    // Every other chain is served on, and those that were read are kept.
+                    Err(ReadError::Damaged { place }) => {
+                        tracing::error!(place, "the keeper reads the log no further: stored bytes are damaged");
+                        self.is_blind = true;
+                    }
+                    batch => self.mark(&batch?),
+                },
                 () = &mut rest => {
                     let began = Instant::now();
                     let round = tokio::select! {

@@ -72,6 +72,9 @@ async fn damage_on_the_disk_is_found_by_file_byte_and_entry_and_stays_known_unti
     fs::remove_file(served.path().join("scrub")).unwrap();
     let log = served.directory.path().join("log.jsonl");
     served.start_logging_to(&log);
+    // The sealer has read all of it by then, and holds the leaves.
+    let is_sealed = |text: &str| value(text, "mediation_ledger_seal_lag_entries") == Some(0.0);
+    until(&served, "the sealer", is_sealed).await;
     let segment = segments(&served)[2].clone();
     let bytes = fs::read(&segment).unwrap();
     let chain = uuid::Uuid::from_slice(&bytes[FRAME..FRAME + 16]).unwrap().to_string();
