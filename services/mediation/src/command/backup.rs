@@ -83,6 +83,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 /// Times that a copy is made before erasures that begin meanwhile are given up on.
 const ATTEMPTS: u32 = 10;
 
+/// A checkpoint, and the notes that a copy up to it has, by their files.
+type Newest = (Checkpoint, Vec<(&'static str, String)>);
+
 /// A ledger that is being copied.
 struct Making {
     layout: Layout,
@@ -257,7 +260,7 @@ impl Making {
     }
 
     /// Waits for a checkpoint over what is written. A ledger that nobody serves gets none: then it is the last one there is.
-    async fn covering(&self, written: TreeSize) -> Result<(Checkpoint, Vec<(&'static str, String)>)> {
+    async fn covering(&self, written: TreeSize) -> Result<Newest> {
         let began = Instant::now();
         let mut looked = false;
         loop {
@@ -292,17 +295,12 @@ impl Making {
     }
 
     /// The newest signed checkpoint of a tree, up to a size.
-    fn newest(
-        &self,
-        names: Names,
-        origin: &KeyName,
-        max: Option<TreeSize>,
-    ) -> Result<Option<(Checkpoint, Vec<(&'static str, String)>)>> {
+    fn newest(&self, names: Names, origin: &KeyName, max: Option<TreeSize>) -> Result<Option<Newest>> {
         let keys: Vec<VerifierKey> = match (&self.manifest.twin_key, names == TWIN) {
             (Some(key), true) => vec![key.clone()],
             (_, _) => self.manifest.stored_keys(&self.layout),
         };
-        let mut found: Option<(Checkpoint, Vec<(&'static str, String)>)> = None;
+        let mut found: Option<Newest> = None;
         for name in [names.last, names.new] {
             let bytes = read_or_nothing(&self.layout.state().join(name))?;
             // One that is being written is no note yet.
