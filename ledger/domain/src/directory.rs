@@ -110,6 +110,12 @@ impl Directory {
         signers
     }
 
+    /// Whether everything that is recorded of an agency's signers was recorded as of an instant (seconds).
+    #[must_use]
+    pub fn is_settled(&self, agency: &str, as_of: i64) -> bool {
+        self.tenures.get(agency).into_iter().flatten().all(|tenure| tenure.occurred_at() <= as_of)
+    }
+
     /// Whether a signer was appointed to a role on a day, for all that was recorded as of an instant (seconds). None
     /// when the agency had not appointed anybody by that day: then nothing can be said.
     #[must_use]

@@ -10,6 +10,7 @@ mod findings;
 mod handoffs;
 pub(crate) mod invariants;
 mod lapses;
+mod lasting;
 pub(crate) mod leads;
 mod obligations;
 pub(crate) mod parties;
@@ -92,26 +93,26 @@ pub fn judge_among(
     moment: Moment,
     around: Around<'_>,
 ) -> Judgement {
-    let chain = Chain::new(history, directory, moment);
-    let course = run(rules.clocks(), rules.calendar(), &chain);
-    let leads = Leads::new(&chain);
-    let dockings = handoffs::dockings(&chain, &course);
-    let duties = obligations::duties(&chain, chain.all().len());
-    let matter = Matter { chain, rules, moment, around, course, leads, dockings, duties };
-    let findings = findings::find(&matter);
-    let clocks = |usage| {
-        let instances = matter.course.instances.iter().filter(move |instance| instance.usage() == usage);
-        instances.map(|instance| ClockRun::new(&matter.chain, instance)).collect()
-    };
-    Judgement {
-        leads: matter.leads.intervals(&matter.chain),
-        handoffs: matter.dockings.iter().map(|docking| docking.handoff(&matter)).collect(),
-        clocks: clocks(Use::Judged),
-        reminders: clocks(Use::Reminder),
-        obligations: matter.duties.iter().map(|duty| duty.obligation(&matter.chain)).collect(),
-        findings,
-        outcome: outcome(&matter.chain),
-    }
+    Matter::new(history, directory, rules, moment, around).judgement()
+}
+
+/// Judges a chain alone, and says whether it is judged alike as of every instant from then on up to a later one, by which
+/// all limits have run out.
+#[must_use]
+pub fn judge_until(
+    history: &[Recorded],
+    directory: &Directory,
+    rules: &'static RuleSet,
+    moment: Moment,
+    later: i64,
+) -> (Judgement, bool) {
+    let matter = Matter::new(history, directory, rules, moment, Around::default());
+    let judgement = matter.judgement();
+    let lasts = lasting::lasts(&matter, history, later).unwrap_or_else(|| {
+        let then = Moment { as_of: later, ..moment };
+        judgement == judge(history, directory, rules, then)
+    });
+    (judgement, lasts)
 }
 
 /// A chain with everything that was worked out about it before its rules are looked at.
@@ -125,6 +126,39 @@ struct Matter<'a> {
     leads: Leads<'a>,
     dockings: Vec<Docking>,
     duties: Vec<Duty<'a>>,
+}
+
+impl<'a> Matter<'a> {
+    fn new(
+        history: &'a [Recorded],
+        directory: &'a Directory,
+        rules: &'static RuleSet,
+        moment: Moment,
+        around: Around<'a>,
+    ) -> Self {
+        let chain = Chain::new(history, directory, moment);
+        let course = run(rules.clocks(), rules.calendar(), &chain);
+        let leads = Leads::new(&chain);
+        let dockings = handoffs::dockings(&chain, &course);
+        let duties = obligations::duties(&chain, chain.all().len());
+        Self { chain, rules, moment, around, course, leads, dockings, duties }
+    }
+
+    fn judgement(&self) -> Judgement {
+        let clocks = |usage| {
+            let instances = self.course.instances.iter().filter(move |instance| instance.usage() == usage);
+            instances.map(|instance| ClockRun::new(&self.chain, instance)).collect()
+        };
+        Judgement {
+            leads: self.leads.intervals(&self.chain),
+            handoffs: self.dockings.iter().map(|docking| docking.handoff(self)).collect(),
+            clocks: clocks(Use::Judged),
+            reminders: clocks(Use::Reminder),
+            obligations: self.duties.iter().map(|duty| duty.obligation(&self.chain)).collect(),
+            findings: findings::find(self),
+            outcome: outcome(&self.chain),
+        }
+    }
 }
 
 fn outcome(chain: &Chain<'_>) -> Option<&'static str> {

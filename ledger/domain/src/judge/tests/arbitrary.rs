@@ -11,7 +11,7 @@ use crate::{
     case::{Case, StepNumber},
     catalogue::{self, FieldRow, FieldType, Row},
     history::Recorded,
-    judge::{Moment, judge},
+    judge::{Moment, judge, judge_until},
 };
 
 /// They are judged, twice alike, and without regard to what comes later.
@@ -32,6 +32,30 @@ fn any_sequence_of_valid_acts_is_judged_and_judged_alike() {
         let before = judge(&then, &directory, fixture(), cut);
         assert_eq!(judge(&history, &directory, fixture(), cut), before, "seed {seed}");
     }
+}
+
+/// Whether a chain is judged alike later on is found out as judging it again would say, of every beginning of a history.
+#[test]
+fn what_lasts_is_judged_alike_later_on() {
+    let directory = directory();
+    let (mut lasting, mut judged) = (0, 0);
+    for seed in 1..=SEEDS {
+        let history = Source::new(seed, &directory).history();
+        for length in (0..history.len()).step_by(7).chain(0..30) {
+            let history = &history[..length];
+            for (day, days) in [("2024-06-01", 200 * 366), ("2027-12-31", 3), ("2027-12-31", 200 * 366)] {
+                let day = Day::parse(day).unwrap();
+                let (moment, later) = (Moment::end_of(day), Moment::end_of(day.plus(days)));
+                let (judgement, lasts) = judge_until(history, &directory, fixture(), moment, later.as_of);
+                assert_eq!(judgement, judge(history, &directory, fixture(), moment), "seed {seed}, {length} acts");
+                let then = judge(history, &directory, fixture(), later);
+                assert_eq!(lasts, judgement == then, "seed {seed}, {length} acts, {day} and {days} days");
+                lasting += usize::from(lasts);
+                judged += 1;
+            }
+        }
+    }
+    assert!(lasting > 50 && lasting < judged, "{lasting} of {judged}");
 }
 
 /// Content from a seed: one seed is one history.
