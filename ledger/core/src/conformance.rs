@@ -29,6 +29,7 @@ macro_rules! conformance {
             the_same_bytes_again_succeed_and_other_bytes_conflict,
             two_chains_are_independent,
             a_read_starts_at_a_revision_and_stops_at_the_limit,
+            many_chains_are_read_at_once_as_one_by_one,
             an_unknown_chain_is_empty,
             a_follower_catches_up_and_goes_live_with_every_record_exactly_once,
             two_followers_see_the_same_order,
@@ -113,6 +114,26 @@ pub async fn a_read_starts_at_a_revision_and_stops_at_the_limit<L: Log>(log: L) 
         let read: Vec<Stored> = read.into_iter().map(placeless).collect();
         assert_eq!(read, expected.map(|at| stored(1, at)).collect::<Vec<_>>(), "from {from}, at most {limit}");
     }
+}
+
+/// Each from its own place and up to the limit, in the order in which they were asked for, however often.
+pub async fn many_chains_are_read_at_once_as_one_by_one<L: Log>(log: L) {
+    for (name, length) in [(1, 5), (2, 0), (3, 9)] {
+        for at in 0..length {
+            append(&log, chain(name), at, record(name, at)).await.expect("the next revision");
+        }
+    }
+    let places = [(3, 0), (1, 2), (2, 0), (9, 4), (3, 7), (1, 0), (1, 0), (1, 5)];
+    let places = places.map(|(name, from)| (chain(name), Revision(from)));
+    for limit in [1, 4, 100] {
+        let mut expected = Vec::new();
+        for (chain, from) in places {
+            expected.push(log.read(chain, from, limit).await.expect("a read"));
+        }
+        assert_eq!(log.read_chains(&places, limit).await.expect("a read"), expected, "at most {limit}");
+        assert!(expected.iter().map(Vec::len).eq([9, 3, 0, 0, 2, 5, 5, 0].map(|all| limit.min(all))));
+    }
+    assert!(log.read_chains(&[], 1).await.expect("a read").is_empty());
 }
 
 /// Nobody has to create a chain, and asking for one does not.

@@ -9,6 +9,7 @@ mod extra;
 mod fault;
 mod folds;
 mod opened;
+mod reading;
 
 use std::{
     collections::BTreeMap,
@@ -34,17 +35,15 @@ use crate::{
     chain::{ChainId, Revision},
     clock::Clock,
     entry::Entry,
+    key::PublicKey,
     log::{Log, Order, Stored},
     merkle::{Hash, hash_leaf},
     part::{Cipher, Commitment, OpenedPart},
     record::{Record, is_foreign_leaf, leaf_bytes},
     registry::{Entered, Registry, RegistryError, Revocation, SignedAt},
     statement::{Statement, pre_authentication},
-    vault::{DataKey, Keys, Vault},
+    vault::{DataKey, Vault},
 };
-
-/// Records read from the log at once.
-const PAGE: usize = 256;
 
 /// A ledger, to be read: the log, the vault, and who takes part.
 #[derive(Debug)]
@@ -73,6 +72,8 @@ pub struct Fold {
     /// The registry as it grows along its own chain; none on every other chain.
     registry: Option<Registry>,
     blind: bool,
+    /// Of entries before this place in the log the facts alone are opened, and the signatures are not checked again.
+    trusted: Order,
     /// Acts stand on the chain that this reader is not shown: where the chain stands he cannot know for sure.
     unseen: bool,
 }
@@ -90,8 +91,17 @@ impl Fold {
             places: BTreeMap::new(),
             registry: None,
             blind: false,
+            trusted: Order::FIRST,
             unseen: false,
         }
+    }
+
+    /// An empty chain of which the recorder is trusted before a place in the log: signatures that it made or checked are not
+    /// checked again, and [`Ledger::catch_up`] opens the facts (`act` parts) alone, so that admission looks at no more than
+    /// of an act whose other parts are gone. Only who knows that nobody but recorders appended what stands there may do so.
+    #[must_use]
+    pub fn trusting(chain: ChainId, trusted: Order) -> Self {
+        Self { trusted, ..Self::new(chain) }
     }
 
     /// A chain that is not the registry's, as it was kept: its next place, the last entry that counts, and its acts.
@@ -152,6 +162,8 @@ impl Fold {
 pub struct CheckedEntry {
     /// Place in the chain.
     pub revision: Revision,
+    /// Place in the log.
+    pub order: Order,
     /// Leaf hash.
     pub leaf: Hash,
     /// The leaf's bytes: the entry, or the marker that stands for a record that is none.
@@ -278,57 +290,6 @@ impl<L: Log, V: Vault> Ledger<L, V> {
         Ok(registry)
     }
 
-    /// Reads what has been added to a chain since, folds it, and gives it back.
-    ///
-    /// # Errors
-    /// The log or the vault is away, or stored bytes are damaged.
-    pub async fn catch_up(&self, fold: &mut Fold) -> Result<Vec<CheckedEntry>, LedgerError> {
-        let mut entries = Vec::new();
-        let on_registry = fold.chain == ChainId::registry(&self.origin);
-        loop {
-            let page = self.log.read(fold.chain, fold.next, PAGE).await?;
-            let full = page.len() == PAGE;
-            if !on_registry && !page.is_empty() {
-                // Whatever stands before these records in the log is read by now, so that each is judged by all of it.
-                Box::pin(self.refresh_registry()).await?;
-            }
-            let (opened, _) = self.open(fold.chain, &page).await?;
-            fold.blind |= opened.iter().flatten().any(Opened::keeps_facts_back);
-            for (stored, opened) in page.into_iter().zip(opened) {
-                let (registry, leaf) = (self.registry(), leaf_bytes(&stored.record));
-                let checked = fold.place_opened(&self.origin, &registry, stored.revision, stored.order, leaf, opened);
-                entries.push(checked);
-            }
-            if !full {
-                return Ok(entries);
-            }
-        }
-    }
-
-    /// Reads one entry with the parts that open.
-    ///
-    /// # Errors
-    /// The log or the vault is away, or stored bytes are damaged.
-    pub async fn entry_parts(&self, chain: ChainId, revision: Revision) -> Result<Option<ReadEntry>, LedgerError> {
-        let page = self.log.read(chain, revision, 1).await?;
-        let (opened, withheld) = self.open(chain, &page).await?;
-        let read = page.into_iter().zip(opened).next();
-        Ok(read.and_then(|(stored, opened)| {
-            let Opened { statement, parts, .. } = opened.ok()?;
-            Some(ReadEntry { stored, statement, parts, withheld })
-        }))
-    }
-
-    /// Name of the event of a stored record, as far as its facts open; nothing else of it is checked.
-    ///
-    /// # Errors
-    /// The vault is away.
-    pub async fn event(&self, stored: &Stored) -> Result<Option<&'static str>, LedgerError> {
-        let (opened, _) = self.open(stored.chain, std::slice::from_ref(stored)).await?;
-        let opened = opened.into_iter().next().and_then(Result::ok);
-        Ok(opened.and_then(|opened| opened.act.event().map(|(kind, _)| kind.event)))
-    }
-
     /// The registry that an act is admitted under as the next of a chain. A founding brings its own.
     pub(crate) fn registry_for(&self, fold: &Fold, agency: &str, act: &Act) -> Result<Arc<Registry>, RegistryError> {
         if fold.chain != ChainId::registry(&self.origin) {
@@ -339,25 +300,6 @@ impl<L: Log, V: Vault> Ledger<L, V> {
             registry.found(&self.origin, Hash::ZERO, agency, act)?;
         }
         Ok(Arc::new(registry))
-    }
-
-    /// Takes stored records of a chain apart and opens the parts whose keys the vault gives, which is asked once for all.
-    /// Says whether it withheld any.
-    async fn open(&self, chain: ChainId, page: &[Stored]) -> Result<(Vec<Result<Opened, Fault>>, bool), LedgerError> {
-        let records: Vec<Option<Record>> = page.iter().map(|stored| Record::parse(&stored.record)).collect();
-        let parts = records.iter().flatten().flat_map(|record| &record.parts);
-        let digests: Vec<Hash> = parts.filter_map(|part| part.digest.as_ref().try_into().ok().map(Hash)).collect();
-        let Keys { given, withheld } = match page.last() {
-            Some(last) if !digests.is_empty() => self.vault.keys(chain, last.revision.next(), &digests).await?,
-            Some(_) | None => Keys::default(),
-        };
-        let opened = records.into_iter().map(|record| {
-            let record = record.ok_or(Fault::NotARecord)?;
-            let mut opened = open_record(&self.origin, &record, &|digest| given.get(&digest).cloned())?;
-            opened.kept_back = opened.withheld.iter().any(|commitment| withheld.contains(&commitment.digest));
-            Ok(opened)
-        });
-        Ok((opened.collect(), !withheld.is_empty()))
     }
 }
 
@@ -418,6 +360,7 @@ impl Fold {
         let leaf = hash_leaf(&entry);
         let mut checked = CheckedEntry {
             revision,
+            order,
             leaf,
             entry,
             statement: None,
@@ -427,7 +370,7 @@ impl Fold {
             extra_signatures: Vec::new(),
             outcome: Err(Fault::NotARecord),
         };
-        let opened = match opened {
+        let mut opened = match opened {
             Ok(opened) => opened,
             Err(fault) => {
                 checked.outcome = Err(fault);
@@ -436,7 +379,7 @@ impl Fold {
         };
         // A key that the entry itself enrols may sign beside the one that enrols it: that shows that it is held.
         let at = SignedAt { order: order.behind(), recorded_at: opened.entry.recorded_at };
-        checked.outcome = self.count(origin, registry, (revision, order), leaf, &opened);
+        checked.outcome = self.count(origin, registry, (revision, order), leaf, &mut opened);
         // Beside an entry that does not count nobody bears witness of anything.
         if self.head == leaf {
             let registry = self.registry.as_ref().unwrap_or(registry);
@@ -476,7 +419,7 @@ impl Fold {
         registry: &Registry,
         (revision, order): (Revision, Order),
         leaf: Hash,
-        opened: &Opened,
+        opened: &mut Opened,
     ) -> Result<Recorded, Fault> {
         let statement = &opened.statement;
         let at = SignedAt { order, recorded_at: opened.entry.recorded_at };
@@ -490,7 +433,11 @@ impl Fold {
             self.registry = Some(founded);
         } else {
             let registry = self.registry.as_ref().unwrap_or(registry);
-            check_signature(registry, on_registry, at, &opened.entry, statement)?;
+            if order < self.trusted && !on_registry {
+                counting_key(registry, on_registry, at, statement)?;
+            } else {
+                check_signature(registry, on_registry, at, &opened.entry, statement)?;
+            }
         }
         // From here on the entry counts; what follows is about its act.
         self.link(leaf);
@@ -509,7 +456,7 @@ impl Fold {
             agency: statement.agency.clone(),
             occurred_at: statement.occurred_at,
             recorded_at: opened.entry.recorded_at,
-            act: opened.act.clone(),
+            act: std::mem::take(&mut opened.act),
         };
         let directory = registry.directory();
         let kind = directory.kind(&statement.agency).ok_or(Fault::UnknownAgency)?;
@@ -586,14 +533,24 @@ pub(crate) fn check_signature(
     entry: &Entry,
     statement: &Statement,
 ) -> Result<(), Fault> {
-    if registry.directory().agency(&statement.agency).is_none() {
-        return Err(Fault::UnknownAgency);
-    }
-    let key = registry.key_of(&statement.agency, statement.key_id, on_registry, at)?;
+    let key = counting_key(registry, on_registry, at, statement)?;
     let signature = entry.signatures.iter().find(|signature| signature.key_id == statement.key_id);
     let signed =
         signature.is_some_and(|signature| key.verifies(&pre_authentication(&entry.statement), &signature.value));
     if signed { Ok(()) } else { Err(Fault::BadSignature) }
+}
+
+/// The key that the statement names, when it is one by which an entry of the agency counts there and then.
+fn counting_key(
+    registry: &Registry,
+    on_registry: bool,
+    at: SignedAt,
+    statement: &Statement,
+) -> Result<PublicKey, Fault> {
+    if registry.directory().agency(&statement.agency).is_none() {
+        return Err(Fault::UnknownAgency);
+    }
+    Ok(registry.key_of(&statement.agency, statement.key_id, on_registry, at)?)
 }
 
 #[cfg(test)]

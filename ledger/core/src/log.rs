@@ -137,6 +137,24 @@ pub trait Log: Send + Sync + 'static {
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Stored>, ReadError>> + Send;
 
+    /// Reads up to `limit` records of each of many chains, each from a revision on.
+    ///
+    /// - MUST give for each place, in their order, what [`Log::read`] gives.
+    /// - SHOULD cost one hop to wherever the log is read, not one for each chain.
+    fn read_chains(
+        &self,
+        places: &[(ChainId, Revision)],
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Vec<Stored>>, ReadError>> + Send {
+        async move {
+            let mut read = Vec::with_capacity(places.len());
+            for (chain, from) in places {
+                read.push(self.read(*chain, *from, limit).await?);
+            }
+            Ok(read)
+        }
+    }
+
     /// Starts to follow the log after a cursor; from the beginning without one.
     fn follow(&self, after: Option<Cursor>) -> impl Future<Output = Result<Self::Follower, ReadError>> + Send;
 }

@@ -188,7 +188,7 @@ pub fn join<'a>(plaintexts: impl IntoIterator<Item = &'a [u8]>) -> Result<Act, p
 /// who do not.
 #[must_use]
 pub fn join_opened(parts: &[OpenedPart]) -> Option<Act> {
-    let mut kind = None;
+    let (mut kind, mut act) = (None, None);
     for opened in parts {
         let alone = join([opened.plaintext.as_ref()]).ok()?;
         let (own, _) = alone.event()?;
@@ -202,8 +202,12 @@ pub fn join_opened(parts: &[OpenedPart]) -> Option<Act> {
         if last.kind != opened.commitment.kind || last.plaintext != opened.plaintext {
             return None;
         }
+        match &mut act {
+            None => act = Some(alone),
+            Some(act) => act.merge(opened.plaintext.as_ref()).ok()?,
+        }
     }
-    join(parts.iter().map(|part| part.plaintext.as_ref())).ok()
+    Some(act.unwrap_or_default())
 }
 
 /// Digest that a statement commits to.

@@ -60,6 +60,17 @@ pub struct Keys {
     pub withheld: BTreeSet<Hash>,
 }
 
+/// Keys of parts of one chain that are asked for together with those of others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Chain.
+    pub chain: ChainId,
+    /// The revision after the last one that was read: whoever decides what is for this reader must have read as far.
+    pub next: Revision,
+    /// Commitment digests of the parts.
+    pub digests: Vec<Hash>,
+}
+
 /// An act that is to be admitted as the next of a chain that its desk may not see.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
@@ -124,6 +135,17 @@ pub trait Vault: Send + Sync + 'static {
                 if let Some(key) = self.key(chain, *digest).await? {
                     keys.given.insert(*digest, key);
                 }
+            }
+            Ok(keys)
+        }
+    }
+
+    /// The data keys of parts of many chains: for each, in their order, what [`Vault::keys`] gives.
+    fn keys_of_chains(&self, wanted: Vec<Wanted>) -> impl Future<Output = Result<Vec<Keys>, VaultError>> + Send {
+        async move {
+            let mut keys = Vec::with_capacity(wanted.len());
+            for Wanted { chain, next, digests } in wanted {
+                keys.push(self.keys(chain, next, &digests).await?);
             }
             Ok(keys)
         }

@@ -25,7 +25,7 @@ use crate::{
     committer::{Request, Waiting},
     disk::{Disk, off_the_runtime},
     fatal::FatalHandler,
-    index::{Index, read_located},
+    index::{Index, Located, read_located},
 };
 
 mod follower;
@@ -274,6 +274,25 @@ impl Log for Embedded {
         let records = reading.await.map_err(|error| ReadError::Unavailable(Some(io::Error::other(error))))??;
         assert!(records.iter().all(|stored| stored.chain == chain), "the index leads to another chain");
         Ok(records)
+    }
+
+    async fn read_chains(&self, places: &[(ChainId, Revision)], limit: usize) -> Result<Vec<Vec<Stored>>, ReadError> {
+        let located: Vec<(ChainId, Vec<Located>)> = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            places.iter().map(|(chain, from)| (*chain, index.chain(*chain, *from, limit))).collect()
+        };
+        if located.iter().all(|(_, located)| located.is_empty()) {
+            return Ok(located.iter().map(|_| Vec::new()).collect());
+        }
+        let reading = spawn_blocking(move || {
+            let read = located.into_iter().map(|(chain, located)| {
+                let records = read_located(&located, CHAIN_AHEAD_BYTES, usize::MAX)?;
+                assert!(records.iter().all(|stored| stored.chain == chain), "the index leads to another chain");
+                Ok(records)
+            });
+            read.collect()
+        });
+        reading.await.unwrap_or_else(|error| Err(ReadError::Unavailable(Some(io::Error::other(error)))))
     }
 
     async fn follow(&self, after: Option<Cursor>) -> Result<EmbeddedFollower, ReadError> {

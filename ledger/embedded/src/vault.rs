@@ -108,7 +108,7 @@ use mediation_ledger::{
     limits::ORIGIN_BYTES_MAX,
     merkle::Hash,
     part::Cipher,
-    vault::{DataKey, Deposit, Keys, Vault, VaultError},
+    vault::{DataKey, Deposit, Keys, Vault, VaultError, Wanted},
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -137,7 +137,7 @@ use self::{
     committer::{Ask, Committer, Request, Unsettled},
     kek::Stored,
     slot::{Group, Row},
-    wraps::{Opened, Wraps},
+    wraps::Wraps,
 };
 pub use self::{
     copying::copy_wraps,
@@ -363,18 +363,17 @@ impl Vault for FileVault {
         read.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
     }
 
+    async fn keys(&self, chain: ChainId, next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
+        let keys = self.keys_of_chains(vec![Wanted { chain, next, digests: digests.to_vec() }]).await?;
+        Ok(keys.into_iter().next().unwrap_or_default())
+    }
+
     /// Everything is read at one go: a change of threads for each key would take longer than the reading.
-    async fn keys(&self, chain: ChainId, _next: Revision, digests: &[Hash]) -> Result<Keys, VaultError> {
+    async fn keys_of_chains(&self, wanted: Vec<Wanted>) -> Result<Vec<Keys>, VaultError> {
         drop(self.requests()?);
-        let (wraps, digests) = (Arc::clone(&self.wraps), digests.to_vec());
+        let wraps = Arc::clone(&self.wraps);
         let read = off_the_runtime(self.blocks, move || {
-            let (mut keys, mut opened) = (Keys::default(), Opened::new());
-            for digest in digests {
-                if let Some(key) = wraps.key_of(chain, digest, &mut opened)? {
-                    keys.given.insert(digest, key);
-                }
-            }
-            Ok(keys)
+            wanted.into_iter().map(|wanted| wraps.keys(wanted.chain, &wanted.digests)).collect()
         });
         read.await.unwrap_or_else(|error| Err(VaultError::Unavailable(Some(io::Error::other(error)))))
     }

@@ -17,7 +17,7 @@ use mediation_ledger::{
     entropy::SystemEntropy,
     log::{Append, AppendError, Cursor, Followed, Follower, Log, ReadError, Stored},
     merkle::{Hash, LeafIndex, TreeSize},
-    vault::{Admission, Candidate, DataKey, Deposit, Keys, Vault, VaultError},
+    vault::{Admission, Candidate, DataKey, Deposit, Keys, Vault, VaultError, Wanted},
 };
 #[cfg(feature = "kurrentdb")]
 use mediation_log_embedded::LEAVES_BYTES_MAX;
@@ -150,6 +150,14 @@ impl Log for AnyLog {
             Self::Embedded(log) => log.read(chain, from, limit).await,
             #[cfg(feature = "kurrentdb")]
             Self::Kurrentdb(log, _) => log.read(chain, from, limit).await,
+        }
+    }
+
+    async fn read_chains(&self, places: &[(ChainId, Revision)], limit: usize) -> Result<Vec<Vec<Stored>>, ReadError> {
+        match self {
+            Self::Embedded(log) => log.read_chains(places, limit).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Kurrentdb(log, _) => log.read_chains(places, limit).await,
         }
     }
 
@@ -292,6 +300,19 @@ impl Vault for AnyVault {
             Self::Remote(vault) => vault.keys(chain, next, digests).await,
             #[cfg(feature = "kurrentdb")]
             Self::Nowhere => Ok(Keys { withheld: digests.iter().copied().collect(), ..Keys::default() }),
+        }
+    }
+
+    async fn keys_of_chains(&self, wanted: Vec<Wanted>) -> Result<Vec<Keys>, VaultError> {
+        match self {
+            Self::File(vault) => vault.keys_of_chains(wanted).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(vault) => vault.keys_of_chains(wanted).await,
+            #[cfg(feature = "kurrentdb")]
+            Self::Nowhere => {
+                let withheld = wanted.into_iter().map(|wanted| wanted.digests.into_iter().collect());
+                Ok(withheld.map(|withheld| Keys { withheld, ..Keys::default() }).collect())
+            }
         }
     }
 

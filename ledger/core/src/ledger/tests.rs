@@ -33,6 +33,7 @@ use crate::{
 
 mod algorithms;
 mod extra;
+mod reading;
 
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";

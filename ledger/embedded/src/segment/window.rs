@@ -30,8 +30,9 @@ impl<'a> Window<'a> {
             skip
         } else {
             let read = length.max(usize::try_from(rest).map_or(self.ahead, |rest| rest.min(self.ahead)));
-            // The window changes only when the read is done: an error must not leave bytes that are not the file's.
-            let mut buffer = vec![0; read];
+            // An error must not leave bytes that are not the file's.
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.resize(read, 0);
             self.file.read_exact_at(&mut buffer, at)?;
             self.buffer = buffer;
             self.start = at;

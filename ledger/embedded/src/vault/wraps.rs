@@ -11,7 +11,7 @@ use mediation_ledger::{
     kek::Kek,
     merkle::Hash,
     part::Cipher,
-    vault::{DataKey, VaultError},
+    vault::{DataKey, Keys, VaultError},
 };
 
 use super::{
@@ -31,8 +31,20 @@ pub(super) struct Index {
     pub(super) destroyed: BTreeSet<(ChainId, Hash)>,
 }
 
-/// Keys of holders that one request has opened, by their slots.
-pub(super) type Opened = BTreeMap<u64, (HolderId, WrappingKey)>;
+/// What one request has read: nothing of it outlives the request, so that nothing is read when the key-encryption key is taken
+/// away.
+#[derive(Default)]
+struct Request {
+    /// Keys of holders, by their slots.
+    opened: BTreeMap<u64, (HolderId, WrappingKey)>,
+    /// Slots of the file as they stood, from `start` on.
+    window: Vec<u8>,
+    start: u64,
+}
+
+/// Slots that are read at once, and those of them before the one that is wanted.
+const SLOTS_NEAR: usize = 16;
+const SLOTS_BEFORE: u64 = 3;
 
 /// The wraps file and the key that opens it.
 pub(super) struct Wraps {
@@ -77,30 +89,35 @@ impl Wraps {
 
     /// The data key of a part, read and opened.
     pub(super) fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
-        self.key_of(chain, digest, &mut Opened::new())
+        self.key_of(chain, digest, &mut Request::default())
     }
 
-    /// As [`Self::key`], with the holders' keys that one request has opened: none outlives the request, so that nothing is
-    /// read when the key-encryption key is taken away.
-    pub(super) fn key_of(
-        &self,
-        chain: ChainId,
-        digest: Hash,
-        opened: &mut Opened,
-    ) -> Result<Option<DataKey>, VaultError> {
+    /// The data keys of parts of a chain, those that there are.
+    pub(super) fn keys(&self, chain: ChainId, digests: &[Hash]) -> Result<Keys, VaultError> {
+        let (mut keys, mut request) = (Keys::default(), Request::default());
+        for digest in digests {
+            if let Some(key) = self.key_of(chain, *digest, &mut request)? {
+                keys.given.insert(*digest, key);
+            }
+        }
+        Ok(keys)
+    }
+
+    fn key_of(&self, chain: ChainId, digest: Hash, request: &mut Request) -> Result<Option<DataKey>, VaultError> {
         let Some(at) = self.slot(chain, digest) else { return Ok(None) };
         let damaged = || match self.slot(chain, digest) {
             Some(_) => Err(VaultError::Damaged { digest }),
             // It was destroyed while it was read.
             None => Ok(None),
         };
-        let Some((Row::Wrap { holder, digest: standing, wrapped }, _)) = self.read(at)? else { return damaged() };
+        let found = self.read_near(at, request)?;
+        let Some((Row::Wrap { holder, digest: standing, wrapped }, _)) = found else { return damaged() };
         let at = holder;
-        let (holder, key) = match opened.get(&at) {
+        let (holder, key) = match request.opened.get(&at) {
             Some(known) => known.clone(),
             None => {
-                let Some(known) = self.holder_key(at)? else { return damaged() };
-                opened.insert(at, known.clone());
+                let Some(known) = self.opened(self.read_near(at, request)?)? else { return damaged() };
+                request.opened.insert(at, known.clone());
                 known
             }
         };
@@ -112,9 +129,38 @@ impl Wraps {
 
     /// The holder's key in a slot, opened; `None` when there is none that opens.
     pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
-        let Some((Row::HolderKey { holder, wrapped }, _)) = self.read(at)? else { return Ok(None) };
+        self.opened(self.read(at)?)
+    }
+
+    fn opened(&self, found: Option<(Row, Group)>) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
+        let Some((Row::HolderKey { holder, wrapped }, _)) = found else { return Ok(None) };
         let key = open_holder_key(self.kek(), &self.origin, holder, &wrapped).map_err(VaultError::Kek)?;
         Ok(key.map(|key| (holder, key)))
+    }
+
+    /// As [`Self::read`], with those around it: the parts of an act, and mostly their holders' keys, lie side by side.
+    fn read_near(&self, at: u64, request: &mut Request) -> Result<Option<(Row, Group)>, VaultError> {
+        let held = |request: &Request| {
+            let skip = usize::try_from(at.checked_sub(request.start)?).ok()?.checked_mul(SLOT_BYTES)?;
+            request.window.get(skip..)?.first_chunk::<SLOT_BYTES>().map(|bytes| slot::decode(at, bytes))
+        };
+        let found = match held(request) {
+            Some(found) => Some(found),
+            None => {
+                request.start = at.saturating_sub(SLOTS_BEFORE);
+                let mut window = [0; SLOTS_NEAR * SLOT_BYTES];
+                let read = self.file.read_at(&mut window, request.start * SLOT_BYTES_U64);
+                let read = read.map_err(|error| VaultError::Unavailable(Some(error)))?;
+                request.window.clear();
+                request.window.extend(window.get(..read).unwrap_or_default());
+                held(request)
+            }
+        };
+        match found {
+            Some(Found::Row(row, group)) => Ok(Some((row, group))),
+            // It may have been written since, or the file gave less than it was asked for.
+            Some(Found::Empty | Found::Torn | Found::Damaged) | None => self.read(at),
+        }
     }
 
     /// The row in a slot, and its place in its group; `None` when it is damaged.
