@@ -7,8 +7,9 @@
 //! day, agencies ─ look: chains they may change ──┘                               one transaction for some chains
 //! ```
 //!
-//! Growing and building anew are the same work: the whole log is followed first, and then what waits is judged. Every
-//! transaction leaves a model that is right as far as it goes, so that a crash anywhere loses no row and doubles none.
+//! Every transaction leaves a model that is right as far as it goes, so that a crash anywhere loses no row and doubles
+//! none. A model that is built anew is loaded at one go and is there when it is complete: see [`loading`]. Row for row it is
+//! the same.
 //!
 //! It holds facts only: no name, no free text and nothing sealed enters it, so that what is erased need not be looked for in
 //! it. It decides nothing about who may see what: see [`Reader`].
@@ -21,6 +22,7 @@ mod accesses;
 mod derived;
 mod file;
 mod growing;
+mod loading;
 mod reader;
 mod rows;
 mod steps;
@@ -31,7 +33,7 @@ use std::{future::Future, io, path::Path, sync::Arc, time::Duration};
 use mediation_domain::calendar::Day;
 use mediation_ledger::{
     ledger::{Ledger, LedgerError},
-    log::{Log, ReadError},
+    log::{Log, Order, ReadError},
     vault::Vault,
 };
 use tokio::{task::JoinError, time::Instant};
@@ -45,6 +47,7 @@ pub use self::{
 use self::{
     file::{Place, Which},
     growing::Growing,
+    loading::Loading,
     store::Identity,
 };
 
@@ -70,6 +73,8 @@ pub struct Model<L, V> {
     place: Place,
     /// Chains that are judged at the same time.
     width: usize,
+    /// Before this place in the log the recorders are trusted when the model is loaded.
+    trusted: Order,
 }
 
 /// What building a model anew came to.
@@ -90,6 +95,8 @@ pub enum Progress {
     Entries(u64),
     /// So many chains wait to be judged.
     Pending(u64),
+    /// All are judged, and the indexes are made.
+    Indexes,
 }
 
 /// How growing ended.
@@ -105,7 +112,14 @@ impl<L: Log, V: Vault> Model<L, V> {
     /// time. Nothing is read yet.
     #[must_use]
     pub fn new(ledger: Arc<Ledger<L, V>>, directory: &Path, width: usize) -> Self {
-        Self { ledger, place: Place::new(directory), width: width.max(1) }
+        Self { ledger, place: Place::new(directory), width: width.max(1), trusted: Order::FIRST }
+    }
+
+    /// Trusts the recorders before a place in the log when the model is built anew: nobody else may have appended there. See
+    /// [`Fold::trusting`](mediation_ledger::ledger::Fold::trusting).
+    #[must_use]
+    pub fn trusting(self, trusted: Order) -> Self {
+        Self { trusted, ..self }
     }
 
     /// Answers questions from this model, while it grows.
@@ -145,9 +159,16 @@ impl<L: Log, V: Vault> Model<L, V> {
 
     /// Opens the file and goes on with it.
     async fn grow(&self, mut stop: impl Future<Output = ()> + Unpin, faults: &mut u32) -> Result<Grown, Error> {
-        let mut growing = Growing::open(&self.ledger, &self.place, self.identity(), self.width).await?;
-        if growing.which() == Which::New {
+        let mut growing = self.open().await?;
+        if growing.which() == Which::New && growing.is_empty().await? {
+            drop(growing);
             tracing::info!("the read model is built anew beside the old one");
+            let loading = self.loading(REST_FACTOR);
+            tokio::select! {
+                () = &mut stop => return Ok(Grown::Stopped),
+                loaded = loading.load(self.today(), None, &|_| ()) => loaded?,
+            };
+            growing = self.open().await?;
         }
         loop {
             // A stop in the middle drops a transaction that was not committed, as a crash does.
@@ -185,20 +206,26 @@ impl<L: Log, V: Vault> Model<L, V> {
     /// place of the old one. Nobody else may grow it meanwhile.
     ///
     /// # Errors
-    /// The log, the vault or the disk is away; what is built so far is gone on with by the next start.
+    /// The log, the vault or the disk is away; the old model stays as it is.
     pub async fn rebuild(
         &self,
         day: Day,
         entries: u64,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Rebuilt, Error> {
-        self.place.remove(Which::New)?;
-        let mut growing = Growing::anew(&self.ledger, &self.place, self.identity(), self.width).await?;
-        let rebuilt = growing.until(day, entries, progress).await?;
-        growing.finish().await?;
+        let rebuilt = self.loading(0).load(day, Some(entries), progress).await?;
         self.place.swap()?;
         let bytes = std::fs::metadata(self.place.path(Which::Current))?.len();
         Ok(Rebuilt { bytes, ..rebuilt })
+    }
+
+    async fn open(&self) -> Result<Growing<L, V>, Error> {
+        Growing::open(&self.ledger, &self.place, self.identity(), self.width).await
+    }
+
+    fn loading(&self, rest_factor: u32) -> Loading<'_, L, V> {
+        let Self { ledger, place, width, trusted, .. } = self;
+        Loading { ledger, place, identity: self.identity(), width: *width, rest_factor, trusted: *trusted }
     }
 
     fn identity(&self) -> Identity {
@@ -244,7 +271,7 @@ pub enum Error {
     /// A thread ended in the middle.
     #[error("a thread of the read model ended: {0}")]
     Thread(#[from] JoinError),
-    /// A test has cut the work off.
+    /// The work was cut off.
     #[error("cut off")]
     Cut,
 }

@@ -97,7 +97,7 @@ impl Process {
     pub(crate) async fn start(directory: &Path, config: &Config, clock: Arc<dyn Clock>) -> Result<Self> {
         let layout = Layout::new(directory).with_state(config.state.as_deref());
         let manifest = read_manifest(&layout)?;
-        let Opened { ledger, registry, seals, sealer, cosigning, erased } =
+        let Opened { ledger, registry, seals, sealer, cosigning, trusted, erased } =
             Opened::open(&layout, config, &manifest, Arc::clone(&clock)).await?;
         let (stop, _) = watch::channel(false);
         let (stop_sealer, _) = watch::channel(false);
@@ -111,7 +111,7 @@ impl Process {
             (Readings::Here(signing), Some(erased)) => Some(Eraser::start(Arc::clone(signing), erased).await?),
             (Readings::Here(_) | Readings::Elsewhere(_), _) => None,
         };
-        let model = modelling::of(&layout, config, recorder.ledger());
+        let model = modelling::of(&layout, config, recorder.ledger(), trusted);
         let texts = model.as_ref().and_then(|_| modelling::texts(config, recorder.ledger()));
         let stamper = config.timestamps.as_ref().map(|config| Stamper::new(seals.clone(), config, layout.timestamps()));
         let stamper = stamper.transpose()?;

@@ -8,7 +8,9 @@ use mediation_domain::{
     clocks::{ClockState, arithmetic::Due},
     directory::Directory,
     history::Recorded,
-    judge::{ClockRun, Finding, Handoff, HandoffAnswer, Judgement, Lead, Moment, Obligation, ObligationState, judge},
+    judge::{
+        ClockRun, Finding, Handoff, HandoffAnswer, Judgement, Lead, Moment, Obligation, ObligationState, judge_until,
+    },
     rules::RuleSet,
     standing::Standing,
 };
@@ -21,7 +23,7 @@ use mediation_proto::{
     mediation::ledger::v1::PartKind,
 };
 
-use super::accesses::{self, Access};
+use super::accesses::{self, Access, is_access_chain};
 
 /// Years after which nothing changes any more that time alone can change: longer than any limit of the rules.
 const SETTLED_AFTER_DAYS: i64 = 200 * 366;
@@ -38,6 +40,17 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// What kind a chain is that begins with this entry.
+    pub(super) fn of(origin: &str, chain: ChainId, first: Option<&CheckedEntry>) -> Self {
+        if chain == ChainId::registry(origin) {
+            Self::Registry
+        } else if first.is_some_and(|first| is_access_chain(origin, chain, first)) {
+            Self::Access
+        } else {
+            Self::Matter
+        }
+    }
+
     pub(super) const fn code(self) -> &'static str {
         match self {
             Self::Matter => "MATTER",
@@ -50,7 +63,9 @@ impl Kind {
 /// What an entry is, beyond its place.
 #[derive(Debug)]
 pub(super) struct EntryRow {
+    pub(super) position: u64,
     pub(super) revision: u64,
+    pub(super) leaf_hash: String,
     pub(super) event_id: Option<String>,
     pub(super) agency: Option<String>,
     pub(super) event: Option<&'static str>,
@@ -154,9 +169,10 @@ pub(super) fn derive(kind: Kind, fold: &Fold, entries: Vec<CheckedEntry>, basis:
             derived.ties = ties(&history, basis.directory);
             derived.summary.is_settled = true;
             if let Some(rules) = rules {
-                let as_of = |day| judge(&history, basis.directory, rules, Moment::end_of(day));
-                let judgement = as_of(basis.day);
-                derived.summary.is_settled = judgement == as_of(basis.day.plus(SETTLED_AFTER_DAYS));
+                let later = basis.day.plus(SETTLED_AFTER_DAYS).end();
+                let (judgement, is_settled) =
+                    judge_until(&history, basis.directory, rules, Moment::end_of(basis.day), later);
+                derived.summary.is_settled = is_settled;
                 derived.judged = judged(judgement, &history, rules, basis.day);
             }
         }
@@ -168,7 +184,9 @@ fn entry_row(entry: &CheckedEntry) -> EntryRow {
     let statement = entry.statement.as_ref();
     let kind = entry.outcome.as_ref().ok().and_then(|recorded| recorded.act.event()).map(|(kind, _)| kind);
     EntryRow {
+        position: entry.order.0,
         revision: entry.revision.0,
+        leaf_hash: entry.leaf.to_string(),
         event_id: statement.map(|statement| statement.event_id.to_string()),
         agency: statement.map(|statement| statement.agency.clone()),
         event: kind.map(|kind| kind.event),
@@ -218,23 +236,33 @@ fn code_of(row: &Row, event: &dyn Fields, name: &str) -> Option<&'static str> {
     }
 }
 
-/// Agencies that recorded on the chain, or whose ids stand anywhere in its acts, alone or before an official's.
+/// Agencies that recorded on the chain, or whose ids stand anywhere in the facts of its acts, alone or before an official's.
 fn ties(history: &[Recorded], directory: &Directory) -> BTreeSet<String> {
     let mut ties = BTreeSet::new();
     for recorded in history {
-        ties.insert(recorded.agency.clone());
-        if let Some((_, event)) = recorded.act.event() {
-            name(event, directory, &mut ties);
+        if !ties.contains(&recorded.agency) {
+            ties.insert(recorded.agency.clone());
+        }
+        if let Some((kind, event)) = recorded.act.event() {
+            let facts = catalogue::row(kind).fields.iter().filter(|field| field.part == PartKind::Act);
+            name(event, &mut facts.map(|field| field.number), directory, &mut ties);
         }
     }
     ties
 }
 
-fn name(fields: &dyn Fields, directory: &Directory, ties: &mut BTreeSet<String>) {
-    for field in fields.info().fields {
-        for at in 0..fields.count(field.number) {
-            match fields.value(field.number, at) {
-                Some(Value::Message(inner)) => name(inner, directory, ties),
+fn name(
+    fields: &dyn Fields,
+    numbers: &mut dyn Iterator<Item = u32>,
+    directory: &Directory,
+    ties: &mut BTreeSet<String>,
+) {
+    for number in numbers {
+        for at in 0..fields.count(number) {
+            match fields.value(number, at) {
+                Some(Value::Message(inner)) => {
+                    name(inner, &mut inner.info().fields.iter().map(|field| field.number), directory, ties);
+                }
                 Some(Value::Text(text)) => {
                     let agency = text.split_once('/').map_or(text, |(agency, _)| agency);
                     if directory.agency(agency).is_some() {

@@ -3,6 +3,7 @@
 //! ```text
 //! models/ledger.sqlite        the model that is asked
 //! models/ledger.sqlite.new    one that is being built; takes the place of the other when it is complete
+//! models/ledger.sqlite.load   one that is being loaded; becomes the new one when it is whole, and is nothing before
 //! ```
 //!
 //! A crash leaves the old one, the new one, or both; never a file with the journal of another.
@@ -29,6 +30,10 @@ const BUSY_TIMEOUT_MS: u64 = 5_000;
 const PRAGMAS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA secure_delete = ON;
     PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536;";
 
+/// Statements that a file is loaded with. When that is cut off, the file is thrown away.
+const LOAD_PRAGMAS: &str = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE;
+    PRAGMA foreign_keys = OFF; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -65536; PRAGMA threads = 2;";
+
 /// The files of a model.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
@@ -45,6 +50,8 @@ pub(super) enum Which {
     Current,
     /// The one that is being built.
     New,
+    /// The one that is being loaded.
+    Load,
 }
 
 impl Place {
@@ -56,6 +63,7 @@ impl Place {
         let name = match which {
             Which::Current => NAME.to_owned(),
             Which::New => format!("{NAME}.new"),
+            Which::Load => format!("{NAME}.load"),
         };
         self.directory.join(name)
     }
@@ -72,6 +80,26 @@ impl Place {
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
         connection.execute_batch(PRAGMAS)?;
         Ok(connection)
+    }
+
+    /// Opens an empty file to be loaded, in the place of what an earlier attempt left.
+    pub(super) fn open_load(&self) -> Result<Connection, Error> {
+        fs::create_dir_all(&self.directory)?;
+        self.remove(Which::Load)?;
+        let connection = Connection::open(self.path(Which::Load))?;
+        connection.execute_batch(LOAD_PRAGMAS)?;
+        Ok(connection)
+    }
+
+    /// Makes the file that was loaded, which is closed, the one that is being built: it is complete.
+    pub(super) fn loaded(&self) -> Result<(), Error> {
+        self.steps.take()?;
+        File::open(self.path(Which::Load))?.sync_all()?;
+        self.remove(Which::New)?;
+        self.steps.take()?;
+        fs::rename(self.path(Which::Load), self.path(Which::New))?;
+        self.sync()?;
+        self.steps.take()
     }
 
     /// Opens the model that is asked, to be read; none where there is none yet. The guard keeps it in its place.
@@ -102,11 +130,12 @@ impl Place {
         Ok(())
     }
 
-    /// Removes both: neither can be gone on with.
+    /// Removes all of them: none can be gone on with.
     pub(super) fn discard(&self) -> Result<(), Error> {
         let _guard = self.gate.write().unwrap_or_else(PoisonError::into_inner);
         self.remove(Which::Current)?;
-        self.remove(Which::New)
+        self.remove(Which::New)?;
+        self.remove(Which::Load)
     }
 
     /// Puts the new model, which is closed and has no journal any more, in the place of the other.

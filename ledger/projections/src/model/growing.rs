@@ -16,8 +16,7 @@ use mediation_ledger::{
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
-    Error, Progress, Rebuilt,
-    accesses::is_access_chain,
+    Error,
     derived::{Basis, Derived, Kind, derive},
     file::{Place, Which},
     store::{Head, Identity, Pending, Store},
@@ -25,6 +24,9 @@ use super::{
 
 /// Chains that are judged in one transaction, so that it stays short.
 const CHAINS_PER_TRANSACTION: usize = 64;
+
+/// Chains that are read together: a few, since desks wait for the thread meanwhile.
+const CHAINS_AT_ONCE: usize = 8;
 
 /// Access chains that are kept folded: those of all agencies of a city in a month. They grow long and are never read again
 /// from the beginning while they are here.
@@ -58,6 +60,7 @@ impl<L: Log, V: Vault> Growing<L, V> {
         identity: Identity,
         width: usize,
     ) -> Result<Self, Error> {
+        place.remove(Which::Load)?;
         for which in [Which::Current, Which::New] {
             if !place.path(which).exists() {
                 continue;
@@ -77,6 +80,11 @@ impl<L: Log, V: Vault> Growing<L, V> {
         }
         place.remove(Which::New)?;
         Self::anew(ledger, place, identity, width).await
+    }
+
+    /// Whether nothing has been followed yet.
+    pub(super) async fn is_empty(&self) -> Result<bool, Error> {
+        Ok(self.on_store(|store| store.entries()).await? == 0)
     }
 
     /// Begins an empty model beside the one that is asked.
@@ -124,20 +132,21 @@ impl<L: Log, V: Vault> Growing<L, V> {
     pub(super) async fn judge(&mut self) -> Result<(), Error> {
         let (pending, day) =
             self.on_store(|store| Ok((store.pending(CHAINS_PER_TRANSACTION)?, store.judging_as_of()?))).await?;
-        let mut waiting = pending.into_iter();
+        let mut waiting = pending.chunks(CHAINS_AT_ONCE);
         let (mut running, mut derived, mut kept) = (JoinSet::new(), Vec::new(), Vec::new());
         loop {
             while running.len() < self.width
-                && let Some(pending) = waiting.next()
+                && let Some(some) = waiting.next()
             {
                 // What is kept of a chain is back once its rows are written: after a fault it is read anew.
-                let kept = self.kept.remove(&pending.chain);
-                running.spawn(read(Arc::clone(&self.ledger), pending, kept, day));
+                let group = some.iter().map(|pending| (*pending, self.kept.remove(&pending.chain))).collect();
+                running.spawn(read(Arc::clone(&self.ledger), group, day));
             }
             let Some(read) = running.join_next().await else { break };
-            let (rows, keep) = read??;
-            derived.push(rows);
-            kept.extend(keep.map(|keep| (keep.fold.chain(), keep)));
+            for (rows, keep) in read?? {
+                derived.push(rows);
+                kept.extend(keep.map(|keep| (keep.fold.chain(), keep)));
+            }
         }
         self.on_store(move |store| store.put(&derived)).await?;
         self.kept.extend(kept);
@@ -145,34 +154,6 @@ impl<L: Log, V: Vault> Growing<L, V> {
             self.kept.pop_first();
         }
         Ok(())
-    }
-
-    /// Follows the log up to so many entries, and judges everything as of a day.
-    pub(super) async fn until(
-        &mut self,
-        day: Day,
-        entries: u64,
-        progress: &(dyn Fn(Progress) + Sync),
-    ) -> Result<Rebuilt, Error> {
-        loop {
-            let done = self.on_store(|store| store.entries()).await?;
-            progress(Progress::Entries(done));
-            if done >= entries {
-                break;
-            }
-            self.follow(Duration::MAX).await?;
-        }
-        loop {
-            self.look(day).await?;
-            let pending = self.on_store(|store| store.pending_count()).await?;
-            progress(Progress::Pending(pending));
-            if pending == 0 {
-                break;
-            }
-            self.judge().await?;
-        }
-        let (entries, chains) = self.on_store(|store| Ok((store.entries()?, store.chains()?))).await?;
-        Ok(Rebuilt { entries, chains, bytes: 0 })
     }
 
     /// Closes the file, with nothing beside it.
@@ -223,30 +204,34 @@ async fn follow<L: Log, V: Vault>(ledger: &Ledger<L, V>, head: Option<Head>) -> 
     }
 }
 
-/// Reads a chain as far as it was followed, and says what its rows are. Of one that is not judged only what is new is told,
-/// and where it stands is kept.
+/// Reads chains as far as they were followed, and says what their rows are. Of one that is not judged only what is new is
+/// told, and where it stands is kept.
 async fn read<L: Log, V: Vault>(
     ledger: Arc<Ledger<L, V>>,
-    pending: Pending,
-    kept: Option<Kept>,
+    group: Vec<(Pending, Option<Kept>)>,
     day: Day,
-) -> Result<(Derived, Option<Kept>), Error> {
-    let Pending { chain, entries } = pending;
-    let is_registry = chain == ChainId::registry(ledger.origin());
-    let known = kept.is_some() || is_registry;
-    let first = if is_registry { Kind::Registry } else { Kind::Matter };
-    let mut kept = kept.unwrap_or_else(|| Kept { kind: first, fold: Fold::new(chain), ahead: VecDeque::new() });
-    kept.ahead.extend(ledger.catch_up(&mut kept.fold).await?);
-    if !known && kept.ahead.front().is_some_and(|first| is_access_chain(ledger.origin(), chain, first)) {
-        kept.kind = Kind::Access;
+) -> Result<Vec<(Derived, Option<Kept>)>, Error> {
+    let mut folds = Vec::with_capacity(group.len());
+    let mut known = Vec::with_capacity(group.len());
+    for (Pending { chain, entries }, kept) in group {
+        let (fold, kind, ahead) = match kept {
+            Some(Kept { kind, fold, ahead }) => (fold, Some(kind), ahead),
+            None => (Fold::new(chain), None, VecDeque::new()),
+        };
+        folds.push(fold);
+        known.push((kind, ahead, entries));
     }
-    let followed = kept.ahead.partition_point(|entry| entry.revision.0 < entries);
-    let rest = kept.ahead.split_off(followed);
-    let followed: Vec<CheckedEntry> = std::mem::replace(&mut kept.ahead, rest).into();
+    let read = ledger.catch_up_all(&mut folds).await?;
     let registry = ledger.registry();
     let basis = Basis { directory: registry.directory(), rule_set: ledger.rule_set(), day };
-    let derived = derive(kept.kind, &kept.fold, followed, basis);
-    // A chain that the vault withholds may be given later: it is read anew when it moves.
-    let keeps = kept.kind != Kind::Matter && !kept.fold.is_blind();
-    Ok((derived, keeps.then_some(kept)))
+    let derived = folds.into_iter().zip(known).zip(read).map(|((fold, (kind, mut ahead, entries)), read)| {
+        ahead.extend(read);
+        let kind = kind.unwrap_or_else(|| Kind::of(ledger.origin(), fold.chain(), ahead.front()));
+        let rest = ahead.split_off(ahead.partition_point(|entry| entry.revision.0 < entries));
+        let derived = derive(kind, &fold, ahead.into(), basis);
+        // A chain that the vault withholds may be given later: it is read anew when it moves.
+        let keeps = kind != Kind::Matter && !fold.is_blind();
+        (derived, keeps.then_some(Kept { kind, fold, ahead: rest }))
+    });
+    Ok(derived.collect())
 }

@@ -2,7 +2,9 @@
 -- 时刻以整数表示，单位见列名；日期为 YYYY-MM-DD · Instants are integers, the unit is in the name; days are YYYY-MM-DD.
 -- 链编号、事件编号为 UUID 文本 · Ids of chains and events are UUIDs as text.
 
--- 本文件说明 · What this file is: one row for each name.
+-- 索引见 indexes.sql · The indexes are in indexes.sql.
+
+-- 本文件说明 · What the model is: one row for each name.
 CREATE TABLE meta (
   name  TEXT NOT NULL PRIMARY KEY,
   value TEXT NOT NULL
@@ -38,13 +40,10 @@ CREATE TABLE chains (
   next_due_on      TEXT,                        -- 最早未了期限 · earliest limit that is open
   days_overdue_max INTEGER                      -- 最长逾期日数 · days that the latest open limit is overdue
 ) WITHOUT ROWID;
-CREATE INDEX chains_by_opening ON chains (opened_at_s DESC, chain_id) WHERE kind = 'MATTER';
-CREATE INDEX chains_by_number ON chains (dispute_no) WHERE dispute_no IS NOT NULL;
-CREATE INDEX chains_unsettled ON chains (chain_id) WHERE is_settled = 0;
 
 -- 条目 · Entries, one for each leaf of the log. Columns after `leaf_hash` are empty until the chain has been judged.
 CREATE TABLE entries (
-  position       INTEGER NOT NULL PRIMARY KEY,  -- 全局次序 · place in the order of the log
+  position       INTEGER NOT NULL,              -- 全局次序 · place in the order of the log
   chain_id       TEXT    NOT NULL,
   revision       INTEGER NOT NULL,
   leaf_hash      TEXT    NOT NULL,              -- 64 位十六进制 · hex
@@ -55,18 +54,15 @@ CREATE TABLE entries (
   occurred_at_s  INTEGER,                       -- 机构所述时间 · the agency's word, seconds
   recorded_at_ms INTEGER,                       -- 入账时间 · the ledger's word, milliseconds
   fault          TEXT,                          -- 不计入时的发现代码 · code of the finding when it does not count
-  UNIQUE (chain_id, revision)
-);
-CREATE INDEX entries_by_agency ON entries (agency, occurred_at_s);
-CREATE INDEX entries_by_event ON entries (event, occurred_at_s);
+  PRIMARY KEY (chain_id, revision)
+) WITHOUT ROWID;
 
 -- 链上记录过或被提及的机构 · Agencies that recorded on a chain, or that its facts name in any role. It gives no right to see the chain.
 CREATE TABLE ties (
   agency   TEXT NOT NULL,
   chain_id TEXT NOT NULL,
-  PRIMARY KEY (agency, chain_id)
+  PRIMARY KEY (chain_id, agency)
 ) WITHOUT ROWID;
-CREATE INDEX ties_by_chain ON ties (chain_id);
 
 -- 首办责任 · Intervals of first responsibility, by revisions.
 CREATE TABLE leads (
@@ -92,7 +88,6 @@ CREATE TABLE handoffs (
   days_late         INTEGER NOT NULL,
   PRIMARY KEY (chain_id, no)
 ) WITHOUT ROWID;
-CREATE INDEX handoffs_by_target ON handoffs (to_agency, due_on);
 
 -- 期限 · Runs of clocks.
 CREATE TABLE clocks (
@@ -113,7 +108,6 @@ CREATE TABLE clocks (
   days_late       INTEGER NOT NULL,
   PRIMARY KEY (chain_id, no)
 ) WITHOUT ROWID;
-CREATE INDEX clocks_open ON clocks (obliged_agency, due_on) WHERE state = 'OPEN';
 
 -- 履行义务 · Obligations.
 CREATE TABLE obligations (
@@ -127,7 +121,6 @@ CREATE TABLE obligations (
   state_revision    INTEGER,
   PRIMARY KEY (chain_id, no)
 ) WITHOUT ROWID;
-CREATE INDEX obligations_open ON obligations (agency, due_on) WHERE state = 'OPEN';
 
 -- 审计发现（只看本链） · Findings of each chain judged alone; what only other chains show, `mediation findings` finds.
 CREATE TABLE findings (
@@ -149,8 +142,6 @@ CREATE TABLE findings (
   title_en         TEXT    NOT NULL,
   PRIMARY KEY (chain_id, no)
 ) WITHOUT ROWID;
-CREATE INDEX findings_by_code ON findings (code, chain_id);
-CREATE INDEX findings_by_agency ON findings (agency, code);
 
 -- 查阅记录 · Readings of chains, and refusals, as the access chains record them.
 CREATE TABLE accesses (
@@ -166,8 +157,6 @@ CREATE TABLE accesses (
   recorded_at_ms  INTEGER NOT NULL,
   PRIMARY KEY (access_chain_id, revision)
 ) WITHOUT ROWID;
-CREATE INDEX accesses_by_chain ON accesses (chain, recorded_at_ms);
-CREATE INDEX accesses_by_agency ON accesses (agency, recorded_at_ms);
 
 -- 所查阅的行为 · Acts that a reading showed.
 CREATE TABLE accessed_acts (

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! append   entries by place · chains that moved · pending · cursor          one batch of the log
+//! load     a chain's rows and entries, none of which stand yet            whole log at one go, see `loading`
 //! put      rows of some chains, all new · pending without them              judged
 //! look     pending: chains that the day, or the agencies, may change        nothing is judged yet
 //! ```
@@ -18,15 +19,23 @@ use mediation_ledger::{
     merkle::{Hash, hash_leaf},
     record::leaf_hash,
 };
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 
-use super::{Error, derived::Derived, rows, steps::Steps};
+use super::{
+    Error,
+    derived::Derived,
+    rows::{self, Rows},
+    steps::Steps,
+};
 
 /// The tables. A change of what they hold, or of how it is derived, needs another version.
 const SCHEMA: &str = include_str!("schema.sql");
 
+/// Their indexes.
+const INDEXES: &str = include_str!("indexes.sql");
+
 /// Version of the tables and of what is written into them. A model of another one is built anew.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A model that is written.
 #[derive(Debug)]
@@ -75,6 +84,80 @@ pub(super) struct Head {
     pub(super) leaf: Hash,
 }
 
+impl Head {
+    pub(super) fn of(last: &Followed) -> Self {
+        let Followed { cursor, stored } = last;
+        let leaf = leaf_hash(&stored.record);
+        Self { cursor: *cursor, chain: stored.chain, revision: stored.revision, leaf }
+    }
+
+    fn write(&self, connection: &Connection, steps: &Steps) -> Result<(), Error> {
+        let Self { cursor, chain, revision, leaf } = self;
+        set(connection, "cursor", &format!("{} {}", cursor.0, cursor.1))?;
+        steps.take()?;
+        set(connection, "head", &format!("{chain} {} {leaf}", revision.0))?;
+        steps.take()
+    }
+}
+
+/// A model that is loaded: nobody else has the file, and nothing of it stands before all of it does.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    connection: Connection,
+    steps: Steps,
+}
+
+/// What a model says of itself once all its chains are written.
+#[derive(Debug)]
+pub(super) struct Tail {
+    /// Entries that were followed.
+    pub(super) entries: u64,
+    /// The last of them.
+    pub(super) head: Option<Head>,
+    /// Day that the chains are judged as of.
+    pub(super) day: Day,
+    /// Agencies under which they are judged.
+    pub(super) directory: Directory,
+}
+
+impl Loaded {
+    /// Makes the tables in an empty file.
+    pub(super) fn create(connection: Connection, identity: &Identity, steps: Steps) -> Result<Self, Error> {
+        connection.execute_batch("BEGIN")?;
+        connection.execute_batch(SCHEMA)?;
+        for (name, value) in identity.rows() {
+            steps.take()?;
+            set(&connection, name, &value)?;
+        }
+        Ok(Self { connection, steps })
+    }
+
+    /// What writes the rows of chains.
+    pub(super) fn rows(&self) -> Result<Rows<'_>, Error> {
+        Rows::first(&self.connection, &self.steps)
+    }
+
+    /// Says what the model is of, and closes it.
+    pub(super) fn complete(self, tail: &Tail) -> Result<(), Error> {
+        let Self { connection, steps } = self;
+        for index in INDEXES.split_inclusive(';') {
+            steps.take()?;
+            connection.execute_batch(index)?;
+        }
+        set(&connection, "entries", &tail.entries.to_string())?;
+        tail.head.as_ref().map_or(Ok(()), |head| head.write(&connection, &steps))?;
+        rows::agencies(&connection, &tail.directory)?;
+        set(&connection, "directory", &agencies_digest(&tail.directory))?;
+        set(&connection, "judging_as_of", &tail.day.to_string())?;
+        set(&connection, "judged_as_of", &tail.day.to_string())?;
+        steps.take()?;
+        connection.execute_batch("COMMIT")?;
+        steps.take()?;
+        connection.close().map_err(|(_, error)| error)?;
+        steps.take()
+    }
+}
+
 /// A chain that waits to be judged, and the entries of it that were followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pending {
@@ -99,6 +182,7 @@ impl Store {
         let transaction = connection.transaction()?;
         steps.take()?;
         transaction.execute_batch(SCHEMA)?;
+        transaction.execute_batch(INDEXES)?;
         for (name, value) in identity.rows() {
             steps.take()?;
             set(&transaction, name, &value)?;
@@ -148,12 +232,7 @@ impl Store {
         let entries = number(&transaction, "entries")?.saturating_add(new);
         set(&transaction, "entries", &entries.to_string())?;
         self.steps.take()?;
-        let Followed { cursor, stored } = last;
-        set(&transaction, "cursor", &format!("{} {}", cursor.0, cursor.1))?;
-        self.steps.take()?;
-        let head = format!("{} {} {}", stored.chain, stored.revision.0, leaf_hash(&stored.record));
-        set(&transaction, "head", &head)?;
-        self.steps.take()?;
+        Head::of(last).write(&transaction, &self.steps)?;
         transaction.commit()?;
         self.steps.take()
     }
@@ -183,7 +262,9 @@ impl Store {
     /// Writes what chains say now in place of what they said, and takes them off the list.
     pub(super) fn put(&mut self, derived: &[Derived]) -> Result<(), Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        rows::write(&transaction, derived, &self.steps)?;
+        let mut rows = Rows::again(&transaction, &self.steps)?;
+        derived.iter().try_for_each(|derived| rows.replace(derived))?;
+        drop(rows);
         self.steps.take()?;
         transaction.commit()?;
         self.steps.take()
@@ -193,8 +274,7 @@ impl Store {
     /// When nothing waits any more, the model is as of that day.
     pub(super) fn look(&mut self, day: Day, directory: &Directory) -> Result<(), Error> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // A digest that another build writes otherwise only means that everything is judged once more.
-        let agencies = hash_leaf(format!("{directory:?}").as_bytes()).to_string();
+        let agencies = agencies_digest(directory);
         let (before, today) = (meta(&transaction, "judging_as_of")?, day.to_string());
         let is_other = meta(&transaction, "directory")?.as_ref() != Some(&agencies);
         // When the clock was set back, a chain that had settled by the later day may not have by the earlier one.
@@ -234,12 +314,6 @@ impl Store {
         number(&self.connection, "entries")
     }
 
-    /// Chains that were followed.
-    pub(super) fn chains(&self) -> Result<u64, Error> {
-        let count: i64 = self.connection.query_row("SELECT count(*) FROM chains", [], |row| row.get(0))?;
-        Ok(u64::try_from(count).unwrap_or_default())
-    }
-
     /// The last entry that was followed; none before the first.
     pub(super) fn head(&self) -> Result<Option<Head>, Error> {
         let (Some(cursor), Some(head)) = (meta(&self.connection, "cursor")?, meta(&self.connection, "head")?) else {
@@ -270,9 +344,14 @@ pub(super) fn meta(connection: &Connection, name: &str) -> Result<Option<String>
     Ok(statement.query_row(params![name], |row| row.get(0)).optional()?)
 }
 
-fn set(transaction: &Transaction<'_>, name: &str, value: &str) -> Result<(), Error> {
+/// A digest that another build writes otherwise only means that everything is judged once more.
+fn agencies_digest(directory: &Directory) -> String {
+    hash_leaf(format!("{directory:?}").as_bytes()).to_string()
+}
+
+fn set(connection: &Connection, name: &str, value: &str) -> Result<(), Error> {
     let set = "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-    transaction.execute(set, params![name, value])?;
+    connection.execute(set, params![name, value])?;
     Ok(())
 }
 

@@ -46,12 +46,26 @@ fn model(bench: &Bench, directory: &Path) -> TestModel {
 /// Goes on with the model of a directory, as a process does that is started and stopped.
 async fn grow(model: &TestModel, entries: u64, as_of: &str) -> Result<(), Error> {
     let mut growing = Growing::open(&model.ledger, &model.place, model.identity(), model.width).await?;
-    growing.until(day(as_of), entries, &|_| ()).await?;
+    until(&mut growing, day(as_of), entries).await?;
     if growing.which() == Which::New {
         growing.finish().await?;
         model.place.swap()?;
     }
     Ok(())
+}
+
+/// Follows the log up to so many entries, and judges everything as of a day.
+async fn until(growing: &mut Growing<Faulty<MemoryLog>, MemoryVault>, day: Day, entries: u64) -> Result<(), Error> {
+    while growing.on_store(|store| store.entries()).await? < entries {
+        growing.follow(Duration::MAX).await?;
+    }
+    loop {
+        growing.look(day).await?;
+        if !growing.waits().await? {
+            return Ok(());
+        }
+        growing.judge().await?;
+    }
 }
 
 /// Every row of every table.
@@ -246,6 +260,46 @@ async fn replacing_that_is_cut_off_before_any_step_leaves_the_old_model_or_the_n
             break;
         }
     }
+}
+
+#[tokio::test]
+async fn loading_that_is_cut_off_before_any_step_leaves_nothing_that_is_gone_on_with_but_a_whole_model() {
+    let bench = Bench::new().await;
+    first(&bench).await;
+    second(&bench).await;
+    let wanted = anew(&bench, ALL, "2024-03-25").await;
+    let mut cuts = 0;
+    for steps in 0.. {
+        let directory = tempfile::tempdir().unwrap();
+        let mut model = model(&bench, directory.path());
+        model.place.steps = Steps::of(steps);
+        let ended = model.loading(1).load(day("2024-03-25"), Some(ALL), &|_| ()).await;
+        let is_whole = model.place.path(Which::New).exists();
+        assert!(ended.is_err() || is_whole, "step {steps}");
+        model.place.steps = Steps::default();
+        let opened = model.open().await.unwrap();
+        assert_eq!((opened.which(), opened.is_empty().await.unwrap()), (Which::New, !is_whole), "step {steps}");
+        drop(opened);
+        grow(&model, ALL, "2024-03-25").await.unwrap();
+        assert_eq!(dump(directory.path()), wanted, "cut off before step {steps}");
+        assert!(!model.place.path(Which::Load).exists() && !model.place.path(Which::New).exists());
+        match ended {
+            Ok(_) => break,
+            Err(error) => assert!(matches!(error, Error::Cut), "{error}"),
+        }
+        cuts += 1;
+    }
+    assert!(cuts > 50, "{cuts}");
+}
+
+#[tokio::test]
+async fn a_model_that_trusts_what_is_sealed_equals_one_that_verifies_it() {
+    let (bench, directory) = (Bench::new().await, tempfile::tempdir().unwrap());
+    first(&bench).await;
+    second(&bench).await;
+    let trusting = model(&bench, directory.path()).trusting(Order(ALL - 2));
+    trusting.rebuild(day("2024-03-25"), ALL, &|_| ()).await.unwrap();
+    assert_eq!(dump(directory.path()), anew(&bench, ALL, "2024-03-25").await);
 }
 
 #[tokio::test]

@@ -19,16 +19,20 @@ pub(crate) struct Arguments {
     /// 账本目录；须无人正在服务 · Directory of the ledger; nobody may be serving it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
+    /// 重新验证签名与全部部分；缺省信任账本自身检查点以下的登记 · Check signatures and all parts again; without it not below the ledger's own checkpoint
+    #[arg(long)]
+    verify: bool,
     /// 以 JSON 输出 · Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Two bars, one after the other.
+/// Bars, one after the other.
 #[derive(Debug, Default)]
 struct Bars {
     entries: OnceLock<ProgressBar>,
     chains: OnceLock<(ProgressBar, u64)>,
+    indexes: OnceLock<ProgressBar>,
 }
 
 impl Bars {
@@ -42,18 +46,24 @@ impl Bars {
                 let (bar, all) = self.chains.get_or_init(|| (output::progress(waiting, "评判 judge"), waiting));
                 bar.set_position(all.saturating_sub(waiting));
             }
+            Progress::Indexes => {
+                self.chains.get().iter().for_each(|(bar, _)| bar.finish_and_clear());
+                self.indexes.get_or_init(|| output::progress(0, "建立索引 indexes")).tick();
+            }
         }
     }
 
     fn clear(&self) {
-        self.chains.get().iter().for_each(|(bar, _)| bar.finish_and_clear());
+        let bars =
+            self.entries.get().into_iter().chain(self.chains.get().map(|(bar, _)| bar)).chain(self.indexes.get());
+        bars.for_each(ProgressBar::finish_and_clear);
     }
 }
 
 /// Builds the model anew.
 pub(crate) async fn run(arguments: Arguments) -> Result<bool> {
     let (began, bars) = (Instant::now(), Bars::default());
-    let rebuilt = Box::pin(rebuild(&arguments.dir, &|made, entries| bars.show(made, entries))).await;
+    let rebuilt = Box::pin(rebuild(&arguments.dir, arguments.verify, &|made, entries| bars.show(made, entries))).await;
     bars.clear();
     let rebuilt = rebuilt?;
     let seconds = began.elapsed().as_secs_f64();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use mediation_ledger::{clock::Clock, ledger::Ledger, registry::Registry};
+use mediation_ledger::{clock::Clock, ledger::Ledger, log::Order, registry::Registry};
 use mediation_log_embedded::{
     Embedded,
     disk::{Disk, RealDisk},
@@ -35,6 +35,8 @@ pub(super) struct Opened {
     pub(super) seals: Seals,
     pub(super) sealer: AnySealer,
     pub(super) cosigning: Cosigning,
+    /// Before this place in the log nobody but recorders of this machine appended, and its own sealer sealed.
+    pub(super) trusted: Order,
     /// What was destroyed in the vault; none where the vault is another process's.
     pub(super) erased: Option<Arc<Erased>>,
 }
@@ -85,7 +87,9 @@ impl Opened {
         }
         // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
         let others = cosigning.extends.iter().chain(&known).cloned();
-        let covered = sealing.last()?.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
+        let last = sealing.last()?;
+        let trusted = last.as_ref().map_or(Order::FIRST, |sealed| Order(sealed.size.0));
+        let covered = last.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
         let opened = Embedded::open(Arc::clone(&disk), directory, &options);
@@ -107,7 +111,7 @@ impl Opened {
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
         }
-        Ok(Self { ledger, registry, seals, sealer: AnySealer::Alone(Box::new(sealer)), cosigning, erased })
+        Ok(Self { ledger, registry, seals, sealer: AnySealer::Alone(Box::new(sealer)), cosigning, trusted, erased })
     }
 }
 

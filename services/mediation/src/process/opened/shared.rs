@@ -110,7 +110,9 @@ pub(super) async fn open(
         sealer = sealer.extending(checkpoint.clone());
     }
     let sealing = Sealing { sealer, log, ledger: Arc::clone(&ledger), keys };
-    Ok(Opened { ledger, registry, seals, sealer: AnySealer::Shared(Box::new(sealing)), cosigning, erased })
+    // Whoever may write to the cluster may have appended past every recorder.
+    let trusted = Order::FIRST;
+    Ok(Opened { ledger, registry, seals, sealer: AnySealer::Shared(Box::new(sealing)), cosigning, trusted, erased })
 }
 
 /// Whether the log of the cluster is this ledger's.
