@@ -284,7 +284,7 @@ impl Log for Embedded {
         if located.iter().all(|(_, located)| located.is_empty()) {
             return Ok(located.iter().map(|_| Vec::new()).collect());
         }
-        let reading = spawn_blocking(move || {
+        let reading = off_the_runtime(self.blocks, move || {
             let read = located.into_iter().map(|(chain, located)| {
                 let records = read_located(&located, CHAIN_AHEAD_BYTES, usize::MAX)?;
                 assert!(records.iter().all(|stored| stored.chain == chain), "the index leads to another chain");
