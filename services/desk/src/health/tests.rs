@@ -18,6 +18,15 @@ const SERVICE: &str = "mediation.desk.v1.CourtDesk";
 /// Real time after which a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A process that counts nothing.
+struct Unmeasured;
+
+impl Metrics for Unmeasured {
+    async fn text(&self) -> Option<String> {
+        None
+    }
+}
+
 /// A log that answers, or is away.
 #[derive(Default)]
 struct Flickering {
@@ -105,7 +114,7 @@ async fn a_process_whose_log_is_away_lives_and_does_not_serve_until_the_log_answ
 async fn connections_beyond_the_limit_are_closed_and_their_places_come_back() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = tokio::spawn(serve(Health::default(), listener));
+    let serving = tokio::spawn(serve(Health::default(), Arc::new(Unmeasured), listener));
     let mut open = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         open.push(TcpStream::connect(address).await.unwrap());

@@ -31,6 +31,7 @@ use crate::{
     health::Health,
     limits::Limits,
     listener::{TlsFiles, tls_config},
+    metrics::Requests,
     server::{Served, serve},
 };
 
@@ -116,7 +117,8 @@ impl Bench {
         let (stop, stopped) = oneshot::channel();
         let served = Served { node: None, vault: Some(custodian), pseudonyms: None, limits: Limits::default() };
         let serving = tokio::spawn(async move {
-            serve(served, listener, tls, Health::default(), async { drop(stopped.await) }).await.unwrap();
+            let (health, requests) = (Health::default(), Requests::default());
+            serve(served, listener, tls, health, requests, async { drop(stopped.await) }).await.unwrap();
         });
         self.running = Some((stop, serving));
     }
