@@ -140,11 +140,8 @@ impl CheckpointStore for CheckpointFiles {
         }
         let Some(file) = unsynced.as_ref() else { return Err(io::Error::other("the file was just created")) };
         file.write_all_at(note.as_bytes(), 0)?;
-        let length = note.len() as u64;
-        if file.len()? > length {
-            file.set_len(length)?;
-        }
-        Ok(())
+        // Every time: after a sync that failed, nobody can say whether the file was cut on the disk before.
+        file.set_len(note.len() as u64)
     }
 
     fn sync(&self) -> io::Result<()> {

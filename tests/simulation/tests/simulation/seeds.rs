@@ -82,6 +82,21 @@ fn the_same_seed_lives_the_same_life_twice() {
     assert!(lines > 100 * (range.end - range.start) || range.end - range.start < 3, "{lines} lines tell nothing");
 }
 
+/// Seeds that have found something, each with what it was.
+const FOUND: [(u64, &str); 3] = [
+    (3_346, "a checkpoint whose sync had failed was written over, and not cut to its length again"),
+    (3_543, "the same"),
+    (4_206, "the same"),
+];
+
+#[test]
+fn seeds_that_have_found_something_live_well() {
+    world();
+    for (seed, what) in FOUND {
+        assert!(run(seed).crashes > 0, "seed {seed}: {what}");
+    }
+}
+
 #[test]
 fn other_seeds_live_other_lives() {
     world();
