@@ -14,9 +14,9 @@ default:
 ci:
     @.ci/stages format lint docs binary advisories small-disk failing-disk bench-smoke softhsm kubernetes console examples gateway city-year sumdb timing test
 
-# The long repetitions: every test with the full numbers of rounds and seeds.
-nightly:
-    MEDIATION_TEST_SCALE=full .ci/stages binary small-disk failing-disk kill-loop test
+# The long repetitions: every test with the full numbers of rounds and seeds, or only these stages, to go on with a night that was cut short.
+nightly *stages="binary small-disk failing-disk simulation kill-cycles kill-loop planted test":
+    MEDIATION_TEST_SCALE=full .ci/stages {{stages}}
 
 # Sources and manifests are formatted.
 format:
@@ -99,6 +99,18 @@ golden:
 # Kill -9 under load, 50 rounds of 10 s, everything acknowledged accounted for after each.
 kill-loop:
     tests/kill-loop
+
+# Kill -9 within 60 ms of the first act, 2 000 times, everything acknowledged accounted for after each.
+kill-cycles count="2000":
+    tests/kill-loop --cycles {{count}}
+
+# Lives of a whole ledger on a simulated disk: `MEDIATION_SEED=7` lives one again, `MEDIATION_SEEDS=5000..10000` a range.
+simulation *filter:
+    cargo test --locked --workspace --test simulation -- --nocapture {{filter}}
+
+# Each bug of tests/planted, planted into a copy of the last commit: the test that its patch names must find it.
+planted *patches:
+    tests/planted/run {{patches}}
 
 # The messages only ever grow.
 proto-lock:
