@@ -14,6 +14,7 @@ use mediation_ledger::{
     verify::Verification,
 };
 use mediation_log_embedded::{
+    Fault, Problem,
     disk::SimulatedDisk,
     scan::{Expected, Scan, scan},
     vault::{self, VaultReader},
@@ -39,7 +40,13 @@ struct Found {
 /// is judged is a copy. Answers the number of leaves that were there.
 pub(crate) fn judge(world: &World, disk: &SimulatedDisk, start: &Start, witnessed: &Witnessed, context: &str) -> usize {
     let before = scanned(world, disk, context, &mut |_| {});
-    assert_eq!(before.faults, [], "{context}: a crash is taken for damage");
+    // A few bytes of a batch that lack its beginning cannot be told from damage to spare zeros; opening clears them away.
+    let is_stray = |fault: &Fault| {
+        let tail = before.torn_tail.as_ref().filter(|tail| tail.file == fault.file && tail.offset <= fault.offset);
+        tail.is_some() && fault.problem == Problem::NotZero
+    };
+    let damage: Vec<_> = before.faults.iter().filter(|fault| !is_stray(fault)).collect();
+    assert!(damage.is_empty(), "{context}: a crash is taken for damage: {damage:?}");
     let disk = disk.copy();
     let start = Start { aborted: std::sync::Arc::default(), ..start.clone() };
     let (runtime, chains) = (runtime(), start.journal.chains());

@@ -116,7 +116,8 @@ fn the_plug_is_pulled_before_a_change_and_reading_counts_for_nothing() {
     file.read_at(&mut [0; 5], 0).unwrap_err();
     let turns = disk.turns();
     assert_eq!(turns.len(), 5, "{turns:?}");
-    assert!(turns[3].starts_with("write (1, 0, 5 bytes ") && turns[3].ends_with(" failed"), "{turns:?}");
+    let failed = turns.get(3).unwrap();
+    assert!(failed.starts_with("write (1, 0, 5 bytes ") && failed.ends_with(" failed"), "{turns:?}");
     disk.heal();
     file.write_all_at(&[1; 5], 0).unwrap();
     assert!(!disk.crash(0).blocks());
