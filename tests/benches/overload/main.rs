@@ -135,7 +135,7 @@ fn pin(process: u32, processor: u32) {
         .stderr(Stdio::null())
         .status();
     if !pinned.is_ok_and(|status| status.success()) {
-        println!("process {process} is not bound to one processor: the figures are not comparable");
+        println!("process {process} is not bound to a processor of its own: the figures are not comparable");
     }
 }
 
@@ -153,8 +153,12 @@ struct Loaded {
 /// Loads the ledger from another process, so many requests a second; with none, as many as are answered.
 fn elsewhere(served: &Served, per_second: u32, seconds: u32) -> Loaded {
     let own = std::env::current_exe().unwrap_or_else(|error| panic!("{error}"));
-    let mut load = Command::new("taskset");
-    load.args(["-c", "1"]).arg(own).arg(LOAD).arg(served.path()).arg(&served.address);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut load = if processors > 1 { Command::new("taskset") } else { Command::new(&own) };
+    if processors > 1 {
+        load.args(["-c", "1"]).arg(own);
+    }
+    load.arg(LOAD).arg(served.path()).arg(&served.address);
     let output = load.args([per_second.to_string(), seconds.to_string()]).stderr(Stdio::inherit()).output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
     assert!(output.status.success(), "the load failed");
