@@ -7,7 +7,11 @@ use mediation_ledger::{
     log::{AppendError, Cursor, ReadError, Stored},
     memory::MemoryLog,
 };
-use tokio::{io::AsyncReadExt as _, net::TcpStream, time::sleep};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::sleep,
+};
 use tonic::{Code, Request};
 use tonic_health::pb::{HealthCheckRequest, health_server::Health as _};
 
@@ -121,10 +125,13 @@ async fn connections_beyond_the_limit_are_closed_and_their_places_come_back() {
     }
     closed(TcpStream::connect(address).await.unwrap()).await;
     drop(open);
-    let answered = async {
-        // A server of HTTP/2 speaks first; a place is free as soon as it does.
-        while TcpStream::connect(address).await.unwrap().read_u8().await.is_err() {}
+    // A place is free as soon as somebody is answered.
+    let asked = async || {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: here\r\n\r\n").await?;
+        stream.read_u8().await
     };
+    let answered = async { while asked().await.is_err() {} };
     timeout(PATIENCE, answered).await.unwrap();
     serving.abort();
 }
