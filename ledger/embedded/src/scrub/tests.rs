@@ -21,7 +21,7 @@ async fn written() -> (SimulatedDisk, Embedded, Vec<Hash>) {
     let log = Embedded::open(on, &dir(), &options).unwrap();
     let mut leaves = Vec::new();
     for batch in 0..8_u64 {
-        let record = |at| Bytes::from(format!("{batch} {at} {}", "x".repeat(3_000)));
+        let record = |at| Bytes::from(format!("{batch} {at} {}", "x".repeat(6_000)));
         let appends =
             (0..5).map(|at| Append { chain: ChainId([1; 16]), expected: Revision(batch * 5 + at), record: record(at) });
         let appends: Vec<Append> = appends.collect();
