@@ -52,7 +52,7 @@ fn samples(text: &str) -> BTreeSet<String> {
     let plain = |name: &str| {
         ["_bucket", "_count", "_sum"]
             .iter()
-            .fold(name.to_owned(), |name, end| name.strip_suffix(end).map_or(name.clone(), str::to_owned))
+            .fold(name.to_owned(), |name, end| name.strip_suffix(end).map_or_else(|| name.clone(), str::to_owned))
     };
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(|line| name.find(line)).map(|name| plain(name.as_str())).collect()
