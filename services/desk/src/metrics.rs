@@ -234,11 +234,11 @@ mod tests {
 
     #[test]
     fn only_methods_that_there_are_become_labels() {
-        let labels = Method::of("/mediation.ledger.v1.ChainService/GetChain").labels();
-        assert_eq!(labels[0].1, "mediation.ledger.v1.ChainService");
-        assert_eq!(labels[1].1, "GetChain");
+        let method = Method::of("/mediation.ledger.v1.ChainService/GetChain");
+        assert_eq!(method.service, "mediation.ledger.v1.ChainService");
+        assert_eq!(method.method, "GetChain");
         for path in ["/mediation.ledger.v1.ChainService/Canary", "/canary.Service/GetChain", "/", "canary", ""] {
-            assert_eq!(Method::of(path).labels()[0].1, "unknown", "{path}");
+            assert_eq!(Method::of(path).service, "unknown", "{path}");
         }
         assert_eq!(Method::of("/grpc.health.v1.Health/Check").method, "Check");
     }
