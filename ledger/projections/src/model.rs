@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Every transaction leaves a model that is right as far as it goes, so that a crash anywhere loses no row and doubles
-//! none. A model that is built anew is loaded at one go and is there when it is complete: see [`loading`]. Row for row it is
+//! none. A model that is built anew is loaded at one go and is there when it is complete: see `loading.rs`. Row for row it is
 //! the same.
 //!
 //! It holds facts only: no name, no free text and nothing sealed enters it, so that what is erased need not be looked for in
