@@ -55,8 +55,15 @@ pub struct Ledger<L, V> {
     vault: Arc<V>,
     clock: Arc<dyn Clock>,
     registry: RwLock<Arc<Registry>>,
-    /// The registry chain as far as it was read, so that reading it again reads only what was added.
-    registry_fold: tokio::sync::Mutex<Fold>,
+    registry_read: tokio::sync::Mutex<RegistryRead>,
+}
+
+/// The registry chain as far as it was read, so that reading it again reads only what was added.
+#[derive(Debug)]
+struct RegistryRead {
+    fold: Fold,
+    /// What stands before this place is in the registry that is shown.
+    shown: Revision,
 }
 
 /// Where a chain stands: what the next entry must link to, and what admission needs to know.
@@ -217,9 +224,10 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     #[must_use]
     pub fn new(origin: &str, rule_set: &str, log: Arc<L>, vault: Arc<V>, clock: Arc<dyn Clock>) -> Self {
         let registry = RwLock::new(Arc::new(Registry::default()));
-        let registry_fold = tokio::sync::Mutex::new(Fold::new(ChainId::registry(origin)));
+        let fold = Fold::new(ChainId::registry(origin));
+        let registry_read = tokio::sync::Mutex::new(RegistryRead { fold, shown: Revision::FIRST });
         let (origin, rule_set, cipher) = (origin.to_owned(), rule_set.to_owned(), Cipher::Aes256Gcm);
-        Self { origin, rule_set, cipher, log, vault, clock, registry, registry_fold }
+        Self { origin, rule_set, cipher, log, vault, clock, registry, registry_read }
     }
 
     /// Whose new parts are sealed under this cipher. What stands opens under the one that it names.
@@ -275,13 +283,18 @@ impl<L: Log, V: Vault> Ledger<L, V> {
     /// # Errors
     /// The log or the vault is away.
     pub async fn refresh_registry(&self) -> Result<Arc<Registry>, LedgerError> {
-        let mut fold = self.registry_fold.lock().await;
-        for entry in self.catch_up(&mut fold).await? {
+        let mut read = self.registry_read.lock().await;
+        let RegistryRead { fold, shown } = &mut *read;
+        for entry in self.catch_up(fold).await? {
             if let Err(fault) = entry.outcome {
                 tracing::error!(revision = %entry.revision, %fault, "an entry of the registry chain does not count");
             }
         }
         let known = self.registry();
+        // Comparing two registries walks over every agency and key, and there is seldom anything new.
+        if fold.next == std::mem::replace(shown, fold.next) {
+            return Ok(known);
+        }
         if fold.registry.as_ref().is_none_or(|registry| *registry == *known) {
             return Ok(known);
         }
