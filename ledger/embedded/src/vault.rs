@@ -121,6 +121,7 @@ mod cipher;
 mod committer;
 mod copying;
 mod kek;
+mod marks;
 mod problem;
 mod reader;
 mod recovery;
@@ -355,7 +356,7 @@ impl Vault for FileVault {
 
     async fn key(&self, chain: ChainId, digest: Hash) -> Result<Option<DataKey>, VaultError> {
         drop(self.requests()?);
-        if self.wraps.slot(chain, digest).is_none() {
+        if !self.wraps.may_hold(chain, digest) {
             return Ok(None);
         }
         let wraps = Arc::clone(&self.wraps);

@@ -24,8 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     cipher::{WrappingKey, subject_digest, wrap_holder_key},
+    marks::SLOTS_MAX,
     slot::{self, Group, HolderId, Row, SLOT_BYTES_U64},
-    wraps::{Wraps, overwrite},
+    wraps::{self, StandingWrap, Wraps, overwrite},
 };
 use crate::fatal::FatalHandler;
 
@@ -199,12 +200,10 @@ impl Committer {
 
     /// Announces that wraps will be overwritten, then overwrites them.
     fn destroy(&mut self, chain: ChainId, digests: &[Hash]) -> Result<usize, VaultError> {
-        let (mut rows, mut places) = (Vec::new(), BTreeMap::new());
+        let (mut rows, mut places, mut request) = (Vec::new(), BTreeMap::new(), wraps::Request::default());
         for digest in digests.iter().collect::<BTreeSet<_>>() {
-            let Some(target) = self.wraps.slot(chain, *digest) else { continue };
-            let Some((Row::Wrap { holder, .. }, group)) = self.wraps.read(target)? else {
-                return Err(VaultError::Damaged { digest: *digest });
-            };
+            let Some(wrap) = self.wraps.standing(chain, *digest, &mut request)? else { continue };
+            let StandingWrap { at: target, holder, group, .. } = wrap;
             rows.push(Row::Destruction { target, group, holder, digest: *digest });
             places.insert(target, (Row::Destroyed { holder, digest: *digest }, group));
         }
@@ -217,8 +216,10 @@ impl Committer {
         };
         self.write(&rows).map_err(|error| failed(self, &error))?;
         let mut index = self.wraps.index_mut();
-        for digest in digests {
-            if index.wraps.remove(&(chain, *digest)).is_some() {
+        for (target, (row, _group)) in &places {
+            if let Row::Destroyed { digest, .. } = row
+                && index.wraps.remove(&(chain, *digest), *target)
+            {
                 index.destroyed.insert((chain, *digest));
             }
         }
@@ -248,6 +249,9 @@ impl Committer {
 
     /// Writes a group durably, or leaves nothing of it.
     fn write(&mut self, rows: &[Row]) -> io::Result<()> {
+        if self.end + rows.len() as u64 > SLOTS_MAX {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let bytes = self.encode(rows);
         let offset = self.end * SLOT_BYTES_U64;
         let group_end = offset + bytes.len() as u64;
@@ -364,12 +368,8 @@ impl Batch {
         if let Some((at, key)) = self.holders.get(&holder) {
             return Ok((*at, key.clone()));
         }
-        let standing = self.wraps.index().holders.get(&holder).copied();
-        let (at, key) = match standing {
-            Some(at) => {
-                let opened = self.wraps.holder_key(at)?.filter(|opened| opened.0 == holder);
-                (at, opened.ok_or(VaultError::Damaged { digest })?.1)
-            }
+        let (at, key) = match self.wraps.holder_key(holder, digest)? {
+            Some(standing) => standing,
             None => {
                 let (entropy, scheme) = (self.entropy.as_ref(), self.wraps.scheme());
                 let key = WrappingKey::new_holder_key(entropy, scheme.origin, holder).map_err(no_randomness)?;
@@ -390,9 +390,12 @@ impl Batch {
     /// Lets everybody see the rows, which are durable now, and tells those who wait.
     fn publish(self) {
         let mut index = self.wraps.index_mut();
-        index.wraps.extend(self.keys.iter().map(|(part, (at, _key))| (*part, *at)));
-        let added = self.holders.iter().filter(|(_holder, (at, _key))| *at >= self.start);
-        index.holders.extend(added.map(|(holder, (at, _key))| (*holder, *at)));
+        for (part, (at, _key)) in &self.keys {
+            index.wraps.insert(part, *at);
+        }
+        for (holder, (at, _key)) in self.holders.iter().filter(|(_holder, (at, _key))| *at >= self.start) {
+            index.holders.insert(holder, *at);
+        }
         drop(index);
         self.answer(|| Ok(()));
     }

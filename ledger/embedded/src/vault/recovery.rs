@@ -11,10 +11,11 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::Path,
 };
 
-use mediation_ledger::{merkle::Hash, part::Cipher};
+use mediation_ledger::{chain::ChainId, merkle::Hash, part::Cipher};
 
 use super::{
     OpenError,
@@ -22,7 +23,7 @@ use super::{
     failure,
     kek::Mark,
     problem::{Fault, Problem},
-    slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
+    slot::{self, Found, Group, HolderId, Row, SLOT_BYTES_U64},
     wraps::{Index, Slots},
 };
 use crate::disk::DiskFile;
@@ -48,7 +49,7 @@ pub(super) struct Recovered {
 
 /// Reads a wraps file from end to end, and once before for the destructions that it announces. Keys are not opened.
 pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: Mark) -> Result<Recovered, OpenError> {
-    let mut recovery = Recovery::default();
+    let mut recovery = Recovery::new(file);
     for slot in Slots::new(file) {
         let (_slot, found) = slot.map_err(failure(path.to_owned()))?;
         if let Found::Row(Row::Destruction { target, group, holder, digest }, _) = found {
@@ -58,6 +59,9 @@ pub(super) fn recover(file: &dyn DiskFile, path: &Path, origin: &str, kek: Mark)
     for slot in Slots::new(file) {
         let (slot, found) = slot.map_err(failure(path.to_owned()))?;
         recovery.take(slot, found).map_err(|fault| fault.of(path))?;
+    }
+    if let Some(error) = recovery.unread.take() {
+        return Err(failure(path.to_owned())(error));
     }
     let head = recovery.head.ok_or(SlotFault(0, Problem::Head)).map_err(|fault| fault.of(path))?;
     let (head_origin, head_kek, cipher) = head;
@@ -87,12 +91,15 @@ impl SlotFault {
     }
 }
 
-#[derive(Debug, Default)]
-struct Recovery {
+#[derive(Debug)]
+struct Recovery<'a> {
+    file: &'a dyn DiskFile,
+    /// Why a slot that was to be read once more was not.
+    unread: Option<io::Error>,
     index: Index,
     head: Option<(Hash, Mark, Cipher)>,
-    /// Holders by the slots of their keys.
-    holders: BTreeMap<u64, HolderId>,
+    /// Slots of holders' keys, in their order, with the chains of the holders.
+    holders: Vec<(u64, ChainId)>,
     /// What is to stand in the places of wraps, by the announcements of the whole file.
     announced: BTreeMap<u64, (Row, Group)>,
     /// Places that hold no row, and whose announcement was not come to yet.
@@ -114,7 +121,46 @@ struct Recovery {
     sealed: bool,
 }
 
-impl Recovery {
+impl<'a> Recovery<'a> {
+    fn new(file: &'a dyn DiskFile) -> Self {
+        Self {
+            file,
+            unread: None,
+            index: Index::default(),
+            head: None,
+            holders: Vec::new(),
+            announced: BTreeMap::new(),
+            excused: BTreeSet::new(),
+            unfinished: BTreeMap::new(),
+            overwritten: BTreeSet::new(),
+            end: 0,
+            last: 0,
+            pending: Vec::new(),
+            gap: None,
+            written: 0,
+            sealed: false,
+        }
+    }
+
+    /// Chain of the holder whose key is in a slot.
+    fn chain_of(&self, holder: u64) -> Result<ChainId, Problem> {
+        let found = self.holders.binary_search_by_key(&holder, |(slot, _chain)| *slot);
+        found.ok().and_then(|at| self.holders.get(at)).map(|(_slot, chain)| *chain).ok_or(Problem::UnknownHolder)
+    }
+
+    /// Whether a holder has a key already.
+    fn has_key(&mut self, holder: HolderId) -> bool {
+        let slots: Vec<u64> = self.index.holders.of(&holder).collect();
+        slots.into_iter().any(|at| match slot::read(self.file, at) {
+            Ok(Found::Row(Row::HolderKey { holder: found, .. }, _)) => found == holder,
+            Ok(Found::Row(..) | Found::Empty | Found::Torn | Found::Damaged) => false,
+            Err(error) => {
+                self.unread = Some(error);
+                false
+            }
+        })
+    }
+
     fn take(&mut self, slot: u64, found: Found) -> Result<(), SlotFault> {
         if !matches!(found, Found::Row(..))
             && let Some((row, group)) = self.announced.get(&slot).cloned()
@@ -174,28 +220,27 @@ impl Recovery {
             Row::Head { origin, kek, cipher } if slot == 0 => self.head = Some((origin, kek, cipher)),
             Row::Head { .. } => return Err(Problem::Head),
             Row::HolderKey { holder, .. } => {
-                if self.index.holders.insert(holder, slot).is_some() {
+                if self.has_key(holder) {
                     return Err(Problem::SecondKey);
                 }
-                self.holders.insert(slot, holder);
+                self.index.holders.insert(&holder, slot);
+                self.holders.push((slot, holder.chain));
             }
             Row::Wrap { holder, digest, .. } => {
-                let holder = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
-                self.index.wraps.insert((holder.chain, digest), slot);
+                let chain = self.chain_of(holder)?;
+                self.index.wraps.insert(&(chain, digest), slot);
             }
             Row::Destroyed { holder, digest } => {
-                let holder = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
-                self.index.destroyed.insert((holder.chain, digest));
+                let chain = self.chain_of(holder)?;
+                self.index.destroyed.insert((chain, digest));
                 self.overwritten.insert(slot);
             }
             Row::Destruction { target, group, holder, digest } => {
-                let known = self.holders.get(&holder).ok_or(Problem::UnknownHolder)?;
-                let part = (known.chain, digest);
+                let part = (self.chain_of(holder)?, digest);
                 let was_overwritten = self.overwritten.remove(&target);
-                if !was_overwritten && self.index.wraps.get(&part) != Some(&target) {
+                if !self.index.wraps.remove(&part, target) && !was_overwritten {
                     return Err(Problem::UnknownWrap);
                 }
-                self.index.wraps.remove(&part);
                 self.index.destroyed.insert(part);
                 if self.excused.remove(&target) || !was_overwritten {
                     self.unfinished.insert(target, (Row::Destroyed { holder, digest }, group));

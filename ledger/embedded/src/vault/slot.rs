@@ -1,5 +1,7 @@
 //! A slot of the wraps file: one row, its place in its group, and a checksum. The byte tables are in [`super`].
 
+use std::io;
+
 use mediation_ledger::{
     chain::ChainId,
     kek::{Name, Wrapped},
@@ -8,6 +10,7 @@ use mediation_ledger::{
 };
 
 use super::kek::Mark;
+use crate::disk::DiskFile;
 
 /// Bytes of a slot. A sector holds a whole number of them, so that no row is torn over two sectors.
 pub(super) const SLOT_BYTES: usize = 128;
@@ -91,7 +94,7 @@ pub(super) enum Row {
 }
 
 /// Whose key it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, std::hash::Hash)]
 pub(super) struct HolderId {
     /// Chain.
     pub(super) chain: ChainId,
@@ -189,7 +192,17 @@ pub(super) fn encode(slot: u64, row: &Row, group: Group) -> [u8; SLOT_BYTES] {
     encoded
 }
 
-/// Reads a slot.
+/// Reads a slot of a file; what is behind its end is empty.
+pub(super) fn read(file: &dyn DiskFile, slot: u64) -> io::Result<Found> {
+    let mut bytes = [0; SLOT_BYTES];
+    match file.read_exact_at(&mut bytes, slot * SLOT_BYTES_U64) {
+        Ok(()) => Ok(decode(slot, &bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Found::Empty),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the bytes of a slot say.
 pub(super) fn decode(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Found {
     if *bytes == [0; SLOT_BYTES] {
         return Found::Empty;

@@ -8,7 +8,7 @@ use std::{
 
 use mediation_ledger::{
     chain::ChainId,
-    kek::Kek,
+    kek::{Kek, Wrapped},
     merkle::Hash,
     part::Cipher,
     vault::{DataKey, Keys, VaultError},
@@ -16,6 +16,7 @@ use mediation_ledger::{
 
 use super::{
     cipher::{Scheme, WrappingKey, open_holder_key},
+    marks::Marks,
     slot::{self, Found, Group, HolderId, Row, SLOT_BYTES, SLOT_BYTES_U64},
 };
 use crate::disk::DiskFile;
@@ -23,18 +24,31 @@ use crate::disk::DiskFile;
 /// Slots by what they hold. Only what is durable is in here.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// Slots of holders' keys.
-    pub(super) holders: BTreeMap<HolderId, u64>,
-    /// Slots of wraps.
-    pub(super) wraps: BTreeMap<(ChainId, Hash), u64>,
+    /// Slots of holders' keys, by [`HolderId`].
+    pub(super) holders: Marks,
+    /// Slots of wraps, by the chain and the digest of the part.
+    pub(super) wraps: Marks,
     /// Parts whose keys were destroyed.
     pub(super) destroyed: BTreeSet<(ChainId, Hash)>,
+}
+
+/// The wrap of a part, where it stands.
+#[derive(Debug)]
+pub(super) struct StandingWrap {
+    /// Slot of the wrap.
+    pub(super) at: u64,
+    /// Slot of the holder's key.
+    pub(super) holder: u64,
+    /// The wrapped key.
+    wrapped: Wrapped,
+    /// Place of the wrap in its group.
+    pub(super) group: Group,
 }
 
 /// What one request has read: nothing of it outlives the request, so that nothing is read when the key-encryption key is taken
 /// away.
 #[derive(Default)]
-struct Request {
+pub(super) struct Request {
     /// Keys of holders, by their slots.
     opened: BTreeMap<u64, (HolderId, WrappingKey)>,
     /// Slots of the file as they stood, from `start` on.
@@ -82,9 +96,9 @@ impl Wraps {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Slot of the wrap of a part.
-    pub(super) fn slot(&self, chain: ChainId, digest: Hash) -> Option<u64> {
-        self.index().wraps.get(&(chain, digest)).copied()
+    /// Whether there may be a wrap of a part.
+    pub(super) fn may_hold(&self, chain: ChainId, digest: Hash) -> bool {
+        self.index().wraps.of(&(chain, digest)).next().is_some()
     }
 
     /// The data key of a part, read and opened.
@@ -104,32 +118,79 @@ impl Wraps {
     }
 
     fn key_of(&self, chain: ChainId, digest: Hash, request: &mut Request) -> Result<Option<DataKey>, VaultError> {
-        let Some(at) = self.slot(chain, digest) else { return Ok(None) };
-        let damaged = || match self.slot(chain, digest) {
-            Some(_) => Err(VaultError::Damaged { digest }),
-            // It was destroyed while it was read.
-            None => Ok(None),
+        let Some(StandingWrap { at, holder: holder_at, wrapped, .. }) = self.standing(chain, digest, request)? else {
+            return Ok(None);
         };
-        let found = self.read_near(at, request)?;
-        let Some((Row::Wrap { holder, digest: standing, wrapped }, _)) = found else { return damaged() };
-        let at = holder;
-        let (holder, key) = match request.opened.get(&at) {
+        let damaged = || self.damaged(chain, digest, at).map_or(Ok(None), Err);
+        let (holder, key) = match request.opened.get(&holder_at) {
             Some(known) => known.clone(),
             None => {
-                let Some(known) = self.opened(self.read_near(at, request)?)? else { return damaged() };
-                request.opened.insert(at, known.clone());
+                let Some(known) = self.opened(self.read_near(holder_at, request)?)? else { return damaged() };
+                request.opened.insert(holder_at, known.clone());
                 known
             }
         };
-        if holder.chain != chain || standing != digest {
-            return damaged();
-        }
         key.open_data_key(self.scheme(), holder, digest, &wrapped).map_or_else(damaged, |key| Ok(Some(key)))
     }
 
-    /// The holder's key in a slot, opened; `None` when there is none that opens.
-    pub(super) fn holder_key(&self, at: u64) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
-        self.opened(self.read(at)?)
+    /// The wrap of a part as it stands, when there is one. No key is opened.
+    pub(super) fn standing(
+        &self,
+        chain: ChainId,
+        digest: Hash,
+        request: &mut Request,
+    ) -> Result<Option<StandingWrap>, VaultError> {
+        let slots: Vec<u64> = self.index().wraps.of(&(chain, digest)).collect();
+        let mut suspect = None;
+        for at in slots {
+            match self.wrap_at(at, request)? {
+                Some((found, wrap)) if found == (chain, digest) => return Ok(Some(wrap)),
+                // Another part that has the same mark.
+                Some((found, _wrap)) if self.index().wraps.holds(&found, at) => {}
+                Some(_) | None => suspect = Some(at),
+            }
+        }
+        suspect.and_then(|at| self.damaged(chain, digest, at)).map_or(Ok(None), Err)
+    }
+
+    /// The wrap in a slot, and the part whose it is; `None` when there is none.
+    fn wrap_at(&self, at: u64, request: &mut Request) -> Result<Option<((ChainId, Hash), StandingWrap)>, VaultError> {
+        let Some((Row::Wrap { holder, digest, wrapped }, group)) = self.read_near(at, request)? else {
+            return Ok(None);
+        };
+        let known = request.opened.get(&holder).map(|(holder, _key)| *holder);
+        let of = match known {
+            Some(of) => of,
+            None => {
+                let Some((Row::HolderKey { holder: of, .. }, _)) = self.read_near(holder, request)? else {
+                    return Ok(None);
+                };
+                of
+            }
+        };
+        Ok(Some(((of.chain, digest), StandingWrap { at, holder, wrapped, group })))
+    }
+
+    /// That a wrap is damaged; none when it was destroyed while it was read.
+    fn damaged(&self, chain: ChainId, digest: Hash, at: u64) -> Option<VaultError> {
+        self.index().wraps.holds(&(chain, digest), at).then_some(VaultError::Damaged { digest })
+    }
+
+    /// Slot and key of a holder, opened; none when it has none yet. `digest` is the part that it is needed for.
+    pub(super) fn holder_key(&self, holder: HolderId, digest: Hash) -> Result<Option<(u64, WrappingKey)>, VaultError> {
+        let slots: Vec<u64> = self.index().holders.of(&holder).collect();
+        for at in slots {
+            match self.read(at)? {
+                Some((Row::HolderKey { holder: found, .. }, _))
+                    if found != holder && self.index().holders.holds(&found, at) => {}
+                found @ (Some(_) | None) => {
+                    let opened = self.opened(found)?.filter(|(found, _key)| *found == holder);
+                    let (_holder, key) = opened.ok_or(VaultError::Damaged { digest })?;
+                    return Ok(Some((at, key)));
+                }
+            }
+        }
+        Ok(None)
     }
 
     fn opened(&self, found: Option<(Row, Group)>) -> Result<Option<(HolderId, WrappingKey)>, VaultError> {
@@ -165,13 +226,7 @@ impl Wraps {
 
     /// The row in a slot, and its place in its group; `None` when it is damaged.
     pub(super) fn read(&self, at: u64) -> Result<Option<(Row, Group)>, VaultError> {
-        let mut bytes = [0; SLOT_BYTES];
-        match self.file.read_exact_at(&mut bytes, at * SLOT_BYTES_U64) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            Err(error) => return Err(VaultError::Unavailable(Some(error))),
-        }
-        match slot::decode(at, &bytes) {
+        match slot::read(self.file.as_ref(), at).map_err(|error| VaultError::Unavailable(Some(error)))? {
             Found::Row(row, group) => Ok(Some((row, group))),
             Found::Empty | Found::Torn | Found::Damaged => Ok(None),
         }
