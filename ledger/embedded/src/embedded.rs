@@ -142,8 +142,22 @@ impl Embedded {
     /// # Errors
     /// There is none, somebody else has it, it is damaged, or it is not the one that was covered.
     pub fn open(disk: Arc<dyn Disk>, dir: &Path, options: &Options) -> Result<Self, OpenError> {
+        Self::open_seeing(disk, dir, options, &mut |_chain, _leaf| {})
+    }
+
+    /// As [`Self::open`], and calls `seen` with chain and leaf hash of every record that it finds, in the order of the log:
+    /// who needs them all need not read it a second time. What was seen means nothing when it is not opened.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_seeing(
+        disk: Arc<dyn Disk>,
+        dir: &Path,
+        options: &Options,
+        seen: &mut dyn FnMut(ChainId, Hash),
+    ) -> Result<Self, OpenError> {
         let blocks = disk.blocks();
-        let (committer, tip) = opening::open(disk, dir, options)?;
+        let (committer, tip) = opening::open(disk, dir, options, seen)?;
         let index = Arc::clone(&committer.index);
         let (queue, requests) = mpsc::channel(options.queue_capacity);
         let running = if blocks {
@@ -167,6 +181,12 @@ impl Embedded {
     #[must_use]
     pub fn size(&self) -> TreeSize {
         TreeSize(*self.tip.borrow())
+    }
+
+    /// Where a follower goes on who has so many leaves; none for one who has none.
+    #[must_use]
+    pub fn cursor(&self, size: TreeSize) -> Option<Cursor> {
+        Some(Cursor(size.0.checked_sub(1)?, self.tag))
     }
 
     /// Up to `limit` durable records in the global order, from a leaf on; fewer when the log ends before, or when they are

@@ -23,7 +23,7 @@ use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint},
     key::Signer,
-    log::{Follower, Log, ReadError},
+    log::{Cursor, Follower, Log, ReadError},
     merkle::{Hash, LeafIndex, Tree, TreeSize},
     note::{KeyName, Note, NoteError, SignatureType, VerifierKey, VerifierKeyError},
     registry::Registry,
@@ -154,6 +154,28 @@ impl State {
 
     fn place(&self, chain: ChainId, revision: Revision) -> Option<LeafIndex> {
         self.places.get(&chain)?.get(usize::try_from(revision.0).ok()?).copied()
+    }
+}
+
+/// The leaves that a log was found to hold when it was opened, in its order: a sealer that starts with them reads on behind
+/// them.
+#[derive(Debug, Default)]
+pub struct FoundLeaves {
+    tree: Tree,
+    places: BTreeMap<ChainId, Vec<LeafIndex>>,
+}
+
+impl FoundLeaves {
+    /// Adds the next leaf, which is the next of its chain.
+    pub fn add(&mut self, chain: ChainId, leaf: Hash) {
+        let index = self.tree.append(leaf);
+        self.places.entry(chain).or_default().push(index);
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn size(&self) -> TreeSize {
+        self.tree.size()
     }
 }
 
@@ -292,9 +314,24 @@ impl<F: Follower> Sealer<F> {
         signer: LogSigner,
         store: Arc<dyn CheckpointStore>,
     ) -> Result<(Self, Seals), SealerError> {
+        Self::start_behind(log, FoundLeaves::default(), None, signer, store).await
+    }
+
+    /// Starts from the checkpoint in the store and leaves of the log that were found; `cursor` is where the log is followed on
+    /// behind them. With a twin, [`Self::start`] it is: they say nothing of its leaves.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_behind<L: Log<Follower = F>>(
+        log: &L,
+        found: FoundLeaves,
+        cursor: Option<Cursor>,
+        signer: LogSigner,
+        store: Arc<dyn CheckpointStore>,
+    ) -> Result<(Self, Seals), SealerError> {
         let last = last_checkpoint(&signer, store.as_ref())?;
-        let follower = log.follow(None).await?;
-        let (trunk, seals) = Trunk::new(store, last);
+        let follower = log.follow(cursor).await?;
+        let (trunk, seals) = Trunk::new(store, last, found);
         Ok((Self { follower, signer, trunk }, seals))
     }
 
@@ -322,6 +359,9 @@ impl<F: Follower> Sealer<F> {
         // Runs from the first checkpoint that is not synced, whatever else comes: a busy log must not put it off.
         let upkeep = tokio::time::sleep(SYNC_WITHIN / 2);
         tokio::pin!(upkeep);
+        if self.trunk.size() > TreeSize(0) {
+            self.seal().await?;
+        }
         loop {
             let was_idle = self.trunk.is_idle();
             tokio::select! {

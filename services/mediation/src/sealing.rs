@@ -7,7 +7,7 @@ use ed25519_dalek::SigningKey;
 use mediation_ledger::{
     checkpoint::Checkpoint,
     key::Signer,
-    log::Log,
+    log::{Cursor, Log},
     note::{KeyName, Note, VerifierKey},
     registry::Registry,
     store::CheckpointStore,
@@ -16,7 +16,7 @@ use mediation_log_embedded::{
     checkpoint::{CheckpointFiles, TWIN},
     disk::Disk,
 };
-use mediation_projections::sealer::{LogSigner, Sealer, Seals, Twin, last_checkpoint};
+use mediation_projections::sealer::{FoundLeaves, LogSigner, Sealer, Seals, Twin, last_checkpoint};
 
 use crate::{
     keys::{self, PrivateKey},
@@ -93,11 +93,22 @@ impl Sealing {
 
     /// A sealer of the log.
     pub(crate) async fn start<L: Log>(self, log: &L) -> Result<(Sealer<L::Follower>, Seals)> {
+        self.start_behind(log, FoundLeaves::default(), None).await
+    }
+
+    /// A sealer of the log, which was found to hold these leaves; `cursor` is where it is followed behind them.
+    pub(crate) async fn start_behind<L: Log>(
+        self,
+        log: &L,
+        found: FoundLeaves,
+        cursor: Option<Cursor>,
+    ) -> Result<(Sealer<L::Follower>, Seals)> {
+        let Some(twin) = self.twin else {
+            return Ok(Sealer::start_behind(log, found, cursor, self.signer, self.store).await?);
+        };
+        // Hashes over SM3 were not made of them, so that they are read once more.
         let (sealer, seals) = Sealer::start(log, self.signer, self.store).await?;
-        Ok(match self.twin {
-            Some(twin) => (sealer.with_twin(twin), seals),
-            None => (sealer, seals),
-        })
+        Ok((sealer.with_twin(twin), seals))
     }
 }
 

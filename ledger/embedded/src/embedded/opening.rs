@@ -6,7 +6,10 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use mediation_ledger::merkle::{Hash, LeafIndex};
+use mediation_ledger::{
+    chain::ChainId,
+    merkle::{Hash, LeafIndex},
+};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
@@ -143,6 +146,7 @@ pub(super) fn open(
     disk: Arc<dyn Disk>,
     dir: &Path,
     options: &Options,
+    seen: &mut dyn FnMut(ChainId, Hash),
 ) -> Result<(Committer, watch::Receiver<u64>), OpenError> {
     check(options)?;
     let io = |source| OpenError::Io { dir: dir.to_owned(), source };
@@ -153,7 +157,10 @@ pub(super) fn open(
     let lock = disk.lock(&lock_path(dir)).map_err(|source| OpenError::Locked { dir: dir.to_owned(), source })?;
     let expected = Expected { origin: options.origin.clone(), covered: options.covered };
     let mut index = Index::default();
-    let scan = scan(&*disk, dir, &expected, &mut |placed| index.push(placed.chain, placed.segment, placed.offset));
+    let scan = scan(&*disk, dir, &expected, &mut |placed| {
+        index.push(placed.chain, placed.segment, placed.offset);
+        seen(placed.chain, placed.leaf_hash);
+    });
     let scan = scan.map_err(io)?;
     refuse_faults(&scan, dir)?;
     spare::remove(&*disk, &log_dir).map_err(io)?;

@@ -28,7 +28,7 @@ use mediation_ledger::{
 use tokio::{sync::watch, time::Instant};
 
 use super::{
-    LogSigner, SYNC_WITHIN, SealerError, Seals, Twin,
+    FoundLeaves, LogSigner, SYNC_WITHIN, SealerError, Seals, Twin,
     head::{Signed, SignedHead},
     last_signed,
     trunk::Trunk,
@@ -157,7 +157,8 @@ impl<L: Log, H: Heads> SharedSealer<L, H> {
         let trusted = [keys.borrow().as_slice(), &retired].concat();
         let last = last_signed(&origin, &trusted, store.as_ref())?
             .map(|last| Signed { checkpoint: last.checkpoint, note: last.note.to_string() });
-        let (mut trunk, seals) = Trunk::new(store, last.as_ref().map(|last| last.checkpoint.clone()));
+        let (mut trunk, seals) =
+            Trunk::new(store, last.as_ref().map(|last| last.checkpoint.clone()), FoundLeaves::default());
         if let Some(twin) = twin {
             trunk.add_twin(twin);
         }

@@ -105,7 +105,11 @@ struct Running {
 impl Running {
     async fn start(log: &MemoryLog, store: &Arc<TestStore>) -> Self {
         let store: Arc<dyn CheckpointStore> = Arc::<TestStore>::clone(store);
-        let (sealer, seals): (Sealer<MemoryFollower>, Seals) = Sealer::start(log, signer(), store).await.unwrap();
+        let (sealer, seals) = Sealer::start(log, signer(), store).await.unwrap();
+        Self::of(sealer, seals)
+    }
+
+    fn of(sealer: Sealer<MemoryFollower>, seals: Seals) -> Self {
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(sealer.run(async { drop(stopped.await) }));
         Self { seals, stop, ended }
@@ -155,6 +159,51 @@ async fn every_entry_is_sealed_with_a_proof_that_verifies_while_eight_writers_ap
     }
     assert_eq!(running.seals.size(), TreeSize(400));
     running.stop().await;
+}
+
+/// Leaves of chain 1, as they were found when a log of these entries was opened.
+fn found(texts: &[&str]) -> FoundLeaves {
+    let mut found = FoundLeaves::default();
+    for text in texts {
+        found.add(chain(1), hash_leaf(text.as_bytes()));
+    }
+    found
+}
+
+#[tokio::test(start_paused = true)]
+async fn behind_leaves_that_were_found_the_same_is_sealed_as_from_the_start() {
+    let (texts, store) = (["a", "b", "c", "d", "e"], TestStore::holding(None, None));
+    let log = log_of(&texts).await;
+    let third = Some(Cursor(2, 2));
+    let sealer = Sealer::start_behind(&log, found(&["a", "b", "c"]), third, signer(), store).await;
+    let (sealer, seals) = sealer.unwrap();
+    let running = Running::of(sealer, seals);
+    running.seals.reached(TreeSize(5)).await;
+    assert_eq!(running.seals.checkpoint(), note_of(&texts).await);
+    for revision in 0..5 {
+        assert!(running.seals.seal(chain(1), Revision(revision)).is_some(), "revision {revision}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn leaves_that_were_found_are_sealed_though_nothing_comes_and_only_where_they_extend_what_is_stored() {
+    let log = log_of(&["a", "b"]).await;
+    let stored = note_of(&["a", "b"]).await;
+    let start = async |texts: &[&str]| {
+        let store: Arc<dyn CheckpointStore> = TestStore::holding(Some(&stored), None);
+        let (sealer, seals) =
+            Sealer::start_behind(&log, found(texts), Some(Cursor(1, 1)), signer(), store).await.unwrap();
+        Running::of(sealer, seals)
+    };
+    let running = start(&["a", "b"]).await;
+    running.seals.reached(TreeSize(2)).await;
+    assert_eq!(running.seals.checkpoint(), stored);
+    running.stop().await;
+
+    let other = start(&["a", "c"]).await;
+    let ended = other.ended.await.unwrap();
+    assert!(matches!(ended, Err(SealerError::DoesNotExtend { size: TreeSize(2), .. })), "{ended:?}");
 }
 
 #[tokio::test(start_paused = true)]

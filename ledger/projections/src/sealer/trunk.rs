@@ -17,7 +17,7 @@ use mediation_ledger::{
 use tokio::sync::watch;
 
 use super::{
-    LogSigner, SealerError, Seals, State, Twin, TwinTree,
+    FoundLeaves, LogSigner, SealerError, Seals, State, Twin, TwinTree,
     following::{Followers, Grown},
     head::{Signed, SignedHead},
 };
@@ -40,9 +40,10 @@ pub(super) struct Trunk {
 }
 
 impl Trunk {
-    /// A tree without leaves, that must extend a checkpoint once it is as long.
-    pub(super) fn new(store: Arc<dyn CheckpointStore>, last: Option<Checkpoint>) -> (Self, Seals) {
-        let state = Arc::new(RwLock::new(State::default()));
+    /// A tree of these leaves, that must extend a checkpoint once it is as long.
+    pub(super) fn new(store: Arc<dyn CheckpointStore>, last: Option<Checkpoint>, found: FoundLeaves) -> (Self, Seals) {
+        let FoundLeaves { tree, places } = found;
+        let state = Arc::new(RwLock::new(State { tree, places, ..State::default() }));
         let (sealed, receiver) = watch::channel(TreeSize(0));
         let followers = Arc::new(Followers::default());
         let seals = Seals { state: Arc::clone(&state), sealed: receiver, followers: Arc::clone(&followers) };

@@ -8,7 +8,7 @@ use mediation_log_embedded::{
     Embedded,
     disk::{Disk, RealDisk},
 };
-use mediation_projections::sealer::{Sealer, Seals};
+use mediation_projections::sealer::{FoundLeaves, Sealer, Seals};
 use tokio::sync::watch;
 
 use super::{log_options, stopped};
@@ -92,7 +92,9 @@ impl Opened {
         let covered = last.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
-        let opened = Embedded::open(Arc::clone(&disk), directory, &options);
+        let mut found = FoundLeaves::default();
+        let mut see = |chain, leaf| found.add(chain, leaf);
+        let opened = Embedded::open_seeing(Arc::clone(&disk), directory, &options, &mut see);
         let log = Arc::new(opened.map_err(|error| known::refused(error, &known))?);
         known::check(log.as_ref(), &known).await?;
         if let Some(restored) = restored {
@@ -100,6 +102,7 @@ impl Opened {
             restored.confirm(log.as_ref(), &sealing.stored()?, !known.is_empty(), cosigning.asked()).await?;
             Restored::settle(layout)?;
         }
+        let cursor = log.cursor(found.size());
         let log = Arc::new(AnyLog::Embedded(log));
         let vault = AnyVault::open(layout, config, disk.as_ref(), origin)?;
         let erased = erased(layout, &vault).await?;
@@ -107,7 +110,7 @@ impl Opened {
         let ledger = Arc::new(ledger.with_cipher(manifest.cipher));
         let registry = ledger.refresh_registry().await?;
         check_genesis(&registry, manifest)?;
-        let (mut sealer, seals) = sealing.signing(&registry)?.start(log.as_ref()).await?;
+        let (mut sealer, seals) = sealing.signing(&registry)?.start_behind(log.as_ref(), found, cursor).await?;
         if let Some(checkpoint) = covered {
             sealer = sealer.extending(checkpoint);
         }

@@ -32,7 +32,7 @@ use mediation_log_embedded::{
 };
 use mediation_projections::{
     eraser::Journal,
-    sealer::{LogSigner, Sealer, SealerError, Seals, last_checkpoint},
+    sealer::{FoundLeaves, LogSigner, Sealer, SealerError, Seals, last_checkpoint},
 };
 use mediation_proto::{
     fields::kind_of_event,
@@ -208,8 +208,11 @@ impl Process {
         };
         let covered = world.stored(disk).map_err(|error| format!("checkpoint: {error}"))?;
         let covered = covered.map(|checkpoint| (checkpoint.size, checkpoint.root));
-        let log = Embedded::open(Arc::clone(&shared), directory(), &options(covered, fatal()));
+        let mut found = FoundLeaves::default();
+        let mut see = |chain, leaf| found.add(chain, leaf);
+        let log = Embedded::open_seeing(Arc::clone(&shared), directory(), &options(covered, fatal()), &mut see);
         let log = Arc::new(log.map_err(|error| format!("log: {error:?}"))?);
+        let cursor = log.cursor(found.size());
         let entropy = Arc::new(SeededEntropy::new(start.entropy));
         let vault = FileVault::open_from(disk, &vault_directory(), ORIGIN, fatal(), entropy.clone());
         let vault = Arc::new(vault.map_err(|error| format!("vault: {error:?}"))?);
@@ -218,7 +221,7 @@ impl Process {
         ledger.refresh_registry().await.map_err(|error| format!("registry: {error}"))?;
         let recorder = Recorder::new(Arc::new(ledger), world.desks.clone()).with_entropy(entropy);
         let store = Arc::new(CheckpointFiles::new(shared, directory().to_owned()));
-        let sealer = Sealer::start(log.as_ref(), world.log_signer(), store).await;
+        let sealer = Sealer::start_behind(log.as_ref(), found, cursor, world.log_signer(), store).await;
         let (sealer, seals) = sealer.map_err(|error| format!("sealer: {error}"))?;
         let (stop, stopped) = oneshot::channel();
         let sealing = tokio::spawn(sealer.run(async { drop(stopped.await) }));

@@ -10,7 +10,7 @@ use crate::committer::{Request, Waiting};
 async fn what_is_given_up_before_it_is_taken_from_the_queue_costs_no_sync() {
     let disk = SimulatedDisk::new();
     drop(created(&disk));
-    let (committer, _tip) = opening::open(Arc::new(disk.clone()), &dir(), &options()).unwrap();
+    let (committer, _tip) = opening::open(Arc::new(disk.clone()), &dir(), &options(), &mut |_chain, _leaf| {}).unwrap();
     let (queue, requests) = mpsc::channel(8);
     let ask = |name, revision| {
         let record = record(name, revision);
