@@ -4,14 +4,23 @@ use std::{fmt, marker::PhantomData};
 
 use super::{Hash, LeafIndex, ProofError, Sha256Tree, TreeHasher, TreeSize, join};
 
-/// A Merkle tree that grows at its right edge and keeps the hash of every complete subtree: 64 bytes a leaf.
+/// Level of the smallest subtrees, above the leaves, whose hashes are kept. Those of the levels between are made of at most
+/// eight leaves when they are asked for, which takes less than a microsecond.
+const KEPT_FROM: usize = 4;
+
+/// Leaves of the smallest subtrees that are kept.
+const KEPT_WIDTH: usize = 1 << KEPT_FROM;
+
+/// A Merkle tree that grows at its right edge and keeps its leaves and the hashes of the larger subtrees: 36 bytes a leaf.
 ///
 /// Appending costs one node hash on average; roots and proofs, of the present size or any earlier one, at most one
-/// hash per level.
+/// hash per level, and a dozen more.
 #[derive(Clone, Default)]
 pub struct Tree<H = Sha256Tree> {
-    /// `levels[k][i]` is the root over the leaves from `i · 2^k` to `(i + 1) · 2^k`, kept once all of them are there.
-    levels: Vec<Vec<Hash>>,
+    leaves: Vec<Hash>,
+    /// `kept[k][i]` is the root over the leaves from `i · 2^(k + 4)` to `(i + 1) · 2^(k + 4)`, kept once all of them are
+    /// there.
+    kept: Vec<Vec<Hash>>,
     hasher: PhantomData<H>,
 }
 
@@ -27,14 +36,16 @@ impl<H: TreeHasher> Tree<H> {
     /// Number of leaves.
     #[must_use]
     pub fn size(&self) -> TreeSize {
-        TreeSize(self.levels.first().map_or(0, |leaves| leaves.len() as u64))
+        TreeSize(self.leaves.len() as u64)
     }
 
     /// Adds a leaf hash at the right edge. Answers the leaf's number.
     pub fn append(&mut self, leaf: Hash) -> LeafIndex {
         let index = LeafIndex(self.size().0);
-        let mut completed = Some(leaf);
-        for level in &mut self.levels {
+        self.leaves.push(leaf);
+        let last = self.leaves.last_chunk::<KEPT_WIDTH>().filter(|_| self.leaves.len().is_multiple_of(KEPT_WIDTH));
+        let mut completed = last.map(|leaves| over::<H>(leaves));
+        for level in &mut self.kept {
             let Some(hash) = completed else { return index };
             level.push(hash);
             completed = match level.as_slice() {
@@ -42,7 +53,7 @@ impl<H: TreeHasher> Tree<H> {
                 _ => None,
             };
         }
-        self.levels.extend(completed.map(|hash| vec![hash]));
+        self.kept.extend(completed.map(|hash| vec![hash]));
         index
     }
 
@@ -65,7 +76,13 @@ impl<H: TreeHasher> Tree<H> {
     /// leaves.
     #[must_use]
     pub fn subtree(&self, level: usize, index: u64) -> Option<Hash> {
-        self.levels.get(level)?.get(usize::try_from(index).ok()?).copied()
+        let index = usize::try_from(index).ok()?;
+        if let Some(level) = level.checked_sub(KEPT_FROM) {
+            return self.kept.get(level)?.get(index).copied();
+        }
+        let width = 1 << level;
+        let begin = index.checked_mul(width)?;
+        self.leaves.get(begin..begin.checked_add(width)?).map(over::<H>)
     }
 
     /// Hashes that lead from a leaf to the root of the tree of this size, the leaf's sibling first (RFC 6962 §2.1.1).
@@ -140,13 +157,23 @@ impl<H: TreeHasher> Tree<H> {
         join::<H>(levels.map(|level| self.complete(level, (end >> level) - 1)))
     }
 
-    #[expect(
-        clippy::indexing_slicing,
-        clippy::cast_possible_truncation,
-        reason = "only complete subtrees of a checked size are asked for, and all of these are kept in vectors"
-    )]
+    #[expect(clippy::expect_used, reason = "only complete subtrees of a checked size are asked for")]
     fn complete(&self, level: u32, index: u64) -> Hash {
-        self.levels[level as usize][index as usize]
+        self.subtree(level as usize, index).expect("the tree has all leaves of the subtree")
+    }
+}
+
+/// Root over leaves, a power of two of them.
+fn over<H: TreeHasher>(leaves: &[Hash]) -> Hash {
+    match leaves {
+        // Nobody asks for the root over none.
+        [] => Hash::ZERO,
+        [leaf] => *leaf,
+        [left, right] => H::node(*left, *right),
+        _ => {
+            let (left, right) = leaves.split_at(leaves.len() / 2);
+            H::node(over::<H>(left), over::<H>(right))
+        }
     }
 }
 
