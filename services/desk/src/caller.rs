@@ -33,6 +33,11 @@ impl Peer {
     pub fn new(address: SocketAddr, certificate: Option<&[u8]>) -> Self {
         Self { address, certified: certificate.is_some(), spiffe_id: certificate.and_then(spiffe_id) }
     }
+
+    /// The agency that its certificate names, whether there is such an agency or not.
+    pub(crate) fn agency(&self, origin: &str) -> Option<&str> {
+        self.spiffe_id.as_deref().filter(|_| self.certified).and_then(|id| agency_of(id, origin))
+    }
 }
 
 /// SPIFFE id of a certificate (DER), when it has exactly one.
@@ -60,7 +65,7 @@ pub fn caller<T>(request: &Request<T>, origin: &str, directory: &Directory) -> R
     let peer = peer.ok_or_else(|| Refused::new(Reason::NoCertificate))?;
     let unknown =
         || Refused::new(Reason::CertificateUnknown).with("certificate", peer.spiffe_id.clone().unwrap_or_default());
-    let agency = peer.spiffe_id.as_deref().and_then(|id| agency_of(id, origin)).ok_or_else(unknown)?;
+    let agency = peer.agency(origin).ok_or_else(unknown)?;
     let kind = directory.kind(agency).ok_or_else(unknown)?;
     Ok(Caller { agency: agency.to_owned(), kind })
 }

@@ -1,7 +1,7 @@
 //! The ledger over gRPC: one generic desk behind every desk service, chains, and proofs.
 //!
-//! Nothing is decided in an interceptor. The caller is a value that a function takes ([`caller::caller`]), and
-//! [`status`] alone makes a `Status`.
+//! Nothing is decided in an interceptor but whether there is room (`gate.rs`). The caller is a value that a function takes
+//! ([`caller::caller`]), and [`status`] alone makes a `Status`.
 
 mod access_log;
 mod accesses;
@@ -17,10 +17,12 @@ mod driven;
 mod even;
 pub mod exports;
 pub mod figures;
+mod gate;
 mod gateway;
 pub mod health;
 pub mod judgement;
 pub mod limits;
+mod line;
 pub mod listener;
 mod listing;
 pub mod metrics;

@@ -22,7 +22,7 @@ use prost::Message as _;
 use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 use tokio::time::Instant;
 use tonic::{
-    Status,
+    Code, Status,
     body::Body,
     codegen::{Body as HttpBody, Service, http},
 };
@@ -68,6 +68,13 @@ impl Requests {
         requests
     }
 
+    /// Counts refusals of a method whose message was not read.
+    pub(crate) fn unread(&self, path: &str) -> Unread {
+        let mut labels = Method::of(path).labels();
+        labels.push(("code", format!("{:?}", Code::ResourceExhausted)));
+        Unread { requests: self.clone(), labels }
+    }
+
     fn ended(&self, method: &Method, status: &Status) {
         let mut labels = method.labels();
         labels.push(("code", format!("{:?}", status.code())));
@@ -75,6 +82,26 @@ impl Requests {
         if let Some(info) = status.get_details_error_info() {
             self.refused.get_or_create(&vec![("reason", info.reason)]).inc();
         }
+    }
+}
+
+/// Counts the refusals of one method that take no time, since nothing was read.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    requests: Requests,
+    /// Method and code.
+    labels: Labels,
+}
+
+impl Unread {
+    pub(crate) fn count(&self, reason: &str) {
+        self.requests.answered.get_or_create(&self.labels).inc();
+        self.requests.refused.get_or_create(&vec![("reason", reason.to_owned())]).inc();
+    }
+
+    #[cfg(test)]
+    pub(crate) fn is_known(&self) -> bool {
+        self.labels.iter().all(|(_, value)| value != "unknown")
     }
 }
 

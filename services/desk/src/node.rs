@@ -34,12 +34,13 @@ use tonic::Request;
 
 use crate::{
     accesses::Accesses,
-    caller,
+    caller::{self, Peer},
     chains::Audience,
     denied::{Denials, Denied},
     exports::EXPORTS_PER_MONTH_MAX,
+    gate::{Door, Entered},
     mirror::Places,
-    quota::{Quota, Quotas},
+    quota::{Full, Quota, Quotas},
     reading::Reads,
     relay::Relay,
     status::Refused,
@@ -248,11 +249,14 @@ impl<L: Log, V: Vault> Node<L, V> {
         &self.quotas
     }
 
-    /// Who calls. His request is taken from his agency's quota.
+    /// Who calls. His request is taken from his agency's quota, unless the gate has done so.
     pub(crate) fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Refused> {
         let caller = caller::caller(request, self.ledger().origin(), self.ledger().registry().directory())?;
-        if self.scope.agencies.as_ref().is_none_or(|agencies| agencies.contains(&caller.agency)) {
-            self.quotas.take(&caller.agency)?;
+        if self.answers(&caller.agency) {
+            match request.extensions().get::<Entered>() {
+                Some(entered) => entered.arrive(),
+                None => self.quotas.take(&caller.agency)?,
+            }
             return Ok(caller);
         }
         let agency = caller.agency;
@@ -260,6 +264,11 @@ impl<L: Log, V: Vault> Node<L, V> {
             format!("`{agency}` is not among the agencies that this process serves"),
             format!("本进程不为 {agency} 提供服务"),
         ))
+    }
+
+    /// Whether this process answers an agency.
+    fn answers(&self, agency: &str) -> bool {
+        self.scope.agencies.as_ref().is_none_or(|agencies| agencies.contains(agency))
     }
 
     /// Whether a chain is one of the registry, which is open.
@@ -379,6 +388,18 @@ impl<L: Log, V: Vault> Node<L, V> {
             level: level.into(),
             seal,
         }
+    }
+}
+
+impl<L: Log, V: Vault> Door for Node<L, V> {
+    fn enter<'p>(&self, peer: &'p Peer) -> Option<(&'p str, Result<Entered, Full>)> {
+        let agency = peer.agency(self.ledger().origin()).filter(|agency| self.answers(agency))?;
+        self.ledger().registry().directory().kind(agency)?;
+        Some((agency, self.quotas.enter(agency).map(Entered::new)))
+    }
+
+    fn refused(&self, full: Full, agency: &str) -> Refused {
+        self.quotas.refused(full, agency)
     }
 }
 

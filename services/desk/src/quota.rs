@@ -1,10 +1,10 @@
 //! Quotas: how much an agency may ask of a process, so that none of them starves the others.
 //!
-//! A request that is more than that is refused at once, before its content is looked at, and told when to come again. An act of
-//! an open stream waits instead: the stream slows down, and its sender is held up by the flow control of HTTP/2.
+//! A request that is more than that is refused at once, before its message is read (`gate.rs`), and told when to come again. An act
+//! of an open stream waits instead: the stream slows down, and its sender is held up by the flow control of HTTP/2.
 //!
-//! Of what its quota allows, an agency has only so much in work at once: a burst waits in its agency's own line, and whoever else
-//! comes is served between two of it, not after all of it.
+//! Of what its quota allows, an agency has only so much in work at once: a burst waits in its agency's own line (`line.rs`), and
+//! whoever else comes is served between two of it, not after all of it.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,10 @@ use governor::{DefaultKeyedRateLimiter, RateLimiter, clock::Clock as _};
 use mediation_proto::mediation::ledger::v1::Reason;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::status::Refused;
+use crate::{
+    line::{Line, Pass},
+    status::Refused,
+};
 
 /// Time in which an agency that uses its whole quota is served without waiting in line, when each request takes as long as
 /// that: some times what a durable append takes.
@@ -29,6 +32,12 @@ const IN_LINE_MAX: Duration = Duration::from_secs(2);
 
 /// Requests that an agency may always have in work at once.
 const IN_WORK_MIN: usize = 8;
+
+/// When the next request of an agency may come whose quota is used up, at the earliest: until then it has gathered a few.
+const QUOTA_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// When to come again if the process has more to do than it can.
+const OVERLOAD_WAIT: Duration = Duration::from_secs(1);
 
 /// What each agency may ask of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +63,17 @@ pub(crate) struct Quotas {
     requests: Option<DefaultKeyedRateLimiter<String>>,
     /// Acts of streams: of their own, so that a bulk import leaves its agency's clerks their requests.
     acts: Option<DefaultKeyedRateLimiter<String>>,
-    /// What the agencies may still begin, by agency id.
-    in_work: Mutex<BTreeMap<String, Arc<Semaphore>>>,
+    /// By agency id, as above.
+    lines: Mutex<BTreeMap<String, Arc<Line>>>,
+}
+
+/// Why there is no room for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// Its agency has used up its quota.
+    Quota,
+    /// The line of its agency is as long as it may be.
+    Line,
 }
 
 impl Quotas {
@@ -63,7 +81,7 @@ impl Quotas {
     pub(crate) fn new(quota: Option<Quota>) -> Self {
         let limits = quota.map(|quota| governor::Quota::per_second(quota.per_second).allow_burst(quota.burst));
         let (requests, acts) = (limits.map(RateLimiter::keyed), limits.map(RateLimiter::keyed));
-        Self { quota, requests, acts, in_work: Mutex::default() }
+        Self { quota, requests, acts, lines: Mutex::default() }
     }
 
     /// Takes one request from an agency's quota.
@@ -71,35 +89,62 @@ impl Quotas {
     /// # Errors
     /// Nothing is left. The refusal says when the next one may come.
     pub(crate) fn take(&self, agency: &str) -> Result<(), Refused> {
-        let Err(wait) = try_take(self.requests.as_ref(), agency) else { return Ok(()) };
-        let per_second = self.quota.map_or(0, |quota| quota.per_second.get());
-        Err(Refused::new(Reason::QuotaExceeded)
-            .detail(format!("{per_second} requests a second"), format!("每秒 {per_second} 次"))
-            .with("agency", agency)
-            .with("per_second", per_second)
-            .after(wait))
+        try_take(self.requests.as_ref(), agency).map_err(|_wait| self.refused(Full::Quota, agency))
+    }
+
+    /// Takes one request from an agency's quota whose message is not read yet, and lets it pass to the agency's line.
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub(crate) fn enter(&self, agency: &str) -> Result<Option<Pass>, Full> {
+        try_take(self.requests.as_ref(), agency).map_err(|_wait| Full::Quota)?;
+        let Some(line) = self.line(agency) else { return Ok(None) };
+        line.enter().map(Some).ok_or(Full::Line)
+    }
+
+    /// What is told when there is no room; the same for all that an agency sends.
+    pub(crate) fn refused(&self, full: Full, agency: &str) -> Refused {
+        match full {
+            Full::Quota => {
+                let per_second = self.quota.map_or(0, |quota| quota.per_second.get());
+                let wait = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
+                Refused::new(Reason::QuotaExceeded)
+                    .detail(format!("{per_second} requests a second"), format!("每秒 {per_second} 次"))
+                    .with("agency", agency)
+                    .with("per_second", per_second)
+                    .after(wait.max(QUOTA_WAIT_MIN))
+            }
+            Full::Line => Refused::new(Reason::Overloaded).after(OVERLOAD_WAIT),
+        }
     }
 
     /// Waits in the agency's line until one more of its requests may be worked on, which it is while what this returns is kept.
     ///
     /// # Errors
-    /// It has waited for [`IN_LINE_MAX`]: more is asked for than the process can do. Who asks has then cost it next to nothing, and it
-    /// goes on with those who have waited less; else it would come to work only for those who have given up.
+    /// It has waited for [`IN_LINE_MAX`]: more is asked for than the process can do. It goes on with those who have waited less; else
+    /// it would come to work only for those who have given up.
     pub(crate) async fn begin(&self, agency: &str) -> Result<Option<OwnedSemaphorePermit>, Refused> {
-        let begun = tokio::time::timeout(IN_LINE_MAX, self.begin_when_it_may(agency));
-        begun.await.map_err(|_elapsed| Refused::new(Reason::Overloaded).after(IN_LINE_MAX))
+        let Some(line) = self.line(agency) else { return Ok(None) };
+        let begun = tokio::time::timeout(IN_LINE_MAX, line.begin()).await;
+        begun.map_err(|_elapsed| self.refused(Full::Line, agency))
     }
 
     /// The same for an act of a stream, which waits as long as it takes: its sender is held up meanwhile.
     pub(crate) async fn begin_when_it_may(&self, agency: &str) -> Option<OwnedSemaphorePermit> {
-        let in_work = self.quota?.in_work();
-        let line = {
-            let mut lines = self.in_work.lock().unwrap_or_else(PoisonError::into_inner);
-            let line = lines.entry(agency.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(in_work)));
-            Arc::clone(line)
-        };
-        // An error says that the line is closed, which none ever is.
-        line.acquire_owned().await.ok()
+        self.line(agency)?.begin_uncounted().await
+    }
+
+    /// The line of an agency; none where there are no quotas.
+    fn line(&self, agency: &str) -> Option<Arc<Line>> {
+        let quota = self.quota?;
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(line) = lines.get(agency) {
+            return Some(Arc::clone(line));
+        }
+        let burst = usize::try_from(quota.burst.get()).unwrap_or(usize::MAX);
+        let line = Arc::new(Line::new(quota.in_work(), burst));
+        lines.insert(agency.to_owned(), Arc::clone(&line));
+        Some(line)
     }
 
     /// Takes one act of a stream from an agency's quota, as soon as there is one.
@@ -187,7 +232,7 @@ mod tests {
         assert!(of_stream.as_mut().now_or_never().is_none());
         let status = quotas.begin("CT-LP").await.unwrap_err().into_status("id");
         let told = status.get_details_retry_info().unwrap().retry_delay.unwrap();
-        assert_eq!((status.code(), told), (Code::ResourceExhausted, IN_LINE_MAX));
+        assert_eq!((status.code(), told), (Code::ResourceExhausted, OVERLOAD_WAIT));
         assert!(of_stream.as_mut().now_or_never().is_none());
         in_work.clear();
         assert!(of_stream.await.is_some());

@@ -26,6 +26,7 @@ use crate::{
     desk::{self, Desk},
     docket::Docket,
     figures::NodeFigures,
+    gate::{Door, Gate},
     gateway::Gateway,
     health::Health,
     limits::Limits,
@@ -82,6 +83,7 @@ pub async fn serve<L: Log, V: Vault>(
         routes.add_service(Answered::new(vault, Reason::LogUnavailable, limits.answer));
     }
     let node = served.node;
+    let gate = Gate::new(node.clone().map(|node| node as Arc<dyn Door>), &requests);
     routes.add_service(health.service());
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
@@ -97,6 +99,7 @@ pub async fn serve<L: Log, V: Vault>(
         }
     };
     Server::builder()
+        .layer(gate)
         .layer(requests)
         .max_concurrent_streams(limits.requests_per_connection)
         .http2_max_header_list_size(limits.header_bytes)
