@@ -24,12 +24,15 @@ use std::{
 };
 
 use mediation_client::Client;
-use mediation_proto::mediation::{
-    desk::v1::{
-        GovernanceCenterRecordRequest, PetitionRecordRequest,
-        governance_center_desk_client::GovernanceCenterDeskClient, petition_desk_client::PetitionDeskClient,
+use mediation_proto::{
+    ActRequest,
+    mediation::{
+        desk::v1::{
+            GovernanceCenterRecordRequest, PetitionRecordRequest,
+            governance_center_desk_client::GovernanceCenterDeskClient, petition_desk_client::PetitionDeskClient,
+        },
+        types::v1::AgencyKind,
     },
-    types::v1::AgencyKind,
 };
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tonic::{Code, Request, Status, transport::Channel};
@@ -228,8 +231,8 @@ enum Desk {
 }
 
 impl Desk {
-    async fn record(&mut self, agency: &str) -> Result<(), Status> {
-        let act = registered(agency);
+    async fn record(&mut self, template: &ActRequest) -> Result<(), Status> {
+        let act = ActRequest { chain_id: Some(chain_id()), event_id: Some(event_id()), ..template.clone() };
         match self {
             Self::Petition(desk) => {
                 let act = PetitionRecordRequest::try_from(act).unwrap_or_else(|_| panic!("no act of this desk"));
@@ -250,7 +253,7 @@ fn patient<T>(act: T) -> Request<T> {
     request
 }
 
-fn registered(agency: &str) -> mediation_proto::ActRequest {
+fn registered(agency: &str) -> ActRequest {
     let data = serde_json::json!({"channel": "WALK_IN", "division": "360203", "dispute_type": "LEASE", "emergency": false,
         "summary": "拖欠租金。",
         "parties": [{"subject": "psn_1", "side": "APPLICANT", "capacity": "NATURAL_PERSON", "minor": false}]});
@@ -263,6 +266,8 @@ async fn load_it(directory: &Path, address: &str, per_second: u32, seconds: u32)
     address.clone_into(&mut served.address);
     let mut desks = Vec::new();
     for (agency, is_bureau) in AGENCIES {
+        // What is sent is made once: the load, too, has one processor only.
+        let template = Arc::new(registered(agency));
         // A connection takes 256 requests at a time.
         for _connection in 0..16 {
             let channel = served.connection(Some(agency)).await.channel;
@@ -271,7 +276,7 @@ async fn load_it(directory: &Path, address: &str, per_second: u32, seconds: u32)
             } else {
                 Desk::Center(GovernanceCenterDeskClient::new(channel))
             };
-            desks.push((agency, desk));
+            desks.push((Arc::clone(&template), desk));
         }
     }
     let until = Instant::now() + Duration::from_secs(seconds.into());
@@ -292,11 +297,11 @@ async fn load_it(directory: &Path, address: &str, per_second: u32, seconds: u32)
         };
         for _request in 0..room {
             let at = usize::try_from(sent).unwrap_or_default() % desks.len();
-            let (agency, mut desk) = desks[at].clone();
+            let (template, mut desk) = desks[at].clone();
             sent += 1;
             asked.spawn(async move {
                 let began = Instant::now();
-                let answer = tokio::time::timeout(PATIENCE, desk.record(agency)).await;
+                let answer = tokio::time::timeout(PATIENCE, desk.record(&template)).await;
                 (answer, began.elapsed())
             });
         }
