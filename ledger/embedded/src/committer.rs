@@ -37,6 +37,7 @@ use crate::{
     index::{Index, SegmentFile, read_located},
     segment::{Batch, SEGMENT_HEADER_BYTES, SegmentHeader},
     spare::{self, Failure, Spare, is_no_space},
+    trouble::Troubles,
 };
 
 /// Appends that wait for their answer.
@@ -97,6 +98,8 @@ pub(crate) struct Committer {
     /// Makes the next segment.
     pub(crate) spare: Option<Ahead>,
     pub(crate) fatal: FatalHandler,
+    /// What it has met.
+    pub(crate) troubles: Troubles,
     /// Held until the last byte is written.
     pub(crate) lock: Box<dyn DiskLock>,
 }
@@ -267,8 +270,12 @@ impl Committer {
             return Ok(());
         }
         match self.commit(group) {
-            Ok(()) => group.acknowledge(),
+            Ok(()) => {
+                self.troubles.stored();
+                group.acknowledge();
+            }
             Err(Failure::NotStored(error)) => {
+                self.troubles.not_stored(is_no_space(&error));
                 tracing::warn!(%error, "a group was not stored");
                 group.refuse(&error);
             }
@@ -288,9 +295,10 @@ impl Committer {
         };
         for mut group in groups {
             match self.commit(&mut group) {
-                Ok(()) => {}
+                Ok(()) => self.troubles.stored(),
                 // A crash, or an error, between two groups leaves the first ones: the beginning of the batch.
                 Err(Failure::NotStored(error)) => {
+                    self.troubles.not_stored(is_no_space(&error));
                     tracing::warn!(%error, "a group of a batch was not stored");
                     reply(answer, Err(not_stored(&error)));
                     return Ok(());

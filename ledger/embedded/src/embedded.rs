@@ -26,6 +26,7 @@ use crate::{
     disk::{Disk, off_the_runtime},
     fatal::FatalHandler,
     index::{Index, Located, read_located},
+    trouble::{Trouble, Troubles},
 };
 
 mod follower;
@@ -117,6 +118,7 @@ pub struct Embedded {
     committer: Mutex<Option<Running>>,
     /// Whether an operation of the disk may hold up the runtime.
     blocks: bool,
+    troubles: Troubles,
 }
 
 /// The committer at work.
@@ -158,7 +160,7 @@ impl Embedded {
     ) -> Result<Self, OpenError> {
         let blocks = disk.blocks();
         let (committer, tip) = opening::open(disk, dir, options, seen)?;
-        let index = Arc::clone(&committer.index);
+        let (index, troubles) = (Arc::clone(&committer.index), committer.troubles.clone());
         let (queue, requests) = mpsc::channel(options.queue_capacity);
         let running = if blocks {
             let thread = thread::Builder::new().name("log-committer".to_owned());
@@ -174,6 +176,7 @@ impl Embedded {
             queue: Mutex::new(Some(queue)),
             committer: Mutex::new(Some(running)),
             blocks,
+            troubles,
         })
     }
 
@@ -214,6 +217,12 @@ impl Embedded {
         queue.as_ref().map_or(0, |queue| queue.max_capacity() - queue.capacity())
     }
 
+    /// What appends have met since it was opened.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.troubles.now()
+    }
+
     /// Takes no more appends, makes durable and answers those that were accepted, and gives the lock back. Reads go on
     /// working; followers end when they have caught up.
     pub async fn close(&self) {
@@ -237,7 +246,10 @@ impl Embedded {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = queue.as_ref() else { return Err(AppendError::Unavailable(None)) };
         queue.try_send(request).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => AppendError::Full { capacity: self.queue_capacity },
+            mpsc::error::TrySendError::Full(_) => {
+                self.troubles.turned_away();
+                AppendError::Full { capacity: self.queue_capacity }
+            }
             mpsc::error::TrySendError::Closed(_) => AppendError::Unavailable(None),
         })
     }

@@ -18,6 +18,7 @@ pub mod scan;
 pub mod scrub;
 mod segment;
 mod spare;
+mod trouble;
 pub mod vault;
 pub mod witnessed;
 
@@ -29,4 +30,5 @@ pub use self::{
     },
     fatal::FatalHandler,
     segment::{Fault, Problem},
+    trouble::Trouble,
 };

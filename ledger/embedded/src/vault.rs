@@ -115,6 +115,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::{
     disk::{Access, Disk, LockError, off_the_runtime},
     fatal::FatalHandler,
+    trouble::{Trouble, Troubles},
 };
 
 mod cipher;
@@ -175,6 +176,7 @@ pub struct FileVault {
     requests: Mutex<Option<mpsc::Sender<Ask>>>,
     /// Whether an operation of the disk may hold up the runtime.
     blocks: bool,
+    troubles: Troubles,
     ended: watch::Receiver<bool>,
 }
 
@@ -269,8 +271,8 @@ impl FileVault {
         let key = stored.ready(kek, cipher, origin, &kek_path)?;
         let wraps = Arc::new(Wraps::new(file, key, Scheme { cipher, origin }, index));
         let (requests, received) = mpsc::channel(QUEUE_MAX);
-        let (end, ended) = watch::channel(false);
-        let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal);
+        let ((end, ended), troubles) = (watch::channel(false), Troubles::default());
+        let mut committer = Committer::new(Arc::clone(&wraps), entropy, received, slots, fatal, troubles.clone());
         committer.settle(Unsettled { torn, sealed, unfinished, last }).map_err(failure(wraps_path.clone()))?;
         let blocks = disk.blocks();
         let ending = move || {
@@ -290,7 +292,13 @@ impl FileVault {
                 ending();
             });
         }
-        Ok(Self { wraps, requests: Mutex::new(Some(requests)), blocks, ended })
+        Ok(Self { wraps, requests: Mutex::new(Some(requests)), blocks, troubles, ended })
+    }
+
+    /// What deposits have met since it was opened.
+    #[must_use]
+    pub fn trouble(&self) -> Trouble {
+        self.troubles.now()
     }
 
     /// Takes no more deposits, commits those that wait, and gives the lock back. Keys are not given out any more.
@@ -307,7 +315,10 @@ impl FileVault {
     async fn ask<T>(&self, ask: impl FnOnce(oneshot::Sender<Result<T, VaultError>>) -> Ask) -> Result<T, VaultError> {
         let (answer, answered) = oneshot::channel();
         self.requests()?.try_send(ask(answer)).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => VaultError::Full,
+            mpsc::error::TrySendError::Full(_) => {
+                self.troubles.turned_away();
+                VaultError::Full
+            }
             mpsc::error::TrySendError::Closed(_) => VaultError::Unavailable(None),
         })?;
         answered.await.unwrap_or(Err(VaultError::Unavailable(None)))

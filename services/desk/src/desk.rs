@@ -155,7 +155,7 @@ impl<L: Log, V: Vault> Desk<L, V> {
             });
             async move { recorded.await.unwrap_or_else(|_died| Err(unknown())) }
         });
-        Ok(Response::new(driven(&Handle::current(), receipts.buffered(STREAM_ACTS_MAX))))
+        Ok(Response::new(driven(&Handle::current(), self.node.subscriber(), receipts.buffered(STREAM_ACTS_MAX))))
     }
 
     /// The requests of a stream, each when the quota of its agency has one left, until the caller ends it or the server stops; then

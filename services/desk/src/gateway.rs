@@ -116,6 +116,7 @@ impl<L: Log, V: Vault> Gateway<L, V> {
         let (gateway, matters) = (self.clone(), self.desk.requests(request.into_inner(), caller.agency.clone()));
         Ok(driven(
             &Handle::current(),
+            self.node.subscriber(),
             matters.then(move |matter| {
                 let (gateway, caller) = (gateway.clone(), Arc::clone(&caller));
                 async move { Ok(gateway.imported(&caller, matter?).await) }

@@ -39,6 +39,7 @@ pub mod server;
 pub mod signing;
 pub mod status;
 pub mod subjects;
+pub mod subscribers;
 mod texts;
 mod turns;
 pub mod vault;

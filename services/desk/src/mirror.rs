@@ -158,6 +158,7 @@ pub(crate) async fn leaves<L: Log, V: Vault>(
     let (tail, size) = (Tail::open(node, caller, first).await?, node.seals().size().0);
     Ok(driven(
         &node.background(),
+        node.subscriber(),
         futures_util::stream::unfold(Some(tail), move |tail| async move {
             let mut tail = tail?;
             match some(&mut tail, size).await {

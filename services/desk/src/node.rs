@@ -44,6 +44,7 @@ use crate::{
     reading::Reads,
     relay::Relay,
     status::Refused,
+    subscribers::{Subscriber, Subscribers},
     vault::RemoteVault,
     watched::Watched,
 };
@@ -114,6 +115,7 @@ pub struct Node<L, V> {
     denials: Denials,
     places: Places,
     watched: Watched,
+    subscribers: Subscribers,
     seals: Seals,
     cosigned: Cosigned,
     scope: Scope,
@@ -154,7 +156,7 @@ impl<L: Log, V: Vault> Node<L, V> {
         };
         let (quotas, stopping) = (Quotas::new(scope.quota), watch::Sender::new(false));
         let (registries, denials) = (Registries::default(), Denials::default());
-        let (places, watched) = (Places::default(), Watched::default());
+        let (places, watched, subscribers) = (Places::default(), Watched::default(), Subscribers::default());
         Arc::new(Self {
             recorder,
             accesses,
@@ -163,6 +165,7 @@ impl<L: Log, V: Vault> Node<L, V> {
             denials,
             places,
             watched,
+            subscribers,
             seals,
             cosigned,
             scope,
@@ -184,6 +187,17 @@ impl<L: Log, V: Vault> Node<L, V> {
     /// The chains that somebody watches.
     pub(crate) fn watched(&self) -> &Watched {
         &self.watched
+    }
+
+    /// The streams that are open.
+    #[must_use]
+    pub fn subscribers(&self) -> &Subscribers {
+        &self.subscribers
+    }
+
+    /// Who reads one more stream.
+    pub(crate) fn subscriber(&self) -> Arc<Subscriber> {
+        Arc::new(self.subscribers.open())
     }
 
     /// The records of readings.

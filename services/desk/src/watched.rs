@@ -91,7 +91,7 @@ pub(crate) async fn watch<L: Log, V: Vault>(
     let (next, ready) = (Revision(request.from_revision), VecDeque::new());
     let mut watcher = Watcher { node: Arc::clone(node), audience, chain, known, following, read: None, next, ready };
     watcher.catch_up().await?;
-    Ok(driven(&node.background(), stream::unfold(watcher, Watcher::next)))
+    Ok(driven(&node.background(), node.subscriber(), stream::unfold(watcher, Watcher::next)))
 }
 
 /// A reader who watches a chain.

@@ -21,7 +21,7 @@ use mediation_ledger::{
 };
 #[cfg(feature = "kurrentdb")]
 use mediation_log_embedded::LEAVES_BYTES_MAX;
-use mediation_log_embedded::{Embedded, EmbeddedFollower, FatalHandler, disk::Disk, vault::FileVault};
+use mediation_log_embedded::{Embedded, EmbeddedFollower, Trouble, disk::Disk, vault::FileVault};
 #[cfg(feature = "kurrentdb")]
 use mediation_log_kurrentdb::{KurrentFollower, KurrentLog};
 #[cfg(feature = "kurrentdb")]
@@ -29,7 +29,7 @@ use mediation_projections::leaves::LeavesReader;
 
 #[cfg(feature = "kurrentdb")]
 use crate::config::{Role, VaultConfig};
-use crate::{config::Config, kek, layout::Layout};
+use crate::{config::Config, failed_sync, kek, layout::Layout};
 
 /// The log of a process.
 #[derive(Debug)]
@@ -207,7 +207,7 @@ impl AnyVault {
             None if config.kurrentdb.is_some() && !config.roles.contains(&Role::Vault) => Ok(Self::Nowhere),
             None => {
                 let (kek, directory) = (kek::of(layout, config, disk)?, layout.vault());
-                let (fatal, entropy) = (FatalHandler::default(), Arc::new(SystemEntropy));
+                let (fatal, entropy) = (failed_sync::ending(layout), Arc::new(SystemEntropy));
                 Ok(Self::File(FileVault::open_with(disk, &directory, origin, kek.as_ref(), fatal, entropy)?))
             }
         }
@@ -228,6 +228,15 @@ impl AnyVault {
             Self::File(_) => true,
             #[cfg(feature = "kurrentdb")]
             Self::Remote(_) | Self::Nowhere => false,
+        }
+    }
+
+    /// What keys have met on their way to the disk, where they lie in this process.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        match self {
+            Self::File(vault) => Some(vault.trouble()),
+            #[cfg(feature = "kurrentdb")]
+            Self::Remote(_) | Self::Nowhere => None,
         }
     }
 

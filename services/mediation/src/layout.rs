@@ -11,6 +11,7 @@
 //!   log/               segments
 //!   restored           until a restored directory is served for the first time: nothing is signed before
 //!   scrub              where the scrub is                      not evidence
+//!   sync.failed        when a sync failed last                  not evidence
 //!   erased             what was destroyed in the vault         belongs to the log, never copied back from before
 //!   vault/             key-encryption key, wraps
 //!   models/            tables that follow from the log         not evidence, built anew at any time

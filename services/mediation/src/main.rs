@@ -13,6 +13,7 @@ mod cosigning;
 mod durable;
 mod erased;
 mod evidence;
+mod failed_sync;
 mod founding;
 mod import;
 mod kek;

@@ -6,6 +6,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -24,6 +25,7 @@ use crate::{
     backend::{AnyLog, AnyVault},
     backup::LAST_BACKUP,
     config::Config,
+    failed_sync,
     layout::Layout,
     process::scrubbing::Standing,
 };
@@ -50,6 +52,7 @@ pub(crate) struct Metrics {
     /// Counts of requests.
     pub(crate) requests: Requests,
     gauges: Gauges,
+    leaps: Mutex<Leaps>,
 }
 
 impl std::fmt::Debug for Metrics {
@@ -115,6 +118,15 @@ gauges! {
     seal_lag_entries: Gauge = "Durable entries that no checkpoint covers yet",
     append_queue_length: Gauge = "Appends that wait for the disk",
     append_queue_capacity: Gauge = "Appends that may wait",
+    append_queue_refusals: Gauge = "Appends, and deposits of keys, that were refused since the queue was full",
+    append_failures: Gauge = "Writes of entries or keys that failed and stored nothing",
+    disk_full: Gauge = "Whether the last entries or keys found no space on the disk",
+    sync_failure_timestamp_seconds: Real = "When a sync failed last, and ended the process; 0 when none is known",
+    clock_step_seconds: Real = "Seconds that the clock of the machine has leapt within the last minutes; negative when back",
+    streams_open: Gauge = "Streams that are open",
+    streams_behind: Gauge = "Streams whose readers leave an answer lying now",
+    stream_seconds_behind_max: Real = "Seconds for which the slowest reader of a stream has left an answer lying",
+    stream_lag_entries_max: Gauge = "Sealed entries that the last of the streams that follow the log has still to be told",
     disk_free_bytes: Real = "Bytes that the file system with the ledger has left",
     disk_bytes: Real = "Bytes of the file system with the ledger",
     resident_memory_bytes: Real = "Memory of the process",
@@ -141,12 +153,15 @@ impl Metrics {
         let gauges = Gauges::default();
         gauges.register(&mut registry);
         gauges.start_timestamp_seconds.set(seconds(clock.now_ms().div_euclid(1_000)));
-        Self { registry: Mutex::new(registry), requests, gauges }
+        let leaps = Mutex::new(Leaps::from(At::now(clock)));
+        Self { registry: Mutex::new(registry), requests, gauges, leaps }
     }
 
     /// Everything as it is now.
     pub(crate) async fn text(&self, sources: &Sources) -> Result<String> {
         self.look_at_log(sources);
+        self.look_at_clock(sources.node.ledger().clock());
+        self.look_at_streams(sources);
         self.look_at_witnesses(sources);
         self.look_at_model(sources).await;
         self.look_at_scrub(sources);
@@ -165,8 +180,26 @@ impl Metrics {
             self.gauges.entries.set(whole(entries));
             self.gauges.seal_lag_entries.set(whole(entries.saturating_sub(sealed)));
             self.gauges.append_queue_length.set(whole(log.queued() as u64));
+            let troubles = [Some(log.trouble()), sources.node.ledger().vault().trouble()].into_iter().flatten();
+            self.gauges.append_queue_refusals.set(whole(troubles.clone().map(|trouble| trouble.turned_away).sum()));
+            self.gauges.append_failures.set(whole(troubles.clone().map(|trouble| trouble.not_stored).sum()));
+            self.gauges.disk_full.set(i64::from(troubles.clone().any(|trouble| trouble.is_full)));
         }
+        self.gauges.sync_failure_timestamp_seconds.set(seconds(failed_sync::last(&sources.state).unwrap_or_default()));
         self.gauges.vault_here.set(i64::from(sources.node.ledger().vault().is_here()));
+    }
+
+    fn look_at_clock(&self, clock: &dyn Clock) {
+        let mut leaps = self.leaps.lock().unwrap_or_else(PoisonError::into_inner);
+        self.gauges.clock_step_seconds.set(leaps.seen(At::now(clock)));
+    }
+
+    fn look_at_streams(&self, sources: &Sources) {
+        let standing = sources.node.subscribers().standing(sources.node.seals().size().0);
+        self.gauges.streams_open.set(whole(standing.open as u64));
+        self.gauges.streams_behind.set(whole(standing.behind as u64));
+        self.gauges.stream_seconds_behind_max.set(standing.longest.as_secs_f64());
+        self.gauges.stream_lag_entries_max.set(whole(standing.leaves_behind));
     }
 
     fn look_at_witnesses(&self, sources: &Sources) {
@@ -220,6 +253,53 @@ impl Metrics {
     }
 }
 
+/// A moment by the clock of the machine, and by one that nobody sets.
+#[derive(Debug, Clone, Copy)]
+struct At {
+    ms: i64,
+    steady: Instant,
+}
+
+impl At {
+    fn now(clock: &dyn Clock) -> Self {
+        Self { ms: clock.now_ms(), steady: Instant::now() }
+    }
+
+    /// Seconds by which the clock went further than time did.
+    fn leap_since(self, earlier: Self) -> f64 {
+        let passed = self.steady.saturating_duration_since(earlier.steady).as_millis();
+        let went = self.ms.saturating_sub(earlier.ms);
+        in_seconds(went.saturating_sub(i64::try_from(passed).unwrap_or(i64::MAX)))
+    }
+}
+
+/// Finds out when the clock of the machine is set. A leap is told until [`LEAP_FORGOTTEN`] has passed once or twice.
+#[derive(Debug)]
+struct Leaps {
+    /// What the clock is held against, and what it will be after that.
+    against: At,
+    next: At,
+}
+
+/// How long a clock that was set is told of, at least.
+const LEAP_FORGOTTEN: Duration = Duration::from_secs(600);
+
+impl From<At> for Leaps {
+    fn from(at: At) -> Self {
+        Self { against: at, next: at }
+    }
+}
+
+impl Leaps {
+    /// The leap, seen from now.
+    fn seen(&mut self, now: At) -> f64 {
+        if now.steady.saturating_duration_since(self.next.steady) >= LEAP_FORGOTTEN {
+            (self.against, self.next) = (self.next, now);
+        }
+        now.leap_since(self.against)
+    }
+}
+
 /// When the last backup was made, and its entries.
 fn last_backup(state: &Path) -> Option<(i64, u64)> {
     let text = fs::read_to_string(state.join(LAST_BACKUP)).ok()?;
@@ -245,6 +325,29 @@ fn seconds(instant: i64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "what is shown on a chart need not be exact")]
+fn in_seconds(milliseconds: i64) -> f64 {
+    milliseconds as f64 / 1e3
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is shown on a chart need not be exact")]
 fn ratio(part: u64, of: u64) -> f64 {
     part as f64 / of as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_is_told_of_for_some_minutes_and_one_that_goes_is_not() {
+        let steady = Instant::now();
+        let at = |ms: i64, passed: u64| At { ms, steady: steady + Duration::from_secs(passed) };
+        let mut leaps = Leaps::from(at(5_000, 0));
+        assert_eq!(leaps.seen(at(25_000, 20)), 0.0);
+        assert_eq!(leaps.seen(at(100_000, 35)), 60.0);
+        assert_eq!(leaps.seen(at(665_000, 600)), 60.0, "a leap is held against what was before it");
+        assert_eq!(leaps.seen(at(1_264_000, 1_199)), 60.0);
+        assert_eq!(leaps.seen(at(1_265_000, 1_200)), 0.0, "it is forgotten");
+        assert_eq!(leaps.seen(at(1_205_000, 1_201)), -61.0, "back");
+    }
 }

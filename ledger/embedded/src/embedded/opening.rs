@@ -21,6 +21,7 @@ use crate::{
     scan::{BatchFound, Expected, Scan, log_dir, scan},
     segment::{Fault, PAYLOAD_BYTES_MAX, Problem, SEGMENT_HEADER_BYTES, SPARE_NAME, SegmentHeader},
     spare::{self, Failure, is_no_space},
+    trouble::Troubles,
 };
 
 /// Why a log was not created.
@@ -233,6 +234,7 @@ fn committer(
         sealed: scan.last_batch.is_none_or(|batch| batch.count == 0),
         spare: None,
         fatal: options.fatal.clone(),
+        troubles: Troubles::default(),
         lock,
     })
 }

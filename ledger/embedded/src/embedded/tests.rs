@@ -18,7 +18,7 @@ use mediation_ledger::{
 };
 
 use crate::{
-    CreateError, Embedded, FatalHandler, OpenError, Options, Problem, SEGMENT_BYTES_MIN,
+    CreateError, Embedded, FatalHandler, OpenError, Options, Problem, SEGMENT_BYTES_MIN, Trouble,
     disk::{Disk, RealDisk, SimulatedDisk},
     scan::{Expected, Scan, scan},
 };
@@ -317,11 +317,13 @@ async fn a_full_disk_refuses_and_goes_on_when_there_is_space() {
         for _again in 0..3 {
             assert!(matches!(append(&log, 1, count).await, Err(AppendError::NoSpace)));
         }
+        assert_eq!(log.trouble(), Trouble { is_full: true, not_stored: 4, turned_away: 0 });
         assert_eq!(length(&log, 1).await, count);
         disk.leave_space(None);
         for revision in count..count + 80 {
             append(&log, 1, revision).await.unwrap();
         }
+        assert_eq!(log.trouble(), Trouble { is_full: false, not_stored: 4, turned_away: 0 });
         log.close().await;
         assert_clean(&disk);
         assert_eq!(length(&open(&disk.crash(space)).unwrap(), 1).await, count + 80);
@@ -401,15 +403,16 @@ async fn a_full_queue_refuses_at_once() {
             tokio::spawn(async move { append(&log, name, 0).await })
         })
         .collect();
-    let mut stored = 0;
+    let (mut stored, mut refused) = (0, 0);
     for writer in writers {
         match writer.await.unwrap() {
             Ok(()) => stored += 1,
-            Err(AppendError::Full { capacity }) => assert_eq!(capacity, 1),
+            Err(AppendError::Full { capacity: 1 }) => refused += 1,
             Err(error) => panic!("{error}"),
         }
     }
     assert!(stored > 0);
+    assert_eq!(log.trouble(), Trouble { is_full: false, not_stored: 0, turned_away: refused });
     assert_eq!(log.size(), TreeSize(stored));
 }
 

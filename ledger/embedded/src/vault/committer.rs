@@ -28,7 +28,7 @@ use super::{
     slot::{self, Group, HolderId, Row, SLOT_BYTES_U64},
     wraps::{self, StandingWrap, Wraps, overwrite},
 };
-use crate::fatal::FatalHandler;
+use crate::{fatal::FatalHandler, trouble::Troubles};
 
 /// Rows after which a group takes no more deposits: half a mebibyte.
 const GROUP_ROWS_MAX: usize = 4_096;
@@ -77,6 +77,7 @@ pub(super) struct Committer {
     /// Bytes up to which the file is known to hold rows or written zeros.
     room: u64,
     fatal: FatalHandler,
+    troubles: Troubles,
     /// A sync or a cut failed: what is on the disk is unknown, and nothing may be written any more.
     dead: bool,
 }
@@ -88,9 +89,10 @@ impl Committer {
         asks: mpsc::Receiver<Ask>,
         end: u64,
         fatal: FatalHandler,
+        troubles: Troubles,
     ) -> Self {
         let room = wraps.file().len().unwrap_or_default().max(end * SLOT_BYTES_U64);
-        Self { wraps, entropy, asks, end, room, fatal, dead: false }
+        Self { wraps, entropy, asks, end, room, fatal, troubles, dead: false }
     }
 
     /// Cuts what a crash left, ends destructions that it interrupted, and seals what stands, so that nobody takes damage for a crash from now on.
@@ -186,11 +188,13 @@ impl Committer {
         }
         match self.write(&batch.rows) {
             Ok(()) => {
+                self.troubles.stored();
                 tracing::debug!(rows = batch.rows.len(), deposits = batch.answers.len(), "vault group committed");
                 batch.publish();
                 true
             }
             Err(error) => {
+                self.troubles.not_stored(is_full(&error));
                 self.despair(&error);
                 batch.answer(|| Err(not_kept(&error)));
                 false
@@ -413,10 +417,14 @@ fn reply<T>(waiting: oneshot::Sender<Result<T, VaultError>>, answer: Result<T, V
 }
 
 fn not_kept(error: &io::Error) -> VaultError {
-    if error.kind() == io::ErrorKind::StorageFull {
+    if is_full(error) {
         return VaultError::NoSpace;
     }
     VaultError::Unavailable(Some(io::Error::new(error.kind(), error.to_string())))
+}
+
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull
 }
 
 fn no_randomness(error: EntropyError) -> VaultError {

@@ -27,6 +27,7 @@ use crate::{
     mirror::{Leaf, Tail},
     node::{Node, request_id},
     status::Refused,
+    subscribers::Subscriber,
 };
 
 /// Acts of one answer at most.
@@ -43,6 +44,7 @@ struct Following<L: Log, V> {
     node: Arc<Node<L, V>>,
     tail: Tail<L, V>,
     sealed: watch::Receiver<TreeSize>,
+    subscriber: Arc<Subscriber>,
 }
 
 /// The acts that an agency may know of, from a leaf on.
@@ -55,9 +57,13 @@ pub(super) async fn following<L: Log, V: Vault>(
     first: u64,
 ) -> Result<Acts, Refused> {
     let tail = Tail::open(node, caller, first).await?;
-    let following = Following { node: Arc::clone(node), tail, sealed: node.seals().watch() };
+    let subscriber = node.subscriber();
+    subscriber.follows(tail.index());
+    let (sealed, told) = (node.seals().watch(), Arc::clone(&subscriber));
+    let following = Following { node: Arc::clone(node), tail, sealed, subscriber: told };
     Ok(driven(
         &node.background(),
+        subscriber,
         stream::unfold(Some(following), async |following| {
             let mut following = following?;
             let node = Arc::clone(&following.node);
@@ -78,6 +84,8 @@ impl<L: Log, V: Vault> Following<L, V> {
     async fn answer(&mut self) -> Result<FollowActsResponse, Status> {
         let until = Instant::now() + BEAT;
         loop {
+            // He has taken what was made before, or has it before him.
+            self.subscriber.follows(self.tail.index());
             let size = self.sealed.borrow_and_update().0;
             let acts = self.acts(size).await.map_err(|refused| refused.into_status(&request_id()))?;
             let next = self.tail.index();

@@ -34,7 +34,9 @@ use serde_json::{Value, json};
 use crate::{
     backup::{self, BACKUP, LAST_BACKUP},
     config::Config,
-    erased, kek,
+    erased,
+    failed_sync::FAILED_SYNC,
+    kek,
     keys::{self, PrivateKey},
     layout::{Layout, RESTORED},
     manifest::Manifest,
@@ -491,7 +493,7 @@ fn check_erased(layout: &Layout, vault: Option<&VaultReader>, report: &mut Repor
 
 /// Nothing stands in the directory that does not belong there.
 fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Result<()> {
-    const KNOWN: [&str; 20] = [
+    const KNOWN: [&str; 21] = [
         "mediation.toml",
         "witnesses.policy",
         RESTORED,
@@ -500,6 +502,7 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
         "backup.last.new",
         "scrub",
         "scrub.new",
+        FAILED_SYNC,
         "manifest",
         "policy",
         WITNESSED,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::{Result, ensure};
 use mediation_ledger::{clock::Clock, ledger::Ledger, log::Order, registry::Registry};
 use mediation_log_embedded::{
-    Embedded,
+    Embedded, Options,
     disk::{Disk, RealDisk},
 };
 use mediation_projections::sealer::{FoundLeaves, Sealer, Seals};
@@ -17,7 +17,7 @@ use crate::{
     config::Config,
     cosigning::Cosigning,
     erased::Erased,
-    known,
+    failed_sync, known,
     layout::Layout,
     manifest::Manifest,
     restored::Restored,
@@ -92,6 +92,7 @@ impl Opened {
         let covered = last.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();
         let options = log_options(origin, manifest.segment_bytes, config, covered.as_ref());
+        let options = Options { fatal: failed_sync::ending(layout), ..options };
         let mut found = FoundLeaves::default();
         let mut see = |chain, leaf| found.add(chain, leaf);
         let opened = Embedded::open_seeing(Arc::clone(&disk), directory, &options, &mut see);
