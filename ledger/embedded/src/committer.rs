@@ -35,7 +35,7 @@ use crate::{
     disk::{Disk, DiskLock},
     fatal::FatalHandler,
     index::{Index, SegmentFile, read_located},
-    segment::{Batch, SEGMENT_HEADER_BYTES, SegmentHeader},
+    segment::{Batch, SEGMENT_HEADER_BYTES, SegmentHeader, sector_ends},
     spare::{self, Failure, Spare, is_no_space},
     trouble::Troubles,
 };
@@ -412,13 +412,21 @@ impl Committer {
 
     /// Zeros over what a failed write or a crash left behind the end, durably: a batch is only written into zeros.
     ///
-    /// A crash here leaves some of the rest and some zeros, still a torn tail.
+    /// First over the last byte of every sector, then over all of it: a sector that a crash tears on the way begins with
+    /// zeros and ends in what stood there, and only a sector that ends in a zero passes for torn.
     pub(crate) fn repair(&mut self) -> Result<(), Failure> {
         if self.dirty_end == self.end {
             return Ok(());
         }
-        self.segment.file.write_zeros_at(self.end, self.dirty_end - self.end).map_err(Failure::NotStored)?;
-        self.segment.file.sync_data().map_err(Failure::Fatal)?;
+        let file = &self.segment.file;
+        for last in sector_ends(&(self.end..self.dirty_end), self.dirty_end) {
+            // A crash here leaves every sector as it was, or with a zero at its end: still a torn tail.
+            file.write_all_at(&[0], last).map_err(Failure::NotStored)?;
+        }
+        file.sync_data().map_err(Failure::Fatal)?;
+        // A crash here leaves some of the rest and some zeros, and every sector ends in a zero.
+        file.write_zeros_at(self.end, self.dirty_end - self.end).map_err(Failure::NotStored)?;
+        file.sync_data().map_err(Failure::Fatal)?;
         self.dirty_end = self.end;
         Ok(())
     }

@@ -68,6 +68,9 @@
 //!   of the broken structure ends in something else, it is damage. What a stored checkpoint covers was acknowledged and
 //!   is never called torn, nor what stands before a seal. What remains in doubt is the last batch after a crash, and
 //!   only until the log is opened.
+//! - What a failed write or a crash left is cleared away in two steps: zeros over the last byte of each of its sectors, a
+//!   sync, then zeros over all of it. A crash in the first step finds every sector as it was or ending in a zero; one in
+//!   the second may find zeros before what stood there, but never a sector that ends in anything else.
 //! - Each batch header commits to the tree before it, so batches cannot be exchanged, left out or repeated.
 //!
 //! # Attacks

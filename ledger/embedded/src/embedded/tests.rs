@@ -83,6 +83,7 @@ fn assert_clean(disk: &SimulatedDisk) -> Scan {
 }
 
 mod batches;
+mod cleared;
 mod given_up;
 
 mod simulated {
