@@ -181,8 +181,8 @@ impl Walk<'_> {
         if !segment.last || covered || rest.end > reach || broken.problem == Problem::BatchLength {
             return Ok(false);
         }
-        // In the last bytes of a segment there is no room for a batch.
-        let room = segment.bytes - at > BATCH_HEADER_BYTES as u64;
+        // In the last bytes of a segment there is no room for a batch, not even for a seal.
+        let room = segment.bytes - at >= BATCH_HEADER_BYTES as u64;
         let mut torn = false;
         for end in sector_ends(&broken.structure, reach.min(segment.bytes)) {
             torn |= segment.window.bytes(end, 1)?.iter().all(|byte| *byte == 0);

@@ -253,6 +253,30 @@ async fn a_torn_tail_is_cut_unless_a_checkpoint_covers_it() {
     }
 }
 
+/// A seal takes no more than the bytes of its header, and may be the last thing for which a segment has room.
+#[tokio::test]
+async fn a_torn_seal_at_the_very_end_of_a_segment_is_no_damage() {
+    let disk = SimulatedDisk::new();
+    let shared: Arc<dyn Disk> = Arc::new(disk.clone());
+    let options = Options { segment_bytes: SEGMENT_BYTES_MIN, ..Options::new(ORIGIN) };
+    Embedded::create(&shared, &dir(), &options).unwrap();
+    let log = Embedded::open(shared, &dir(), &options).unwrap();
+    // Behind the header of the segment, that of the batch and the frame of the record, up to the seal.
+    let bytes = usize::try_from(SEGMENT_BYTES_MIN).unwrap() - 128 - 56 - 32 - 56;
+    log.append(ChainId([1; 16]), Revision(0), vec![7; bytes].into()).await.unwrap();
+    log.close().await;
+    let sealed = disk.content(&first()).unwrap();
+    assert_ne!(sealed.last(), Some(&0), "the seal does not reach the end");
+    for kept in 1..56 {
+        let mut torn = sealed.clone();
+        torn[sealed.len() - 56 + kept..].fill(0);
+        disk.tamper(&first(), torn);
+        let scan = scan_all(&disk, None);
+        assert_eq!((scan.faults, scan.size), (Vec::new(), TreeSize(1)), "{kept} bytes of the seal");
+        assert!(scan.torn_tail.is_some_and(|tail| tail.may_be_seal()), "{kept} bytes of the seal");
+    }
+}
+
 fn sectors(from: usize, to: usize) -> impl Iterator<Item = (usize, usize)> {
     (from / 512..to.div_ceil(512)).map(move |sector| ((sector * 512).max(from), ((sector + 1) * 512).min(to)))
 }
