@@ -36,6 +36,7 @@ use crate::{
     clock::Clock,
     entry::Entry,
     key::PublicKey,
+    limits::RECORDED_AHEAD_MS_MAX,
     log::{Log, Order, Stored},
     merkle::{Hash, hash_leaf},
     part::{Cipher, Commitment, OpenedPart},
@@ -83,6 +84,8 @@ pub struct Fold {
     trusted: Order,
     /// Acts stand on the chain that this reader is not shown: where the chain stands he cannot know for sure.
     unseen: bool,
+    /// When the last entry that counts was recorded, in milliseconds; before there is one, longer ago than anything.
+    recorded_at: i64,
 }
 
 impl Fold {
@@ -100,6 +103,7 @@ impl Fold {
             blind: false,
             trusted: Order::FIRST,
             unseen: false,
+            recorded_at: i64::MIN,
         }
     }
 
@@ -149,6 +153,15 @@ impl Fold {
     #[must_use]
     pub fn head(&self) -> Hash {
         self.head
+    }
+
+    /// When the next entry is recorded, by a clock that says `now_ms`: not before the last one that counts, since a clock that
+    /// leaps back must not make later look earlier. A clock that was wrong by more than anybody can wait for
+    /// ([`RECORDED_AHEAD_MS_MAX`]) does not hold the chain: then the present counts again.
+    #[must_use]
+    pub fn recorded_next(&self, now_ms: i64) -> i64 {
+        let ahead_ms = self.recorded_at.saturating_sub(now_ms);
+        if (1..=RECORDED_AHEAD_MS_MAX).contains(&ahead_ms) { self.recorded_at } else { now_ms }
     }
 
     /// What admission needs to know.
@@ -411,6 +424,7 @@ impl Fold {
     pub(crate) fn advance(&mut self, origin: &str, leaf: Hash, recorded: &Recorded) -> Result<(), RegistryError> {
         self.next = Revision(recorded.revision).next();
         self.link(leaf);
+        self.recorded_at = recorded.recorded_at;
         self.places.insert(recorded.event_id, Revision(recorded.revision));
         if self.chain == ChainId::registry(origin) {
             let order = Order::pending(Revision(recorded.revision));
@@ -454,6 +468,7 @@ impl Fold {
         }
         // From here on the entry counts; what follows is about its act.
         self.link(leaf);
+        self.recorded_at = opened.entry.recorded_at;
         self.places.insert(statement.event_id, revision);
         if let Some(fault) = &opened.content_fault {
             return Err(fault.clone());

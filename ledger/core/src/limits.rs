@@ -40,6 +40,11 @@ pub const RESEND_ATTEMPTS_MAX: u32 = 5;
 /// Distance that `recorded_at` may keep from the witnessed time around it, in milliseconds (± 5 min).
 pub const RECORDED_AT_SLACK_MS: i64 = 5 * 60 * 1000;
 
+/// Time by which the last entry of a chain may lie ahead of the clock and still hold the next one back, in milliseconds (7 days): a
+/// clock that leapt by some days and was set right must not make later look earlier; one that was wrong by years must not hold
+/// a chain until its keys have expired.
+pub const RECORDED_AHEAD_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1000;
+
 /// Bytes of an evidence bundle: some tens of thousands of entries with their proofs and parts; what a court's mail system
 /// still takes is smaller.
 pub const BUNDLE_BYTES_MAX: usize = 256 * 1024 * 1024;

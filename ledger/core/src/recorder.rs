@@ -158,7 +158,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
             }
             let registry = self.ledger.refresh_registry().await?;
             let admitted = self.admitted(submission, &fold).await?;
-            let recorded_at = self.ledger.clock().now_ms();
+            let recorded_at = fold.recorded_next(self.ledger.clock().now_ms());
             let after = self.check(submission, &fold, admitted, recorded_at)?;
             if let Signing::Caller(signed) = signing {
                 self.check_signed(signed, &fold, &after, recorded_at)?;

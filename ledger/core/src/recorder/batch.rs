@@ -37,7 +37,7 @@ pub struct Submitted {
     pub request: Request,
 }
 
-/// A request of a batch at work, by its place in the batch.
+/// A request of a batch at work, by its place in the batch, with what the clock said.
 type Numbered = (usize, Submitted, i64);
 
 /// What became of a chain's requests, or the first that was refused.
@@ -63,7 +63,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         let mut outcome: BTreeMap<usize, Placed> = BTreeMap::new();
         let mut fresh: BTreeMap<ChainId, Vec<Numbered>> = BTreeMap::new();
         for (index, submitted) in batch.into_iter().enumerate() {
-            let recorded_at = self.ledger.clock().now_ms();
+            let now_ms = self.ledger.clock().now_ms();
             let refused = |source| BatchError::Refused { index, source };
             let (submission, _) = self.submission(&submitted.caller, &submitted.request).map_err(refused)?;
             let chain = submitted.request.chain;
@@ -72,7 +72,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
                     outcome.insert(index, self.replay(&submission, revision).await.map_err(refused)?);
                 }
                 None => {
-                    fresh.entry(chain).or_default().push((index, submitted, recorded_at));
+                    fresh.entry(chain).or_default().push((index, submitted, now_ms));
                 }
             }
         }
@@ -183,7 +183,8 @@ impl<L: Log, V: Vault> Recorder<L, V> {
     /// One chain's requests in their order; each finds the fold as the one before it leaves it.
     fn make_chain(&self, fold: &mut Fold, requests: Vec<Numbered>) -> Made {
         let mut made = Vec::with_capacity(requests.len());
-        for (index, Submitted { caller, request }, recorded_at) in requests {
+        for (index, Submitted { caller, request }, now_ms) in requests {
+            let recorded_at = fold.recorded_next(now_ms);
             let refused = |source| BatchError::Refused { index, source };
             if let Some(revision) = fold.place(request.event_id) {
                 return Err(BatchError::EventIdTwice { index, revision });

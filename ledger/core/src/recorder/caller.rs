@@ -164,7 +164,7 @@ impl<L: Log, V: Vault> Recorder<L, V> {
         }
         self.ledger.refresh_registry().await?;
         let admitted = self.admitted(&submission, &fold).await?;
-        drop(self.check(&submission, &fold, admitted, self.ledger.clock().now_ms())?);
+        drop(self.check(&submission, &fold, admitted, fold.recorded_next(self.ledger.clock().now_ms()))?);
         let origin = self.ledger.origin();
         let salted = submission.parts.iter().map(|part| {
             let salt = part::salt(self.entropy.as_ref(), origin, request.chain, request.event_id, part)?;

@@ -30,6 +30,7 @@ use crate::{
 
 mod batch;
 mod caller;
+mod clock;
 
 const ORIGIN: &str = "test.example/log";
 const CENTER: &str = "ZC-ZS";

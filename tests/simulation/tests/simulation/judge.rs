@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// Entries of the founding.
-const FOUNDING: usize = 3;
+pub(crate) const FOUNDING: usize = 3;
 
 /// An entry as it was found.
 struct Found {
@@ -65,6 +65,7 @@ pub(crate) fn judge(world: &World, disk: &SimulatedDisk, start: &Start, witnesse
     let mut seen = witnessed.seen();
     let found = verified(world, &disk, &seen, context);
     assert_seen(&seen, &found, context);
+    seen.earlier = assert_times(&found, context);
     let relied = relied_on(&seen, &found);
     assert!(relied <= opened, "{context}: {relied} leaves are relied on, {opened} were there");
     seen.order = found.iter().take(relied).map(|found| found.leaf).collect();
@@ -134,6 +135,20 @@ fn assert_seen(seen: &Seen, found: &[Found], context: &str) {
         let found = by_id.get(id).unwrap_or_else(|| panic!("{context}: {id:?} was acknowledged, and is gone"));
         assert_eq!((found.revision, &found.entry), (placed.revision, &placed.entry), "{context}: {id:?} differs");
     }
+}
+
+/// Within a chain the time of recording never goes back. Between chains it may, since the order is that of the log; answers
+/// how often it does.
+fn assert_times(found: &[Found], context: &str) -> usize {
+    let mut last: BTreeMap<ChainId, i64> = BTreeMap::new();
+    let mut times = Vec::new();
+    for found in found {
+        let time = Entry::parse(&found.entry).map_or(i64::MIN, |entry| entry.recorded_at);
+        let before = last.insert(found.chain, time).unwrap_or(time);
+        assert!(before <= time, "{context}: on {} {time} comes after {before}", found.chain);
+        times.push(time);
+    }
+    times.iter().zip(times.iter().skip(1)).filter(|(before, time)| before > time).count()
 }
 
 /// Leaves that somebody relies on: up to the last that was acknowledged, published or followed.

@@ -10,6 +10,7 @@ use mediation_domain::history::EventId;
 use mediation_ledger::{
     chain::{ChainId, Revision},
     checkpoint::Checkpoint,
+    clock::Clock as _,
     ledger::Fold,
     log::{AppendError, Follower as _, Log as _},
     merkle::Hash,
@@ -51,6 +52,8 @@ pub(crate) struct Seen {
     pub(crate) order: Vec<Hash>,
     /// Chains whose keys an order has destroyed for certain.
     pub(crate) erased: BTreeSet<ChainId>,
+    /// Entries in the order of the log that were recorded at an earlier time than the one before them, on another chain.
+    pub(crate) earlier: usize,
     /// What was done on the disk and how everything ended.
     pub(crate) trace: Vec<String>,
     /// Event ids that were used.
@@ -168,6 +171,8 @@ pub(crate) struct Plan {
     space: Option<u64>,
     short: bool,
     syncs_fail_after: Option<u64>,
+    /// The clock leaps forward and back, and stands.
+    leaps: bool,
 }
 
 impl Plan {
@@ -189,7 +194,13 @@ impl Plan {
             space: some(&mut chance, 6, 100_000),
             short: chance.one_in(5),
             syncs_fail_after: some(&mut chance, 10, 6),
+            leaps: false,
         }
+    }
+
+    /// The same life under a clock that is not to be relied on.
+    pub(crate) fn with_leaps(self) -> Self {
+        Self { leaps: true, ..self }
     }
 
     fn prepare(&self, disk: &SimulatedDisk) {
@@ -224,6 +235,7 @@ pub(crate) fn live(world: &'static World, disk: &SimulatedDisk, plan: &Plan, sta
         };
         let watching = tokio::spawn(watch(world, Arc::clone(&process), witnessed.clone()));
         let following = tokio::spawn(follow(Arc::clone(&process), witnessed.clone()));
+        let leaping = plan.leaps.then(|| tokio::spawn(leap(start.clone(), Chance::new(plan.seed, 500 + plan.number))));
         let mut clients = JoinSet::new();
         for number in 0..plan.clients {
             let chance = Chance::new(plan.seed, 10_000 + plan.number * 100 + number);
@@ -238,6 +250,10 @@ pub(crate) fn live(world: &'static World, disk: &SimulatedDisk, plan: &Plan, sta
         }
         while let Some(ended) = clients.join_next().await {
             ended.unwrap();
+        }
+        if let Some(leaping) = leaping {
+            leaping.abort();
+            assert!(leaping.await.is_err_and(|error| error.is_cancelled()), "the clock panicked");
         }
         watching.abort();
         following.abort();
@@ -264,6 +280,28 @@ async fn watch(world: &'static World, process: Arc<Process>, witnessed: Witnesse
         if sizes.changed().await.is_err() {
             return std::future::pending().await;
         }
+    }
+}
+
+/// Sets the clock days and seconds forward and back, again and again, or lets it stand.
+async fn leap(start: Start, mut chance: Chance) {
+    const DAYS_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
+    let began_ms = start.clock.now_ms();
+    loop {
+        let now_ms = start.clock.now_ms();
+        let then_ms = match chance.below(6) {
+            0 => began_ms + DAYS_MS,
+            1 => began_ms - DAYS_MS,
+            2 => began_ms,
+            3 => now_ms - 1_000,
+            4 => now_ms + 1,
+            _stands => now_ms,
+        };
+        start.clock.set(then_ms);
+        for _turn in 0..chance.below(6) {
+            tokio::task::yield_now().await;
+        }
+        tokio::time::sleep(Duration::from_millis(1 + chance.below(300))).await;
     }
 }
 

@@ -16,10 +16,17 @@ struct Outcome {
     trace: Vec<String>,
     acknowledged: usize,
     crashes: u64,
+    /// Entries that were recorded at an earlier time than the one before them, on another chain.
+    earlier: usize,
 }
 
 /// Up to four lives on one disk, each judged at its end.
 fn run(seed: u64) -> Outcome {
+    run_planned(seed, |plan| plan)
+}
+
+/// The same, with lives that are planned a little otherwise.
+fn run_planned(seed: u64, otherwise: fn(Plan) -> Plan) -> Outcome {
     let world = world();
     let mut chance = Chance::new(seed, 1);
     let witnessed = Witnessed::default();
@@ -29,7 +36,7 @@ fn run(seed: u64) -> Outcome {
     let lives = 1 + chance.below(4);
     let mut crashes = 0;
     for number in 0..lives {
-        let plan = Plan::draw(seed, number);
+        let plan = otherwise(Plan::draw(seed, number));
         start = Start { journal: start.journal, ..Start::new(seed, number + 1) };
         live(world, &disk, &plan, &start, &witnessed);
         let context = format!("seed {seed}, after life {number}");
@@ -43,7 +50,8 @@ fn run(seed: u64) -> Outcome {
         witnessed.trace(format!("{there} leaves"));
     }
     let mut seen = witnessed.seen();
-    Outcome { trace: std::mem::take(&mut seen.trace), acknowledged: seen.acknowledged.len(), crashes }
+    let (trace, earlier) = (std::mem::take(&mut seen.trace), seen.earlier);
+    Outcome { trace, acknowledged: seen.acknowledged.len(), crashes, earlier }
 }
 
 #[test]
@@ -61,6 +69,25 @@ fn no_crash_or_fault_of_the_disk_loses_doubles_or_changes_what_was_acknowledged(
     // A simulation in which nothing happens finds nothing.
     let count = range.end - range.start;
     assert!(count < 100 || (acknowledged > 3 * count && crashes > count), "{acknowledged} acts, {crashes} crashes");
+}
+
+#[test]
+fn a_clock_that_leaps_or_stands_changes_no_order_and_never_goes_back_on_a_chain() {
+    world();
+    let (acknowledged, earlier) = (AtomicU64::new(0), AtomicU64::new(0));
+    let range = seeds(60, 2_000);
+    for_each(range.clone(), "a_clock_that_leaps_or_stands", |seed| {
+        let outcome = run_planned(seed, Plan::with_leaps);
+        acknowledged.fetch_add(outcome.acknowledged as u64, Ordering::Relaxed);
+        earlier.fetch_add(outcome.earlier as u64, Ordering::Relaxed);
+    });
+    let (acknowledged, earlier) = (acknowledged.into_inner(), earlier.into_inner());
+    println!(
+        "seeds {range:?}: {acknowledged} acts acknowledged, {earlier} times an earlier time stands after a later one"
+    );
+    // A clock that nobody notices shows nothing.
+    let count = range.end - range.start;
+    assert!(count < 50 || earlier > count / 4, "{earlier} of {acknowledged} entries");
 }
 
 #[test]
