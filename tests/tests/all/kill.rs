@@ -70,7 +70,7 @@ async fn round(served: &mut Served, load: Duration, known: &mut Vec<Receipt>) ->
 }
 
 /// Finds every receipt again, proved by a checkpoint that extends the receipt's own.
-async fn account(served: &Served, receipts: &[Receipt]) {
+pub(crate) async fn account(served: &Served, receipts: &[Receipt]) {
     let client = served.client("XF-FL", AgencyKind::Petition).await;
     let trust = served.trust();
     let found = futures_util::stream::iter(receipts.iter().cloned()).map(|receipt| {
@@ -96,7 +96,7 @@ async fn account(served: &Served, receipts: &[Receipt]) {
 }
 
 /// A number from the environment: how `tests/kill-loop` asks for more than the pipeline does.
-fn setting(name: &str, few: u64) -> u64 {
+pub(crate) fn setting(name: &str, few: u64) -> u64 {
     std::env::var(name).map_or(few, |value| value.parse().unwrap())
 }
 

@@ -30,6 +30,8 @@ mod exports;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod gateway;
 #[cfg(test)]
 mod golden;

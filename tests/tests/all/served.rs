@@ -195,11 +195,16 @@ impl Served {
         child.wait().unwrap();
     }
 
+    /// Sends the process a signal: `-STOP` lets it stand still, `-CONT` go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let process = self.process().unwrap();
+        let sent = Command::new("kill").args([signal, &process.to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
     /// Asks the process to stop, and waits for it.
     pub(crate) fn stop(&mut self) {
-        let process = self.process().unwrap();
-        let terminated = Command::new("kill").args(["-TERM", &process.to_string()]).status().unwrap();
-        assert!(terminated.success());
+        self.signal("-TERM");
         assert!(self.child.take().unwrap().wait().unwrap().success());
     }
 
