@@ -7,6 +7,8 @@ mod judge;
 #[cfg(test)]
 mod life;
 #[cfg(test)]
+mod machine;
+#[cfg(test)]
 mod points;
 #[cfg(test)]
 mod repeats;
