@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod chance;
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod judge;
 #[cfg(test)]
 mod life;

@@ -125,6 +125,11 @@ impl World {
         self.disk.copy()
     }
 
+    /// The key of the log.
+    pub(crate) fn log_key(&self) -> &SigningKey {
+        &self.log_key
+    }
+
     /// What signs checkpoints.
     pub(crate) fn log_signer(&self) -> LogSigner {
         LogSigner::new(ORIGIN.parse().unwrap(), vec![self.log_key.clone()])
