@@ -18,7 +18,7 @@
 
 use std::{
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -109,13 +109,17 @@ impl CheckpointFiles {
 
     fn read(&self, name: &str) -> io::Result<Option<String>> {
         let path = self.directory.join(name);
-        if !self.disk.exists(&path)? {
+        self.read_at(&path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
+    }
+
+    fn read_at(&self, path: &Path) -> io::Result<Option<String>> {
+        if !self.disk.exists(path)? {
             return Ok(None);
         }
-        let file = self.disk.open(&path, Access::Read)?;
+        let file = self.disk.open(path, Access::Read)?;
         let length = file.len()?;
         if length > NOTE_BYTES_MAX {
-            return Err(io::Error::other(format!("`{name}` has {length} bytes, more than a checkpoint")));
+            return Err(io::Error::other(format!("it has {length} bytes, more than a checkpoint")));
         }
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
         file.read_exact_at(&mut bytes, 0)?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 #[cfg(feature = "kurrentdb")]
-use std::{fs, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 #[cfg(feature = "kurrentdb")]
 use anyhow::Context as _;
@@ -27,9 +27,12 @@ use mediation_log_kurrentdb::{KurrentFollower, KurrentLog};
 #[cfg(feature = "kurrentdb")]
 use mediation_projections::leaves::LeavesReader;
 
-#[cfg(feature = "kurrentdb")]
-use crate::config::{Role, VaultConfig};
 use crate::{config::Config, failed_sync, kek, layout::Layout};
+#[cfg(feature = "kurrentdb")]
+use crate::{
+    config::{Role, VaultConfig},
+    contents,
+};
 
 /// The log of a process.
 #[derive(Debug)]
@@ -339,7 +342,7 @@ impl Vault for AnyVault {
 /// The way to the vault's process, with the certificate of the agency that asks.
 #[cfg(feature = "kurrentdb")]
 fn remote(layout: &Layout, config: &VaultConfig) -> Result<RemoteVault> {
-    let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
+    let read = |path: PathBuf| contents::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
     let access = VaultAccess {
         address: config.address.clone(),
         agency: config.agency.clone(),

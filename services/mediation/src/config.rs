@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    fmt, fs,
+    fmt,
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
@@ -14,6 +14,8 @@ use clap::ValueEnum;
 use mediation_desk::{exports::EXPORTS_PER_MONTH_MAX, limits::Limits, quota::Quota};
 use mediation_projections::texts::TEXT_BYTES_MAX;
 use serde::{Deserialize, Serialize};
+
+use crate::contents;
 
 mod check;
 
@@ -518,7 +520,7 @@ impl Config {
 
     /// Reads the file; the inner error is one of its text.
     pub(crate) fn parse(path: &Path) -> Result<Result<Self, toml::de::Error>> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+        let text = contents::text(path).with_context(|| format!("cannot read `{}`", path.display()))?;
         Ok(toml::from_str(&text))
     }
 

@@ -1,6 +1,6 @@
 //! The witnesses of a process's log: who they are, and what they have cosigned before.
 
-use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result};
 use mediation_gateway::courier::HttpCourier;
@@ -15,7 +15,7 @@ use mediation_projections::{
     witnesses::{Cosigned, Options, Witnesses, witnessed},
 };
 
-use crate::{config::WitnessesConfig, layout::Layout, manifest::Manifest};
+use crate::{config::WitnessesConfig, contents, layout::Layout, manifest::Manifest};
 
 /// What a process needs to collect cosignatures.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl Cosigning {
         let (origin, stored_keys) = (&manifest.origin, manifest.stored_keys(layout));
         let read = |path: &PathBuf| {
             let path = layout.root().join(path);
-            fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
+            contents::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
         };
         let store = Arc::new(WitnessedFile::new(disk, layout.state().to_owned()));
         let Some(path) = &config.policy else {

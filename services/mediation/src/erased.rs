@@ -11,17 +11,20 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, OpenOptions},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     path::Path,
     sync::{Mutex, PoisonError},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use mediation_domain::history::EventId;
 use mediation_ledger::{chain::ChainId, merkle::Hash, vault::Vault};
 use mediation_projections::eraser::Journal;
 
 use crate::durable::sync_directory;
+
+/// Bytes of a row at most, with its line feed: two ids and a digest have fewer.
+const ROW_BYTES_MAX: u64 = 256;
 
 /// Parts by chain and order.
 pub(crate) type Rows = BTreeMap<(ChainId, EventId), BTreeSet<Hash>>;
@@ -36,16 +39,17 @@ impl Erased {
     /// Opens the journal, making an empty one where there is none.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let is_new = !path.exists();
+        if !is_new {
+            require_file(fs::metadata(path), path)?;
+        }
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.with_context(|| format!("cannot open `{}`", path.display()))?;
         if is_new {
             sync_directory(path)?;
         }
-        let mut text = String::new();
-        file.read_to_string(&mut text).with_context(|| format!("cannot read `{}`", path.display()))?;
-        let (rows, whole) = rows(&text, path)?;
+        let (rows, whole) = rows(&file, path)?;
         // What a crash cut short goes, so that the next row begins where one ended.
-        file.set_len(whole as u64)?;
+        file.set_len(whole)?;
         file.seek(SeekFrom::End(0))?;
         Ok(Self { state: Mutex::new((file, rows)) })
     }
@@ -86,22 +90,52 @@ impl Journal for Erased {
 
 /// The rows of a journal; none where there is no file.
 pub(crate) fn read(path: &Path) -> Result<Rows> {
-    match fs::read_to_string(path) {
-        Ok(text) => rows(&text, path).map(|(rows, _whole)| rows),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Rows::new()),
-        Err(error) => Err(error).with_context(|| format!("cannot read `{}`", path.display())),
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Rows::new()),
+        found => require_file(found, path)?,
     }
+    let file = File::open(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    rows(&file, path).map(|(rows, _whole)| rows)
 }
 
-/// The whole rows of a text, and their bytes.
-fn rows(text: &str, path: &Path) -> Result<(Rows, usize)> {
-    let whole = text.rfind('\n').map_or(0, |last| last + 1);
-    let mut rows = Rows::new();
-    for (at, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
-        let row = parse(line).with_context(|| format!("row {} of `{}` is damaged", at + 1, path.display()))?;
+/// Opening a pipe would wait for somebody who writes to it, and a device may have no end.
+fn require_file(found: io::Result<fs::Metadata>, path: &Path) -> Result<()> {
+    let found = found.with_context(|| format!("cannot read `{}`", path.display()))?;
+    ensure!(found.is_file(), "`{}` is no file", path.display());
+    Ok(())
+}
+
+/// The whole rows of a journal, and their bytes.
+fn rows(file: &File, path: &Path) -> Result<(Rows, u64)> {
+    let mut reader = BufReader::new(file);
+    let (mut rows, mut whole, mut line) = (Rows::new(), 0, Vec::new());
+    for number in 1_u64.. {
+        let unreadable = || format!("cannot read `{}`", path.display());
+        let damaged = || format!("row {number} of `{}` is damaged", path.display());
+        line.clear();
+        reader.by_ref().take(ROW_BYTES_MAX).read_until(b'\n', &mut line).with_context(unreadable)?;
+        let Some(row) = line.strip_suffix(b"\n") else {
+            // A crash cut it short, unless a row ends after all, further on than any can.
+            ensure!(!ends_later(&mut reader).with_context(unreadable)?, damaged());
+            break;
+        };
+        let row = str::from_utf8(row).ok().and_then(parse).with_context(damaged)?;
         rows.entry((row.0, row.1)).or_default().insert(row.2);
+        whole += line.len() as u64;
     }
     Ok((rows, whole))
+}
+
+/// Whether there is a line feed further on.
+fn ends_later(reader: &mut impl BufRead) -> io::Result<bool> {
+    loop {
+        let bytes = reader.fill_buf()?;
+        if bytes.is_empty() || bytes.contains(&b'\n') {
+            return Ok(!bytes.is_empty());
+        }
+        let bytes = bytes.len();
+        reader.consume(bytes);
+    }
 }
 
 fn parse(line: &str) -> Option<(ChainId, EventId, Hash)> {
@@ -129,7 +163,16 @@ mod tests {
         assert_eq!(opened.noted(chain, order), digests);
         opened.note(chain, order, &BTreeSet::from([Hash([5; 32])])).unwrap();
         assert_eq!(Erased::open(&path).unwrap().noted(chain, order).len(), 3);
-        fs::write(&path, "x\n").unwrap();
-        assert!(Erased::open(&path).is_err());
+        // Zeros that a file system has put behind what it could not write are cut, whatever their number.
+        let bytes = fs::read(&path).unwrap();
+        fs::write(&path, [bytes.as_slice(), &[0; 5_000]].concat()).unwrap();
+        assert_eq!(Erased::open(&path).unwrap().noted(chain, order).len(), 3);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        for damaged in [b"x\n".to_vec(), b"\xff\n".to_vec(), [vec![b'1'; 5_000], b"\n".to_vec()].concat()] {
+            fs::write(&path, damaged).unwrap();
+            let told = Erased::open(&path).unwrap_err().to_string();
+            assert!(told.starts_with("row 1 of") && told.contains("erased"), "{told}");
+            read(&path).unwrap_err();
+        }
     }
 }

@@ -1,13 +1,7 @@
 //! Keys on disk: Ed25519 or SM2, PKCS #8 in PEM, readable by their owner only. There is one form; a key file whose bytes
 //! are not exactly those of the key it holds is damaged.
 
-use std::{
-    fs::{self, OpenOptions},
-    io::Write as _,
-    os::unix::fs::OpenOptionsExt as _,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::OpenOptions, io::Write as _, os::unix::fs::OpenOptionsExt as _, path::Path, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use ed25519_dalek::{
@@ -21,6 +15,8 @@ use mediation_ledger::{
 };
 use sm2::SecretKey;
 use zeroize::Zeroizing;
+
+use crate::contents;
 
 /// A private key of either algorithm.
 #[derive(Debug)]
@@ -99,7 +95,7 @@ pub(crate) fn read(path: &Path) -> Result<SigningKey> {
 }
 
 fn text(path: &Path) -> Result<Zeroizing<String>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
+    let text = contents::text(path).with_context(|| format!("cannot read the key `{}`", path.display()))?;
     Ok(Zeroizing::new(text))
 }
 

@@ -1,10 +1,7 @@
 //! Checkpoints that others hold: a log that lacks what they cover is an old copy, or another history, and nothing more is
 //! signed on it. Witnesses would refuse to cosign it, and whoever kept a later checkpoint could prove a fork.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Error, Result, bail};
 use mediation_ledger::{
@@ -15,7 +12,7 @@ use mediation_ledger::{
 };
 use mediation_log_embedded::{Embedded, OpenError};
 
-use crate::manifest::Manifest;
+use crate::{contents, manifest::Manifest};
 
 /// What the operator is told to do.
 pub(crate) const ADVICE: &str = "该目录比已公布的检查点旧或与之不符，拒绝签署；取回较新的副本，或以 mediation reincarnate 重立账本 · the \
@@ -28,7 +25,8 @@ pub(crate) fn read(directory: &Path, files: &[PathBuf], manifest: &Manifest) -> 
     let read = |file: &PathBuf| {
         // A path on the command line is relative to where the command runs.
         let path = if file.exists() { file.clone() } else { directory.join(file) };
-        let bytes = fs::read(&path).with_context(|| format!("cannot read the checkpoint `{}`", path.display()))?;
+        let bytes =
+            contents::read(&path).with_context(|| format!("cannot read the checkpoint `{}`", path.display()))?;
         let signed = Checkpoint::open(&bytes, &manifest.origin, &keys);
         Ok(signed.with_context(|| format!("`{}` is no checkpoint of this ledger", path.display()))?.checkpoint)
     };

@@ -9,6 +9,7 @@ mod center;
 mod cluster;
 mod command;
 mod config;
+mod contents;
 mod cosigning;
 mod durable;
 mod erased;

@@ -1,7 +1,5 @@
 //! The manifest: what a ledger is, fixed when it is founded and signed by its log key.
 
-use std::fs;
-
 use anyhow::{Context as _, Result, bail, ensure};
 use ed25519_dalek::SigningKey;
 use mediation_client::Trust;
@@ -13,7 +11,7 @@ use mediation_ledger::{
 };
 use mediation_proto::mediation::types::v1::KeyRevocationReason;
 
-use crate::layout::Layout;
+use crate::{contents, layout::Layout};
 
 const TITLE: &str = "mediation ledger manifest v1";
 
@@ -61,9 +59,13 @@ impl Manifest {
     /// # Errors
     /// The directory holds no ledger.
     pub(crate) fn bytes(layout: &Layout) -> Result<Vec<u8>> {
-        let bytes = fs::read(layout.manifest());
-        bytes.with_context(|| {
-            format!("`{}` holds no ledger (no manifest); found one with `mediation init`", layout.root().display())
+        let path = layout.manifest();
+        let bytes = contents::read(&path);
+        bytes.with_context(|| match path.exists() {
+            true => format!("cannot read `{}`", path.display()),
+            false => {
+                format!("`{}` holds no ledger (no manifest); found one with `mediation init`", layout.root().display())
+            }
         })
     }
 
@@ -72,7 +74,7 @@ impl Manifest {
     /// # Errors
     /// The directory holds no ledger, or its manifest is damaged.
     pub(crate) fn read(layout: &Layout) -> Result<Self> {
-        Self::open(&Self::bytes(layout)?).context("the manifest is damaged")
+        Self::open(&Self::bytes(layout)?).with_context(|| format!("`{}` is damaged", layout.manifest().display()))
     }
 
     /// Reads a manifest. Its signature must be that of the log key that it names.
@@ -80,7 +82,9 @@ impl Manifest {
         let note = Note::parse(bytes)?;
         let mut lines = note.text().lines().peekable();
         if lines.next() != Some(TITLE) {
-            bail!("not a `{TITLE}`; a newer ledger needs a newer `mediation`");
+            bail!(
+                "not a `{TITLE}`; a newer ledger needs a newer `mediation` · 清单版本不同，较新的账本须用较新的 mediation 打开"
+            );
         }
         let mut value = |key: &str| {
             let line = lines.next().with_context(|| format!("`{key}` is missing"))?;
@@ -154,7 +158,7 @@ impl Manifest {
     /// Every key that a stored checkpoint may be signed with: the founding's, and those that the trust file names beside it.
     /// What the registry says of them is known only when the log has been read.
     pub(crate) fn stored_keys(&self, layout: &Layout) -> Vec<VerifierKey> {
-        let policy = fs::read_to_string(layout.policy()).unwrap_or_default();
+        let policy = contents::text(&layout.policy()).unwrap_or_default();
         let named = Self::read_policy(&policy).map(|(trust, _)| trust.log_keys().cloned().collect::<Vec<_>>());
         let mut keys = vec![self.log_key.clone()];
         keys.extend(named.unwrap_or_default().into_iter().filter(|key| *key != self.log_key));

@@ -25,7 +25,7 @@ use crate::{
     backend::{AnyLog, AnyVault},
     backup::LAST_BACKUP,
     config::Config,
-    failed_sync,
+    contents, failed_sync,
     layout::Layout,
     process::scrubbing::Standing,
 };
@@ -240,7 +240,7 @@ impl Metrics {
         self.gauges.resident_memory_bytes.set(ratio(resident_bytes().unwrap_or_default(), 1));
         self.gauges.open_files.set(fs::read_dir("/proc/self/fd").map_or(0, |files| whole(files.count() as u64)));
         for (name, path) in &sources.certificates {
-            let expires = fs::read(path).ok().and_then(|pem| expires_at(&pem));
+            let expires = contents::read(path).ok().and_then(|pem| expires_at(&pem));
             let expiry = self
                 .gauges
                 .certificate_expiry_timestamp_seconds

@@ -1,7 +1,14 @@
 //! A running ledger: log, vault, sealer, clock keeper and services of one process, opened in order and closed in the
 //! reverse order.
 
-use std::{collections::BTreeMap, fs, net::SocketAddr, num::NonZeroU32, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 use mediation_desk::{
@@ -41,6 +48,7 @@ use crate::{
     backend::{AnyLog, AnyVault},
     command::{key::finish, rules::known},
     config::{Config, Role, Signing},
+    contents,
     keys::{self, PrivateKey},
     layout::Layout,
     log_http,
@@ -131,7 +139,7 @@ impl Process {
         let custodian = shares_vault.then(|| Custodian::new(Arc::clone(recorder.ledger())));
         let node = Node::within(recorder, readings, seals, cosigned, scope);
         let (listener, address, identity) = listen(config.listen, &layout).await?;
-        let (tls, health) = (tls_config(&identity)?, Health::default());
+        let (tls, health) = (tls_config(&identity).with_context(|| files(&layout))?, Health::default());
         let sources = Sources::new(&layout, config, Arc::clone(&node), index.clone(), scrubbed);
         let metrics = Arc::new(Measured { metrics: Metrics::new(clock.as_ref()), sources });
         let probes =
@@ -288,12 +296,20 @@ fn scope(config: &Config) -> Scope {
 async fn listen(address: SocketAddr, layout: &Layout) -> Result<(TcpListener, SocketAddr, TlsFiles)> {
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
+    let read = |path: PathBuf| contents::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
     let identity = TlsFiles {
-        certificates: fs::read(layout.server_certificate())?,
-        key: fs::read(layout.server_key())?,
-        client_authorities: fs::read(layout.authority())?,
+        certificates: read(layout.server_certificate())?,
+        key: read(layout.server_key())?,
+        client_authorities: read(layout.authority())?,
     };
     Ok((listener, address, identity))
+}
+
+/// What is said of the files of the listener's identity when they do not make one.
+fn files(layout: &Layout) -> String {
+    let [certificate, key, authority] = [layout.server_certificate(), layout.server_key(), layout.authority()];
+    let (certificate, key, authority) = (certificate.display(), key.display(), authority.display());
+    format!("no identity can be made of `{certificate}`, `{key}` and `{authority}`")
 }
 
 /// Runs until told to stop; ends earlier only when the collector or the listener does.

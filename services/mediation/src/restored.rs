@@ -28,7 +28,7 @@ use mediation_ledger::{
 use mediation_projections::witnesses::Courier;
 use serde::{Deserialize, Serialize};
 
-use crate::{backup::Contents, durable, known::ADVICE, layout::Layout};
+use crate::{backup::Contents, contents, durable, known::ADVICE, layout::Layout};
 
 /// What a restored directory says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,7 +48,7 @@ impl Restored {
     /// Of a backup, with the checkpoints in files that others hold.
     pub(crate) fn new(backup: &Contents, known: &[PathBuf]) -> Result<Self> {
         let read = |path: &PathBuf| {
-            fs::read_to_string(path).with_context(|| format!("cannot read the checkpoint `{}`", path.display()))
+            contents::text(path).with_context(|| format!("cannot read the checkpoint `{}`", path.display()))
         };
         let known = known.iter().map(read).collect::<Result<_>>()?;
         Ok(Self { made_at: backup.made_at.clone(), tree_size: backup.tree_size, known })
@@ -57,7 +57,7 @@ impl Restored {
     /// What a directory says; none when it was not restored, or was served since.
     pub(crate) fn read(layout: &Layout) -> Result<Option<Self>> {
         let path = layout.restored();
-        match fs::read(&path) {
+        match contents::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             read => {
                 let bytes = read.with_context(|| format!("cannot read `{}`", path.display()))?;

@@ -42,6 +42,10 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path, access: Access) -> io::Result<Box<dyn DiskFile>> {
+        // Before it is opened: opening a pipe waits for somebody who writes to it, and a device may have no end.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
         Ok(Box::new(OpenOptions::new().read(true).write(access == Access::Write).open(path)?))
     }
 
@@ -74,7 +78,8 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(named)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -82,11 +87,11 @@ impl Disk for RealDisk {
                 let holder = holder.lines().next().unwrap_or("a process that is just starting").to_owned();
                 return Err(LockError::Held { holder });
             }
-            Err(error) => return Err(LockError::Io(error.into())),
+            Err(error) => return Err(LockError::Io(named(error.into()))),
         }
         // The text only tells people who it is; the lock itself is the kernel's and ends with the process.
-        file.set_len(0)?;
-        file.write_all_at(format!("process {}\n", process::id()).as_bytes(), 0)?;
+        file.set_len(0).map_err(named)?;
+        file.write_all_at(format!("process {}\n", process::id()).as_bytes(), 0).map_err(named)?;
         Ok(Box::new(RealLock { file }))
     }
 }

@@ -144,7 +144,8 @@ impl Walk<'_> {
         let record = Bytes::copy_from_slice(frame.record);
         let leaf_hash = leaf_hash(&record);
         let leaf = LeafIndex(self.next);
-        self.next += 1;
+        // A header may say any size.
+        self.next = self.next.saturating_add(1);
         if !intact {
             self.scan.fault(segment.path, place.start, Problem::RecordCrc { leaf });
             self.tree = if self.tree == Tree::Known { Tree::Doubtful } else { self.tree };
@@ -211,7 +212,7 @@ impl Walk<'_> {
         let Some(frames) = batch.frames else {
             self.scan.fault(segment.path, broken.structure.start, broken.problem);
             self.tree = Tree::Lost;
-            self.next += u64::from(batch.count);
+            self.next = self.next.saturating_add(u64::from(batch.count));
             return Ok(());
         };
         for frame in frames {

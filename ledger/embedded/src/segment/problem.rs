@@ -37,7 +37,9 @@ pub enum Problem {
     #[error("the header of the segment is damaged")]
     SegmentHeaderCrc,
     /// Another version of the program wrote it.
-    #[error("the file has format version {found}, this program reads version {known}")]
+    #[error(
+        "the file has format version {found}, this program reads version {known}: open it with a newer `mediation` · 文件格式版本为 {found}，本程序只能读取版本 {known}，请使用较新的 mediation"
+    )]
     Version {
         /// Version in the file.
         found: u32,

@@ -15,10 +15,16 @@ use super::{
     cipher::WrappingKey,
     problem::{Fault, Problem},
 };
-use crate::disk::{Access, Disk};
+use crate::disk::{Access, Disk, DiskFile};
 
 const MAGIC: [u8; 16] = *b"mediation-kek 1\n";
 const MAGIC_ELSEWHERE: [u8; 16] = *b"mediation-kek 2\n";
+/// What the magic of every version begins with.
+const MAGIC_FAMILY: &[u8] = b"mediation-kek ";
+
+/// Bytes of a file of a version that is not known, at most.
+const NEWER_BYTES_MAX: usize = 4_096;
+
 const CHECK_DOMAIN: &[u8] = b"mediation-ledger/vault/kek-check/v1\0";
 const ID_DOMAIN: &[u8] = b"mediation-ledger/vault/kek-id/v1\0";
 
@@ -160,12 +166,33 @@ pub(super) fn create(disk: &dyn Disk, path: &Path, stored: &Stored) -> io::Resul
 pub(super) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Option<Stored>> {
     let file = disk.open(path, Access::Read)?;
     let length = file.len()?;
+    if let Some(version) = newer(file.as_ref(), length)? {
+        let told = format!(
+            "the key-encryption key has format `{version}`: open the vault with a newer `mediation` · 主密钥格式为 {version}，请使用较新的 mediation"
+        );
+        return Err(io::Error::new(io::ErrorKind::Unsupported, told));
+    }
     let Some(length) = [KEK_BYTES, ELSEWHERE_BYTES].into_iter().find(|known| *known as u64 == length) else {
         return Ok(None);
     };
     let mut bytes = Zeroizing::new(vec![0; length]);
     file.read_exact_at(&mut bytes, 0)?;
     Ok(parse(&bytes))
+}
+
+/// The magic of a file that is whole, and that this program does not read. The magic and the check at the end never change
+/// their places.
+fn newer(file: &dyn DiskFile, length: u64) -> io::Result<Option<String>> {
+    let Some(length) = usize::try_from(length).ok().filter(|length| *length <= NEWER_BYTES_MAX) else {
+        return Ok(None);
+    };
+    let mut bytes = Zeroizing::new(vec![0; length]);
+    file.read_exact_at(&mut bytes, 0)?;
+    let is_known = [MAGIC, MAGIC_ELSEWHERE].iter().any(|magic| bytes.starts_with(magic));
+    let magic = bytes.first_chunk::<16>().filter(|magic| !is_known && magic.starts_with(MAGIC_FAMILY));
+    let is_whole =
+        bytes.split_last_chunk::<16>().is_some_and(|(checked, check)| first_half(CHECK_DOMAIN, checked) == *check);
+    Ok(magic.filter(|_| is_whole).map(|magic| String::from_utf8_lossy(magic).trim().to_owned()))
 }
 
 fn parse(bytes: &[u8]) -> Option<Stored> {
@@ -213,6 +240,16 @@ mod tests {
                     assert_eq!(load(&disk, path).unwrap(), None, "bit {bit} of byte {at}");
                 }
             }
+            let mut newer = written.clone();
+            *newer.get_mut(14).unwrap() = b'3';
+            disk.tamper(path, newer.clone());
+            assert_eq!(load(&disk, path).unwrap(), None, "the check is not its own");
+            let checked = newer.len() - 16;
+            let check = first_half(CHECK_DOMAIN, newer.get(..checked).unwrap());
+            newer.get_mut(checked..).unwrap().copy_from_slice(&check);
+            disk.tamper(path, newer);
+            let refused = load(&disk, path).unwrap_err().to_string();
+            assert!(refused.contains("`mediation-kek 3`") && refused.contains("较新"), "{refused}");
             for length in [0, written.len() - 1, written.len() + 1] {
                 let mut bytes = written.clone();
                 bytes.resize(length, 0);

@@ -34,6 +34,16 @@ pub enum Problem {
     /// The file of the key-encryption key is no such file, or its bytes changed.
     #[error("the key-encryption key is damaged")]
     Kek,
+    /// A newer version of the program wrote it.
+    #[error(
+        "the vault has format version {found}, this program reads version {known}: open it with a newer `mediation` · 保管库格式版本为 {found}，本程序只能读取版本 {known}，请使用较新的 mediation"
+    )]
+    Version {
+        /// Version in the file.
+        found: u32,
+        /// Newest version that this program reads.
+        known: u32,
+    },
     /// The file does not begin with the head of a vault, or a head stands elsewhere.
     #[error("the head of the vault is damaged or misplaced")]
     Head,

@@ -23,7 +23,7 @@ use super::{
     failure,
     kek::Mark,
     problem::{Fault, Problem},
-    slot::{self, Found, Group, HolderId, Row, SLOT_BYTES_U64},
+    slot::{self, Found, Group, HolderId, Row, SLOT_BYTES_U64, VERSION_NEWEST},
     wraps::{Index, Slots},
 };
 use crate::disk::DiskFile;
@@ -184,6 +184,7 @@ impl<'a> Recovery<'a> {
                 Ok(())
             }
             Found::Damaged => Err(SlotFault(slot, Problem::Slot)),
+            Found::Newer(found) => Err(SlotFault(slot, Problem::Version { found, known: VERSION_NEWEST })),
         }
     }
 

@@ -265,7 +265,8 @@ pub(super) fn head(disk: &dyn Disk, path: &Path) -> io::Result<Option<Mark>> {
         )
         | Found::Empty
         | Found::Torn
-        | Found::Damaged => None,
+        | Found::Damaged
+        | Found::Newer(_) => None,
     })
 }
 

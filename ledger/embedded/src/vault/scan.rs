@@ -14,7 +14,7 @@ use super::{
     kek::{Mark, Stored},
     problem::{Fault, Problem},
     rotation,
-    slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64},
+    slot::{Found, Group, HolderId, Row, SLOT_BYTES_U64, VERSION_NEWEST},
     wraps::Slots,
 };
 use crate::disk::{Access, Disk};
@@ -164,6 +164,7 @@ impl Table<'_> {
         self.next = slot + 1;
         match found {
             Found::Damaged => self.broken(slot, Problem::Slot),
+            Found::Newer(found) => self.broken(slot, Problem::Version { found, known: VERSION_NEWEST }),
             Found::Torn => self.broken(slot, Problem::Torn),
             Found::Empty => match self.before {
                 Before::Empty(_) => {}

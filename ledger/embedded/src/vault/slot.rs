@@ -26,6 +26,9 @@ const VERSION_AES: u32 = 1;
 /// Version of a vault whose head names its cipher.
 const VERSION_NAMED: u32 = 2;
 
+/// The newest version that this program reads.
+pub(super) const VERSION_NEWEST: u32 = VERSION_ELSEWHERE;
+
 /// Version of a vault whose key-encryption key is kept elsewhere: its head names the cipher of both.
 const VERSION_ELSEWHERE: u32 = 3;
 
@@ -137,6 +140,8 @@ pub(super) enum Found {
     Torn,
     /// Neither: bytes have changed.
     Damaged,
+    /// The whole head of a vault of this version, which this program does not read.
+    Newer(u32),
 }
 
 /// Bytes of a row in a slot.
@@ -211,7 +216,22 @@ pub(super) fn decode(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Found {
         // A row has one encoding; this also says that its spare bytes are zero.
         return if encode(slot, &row, group) == *bytes { Found::Row(row, group) } else { Found::Damaged };
     }
-    if bytes.last() == Some(&0) { Found::Torn } else { Found::Damaged }
+    match newer(slot, bytes) {
+        Some(version) => Found::Newer(version),
+        None if bytes.last() == Some(&0) => Found::Torn,
+        None => Found::Damaged,
+    }
+}
+
+/// The version of a head that is whole, and that this program does not read. Magic, version and checksum never change their
+/// places.
+fn newer(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<u32> {
+    let mut tail = bytes.get(CHECKED_BYTES..CRC_END)?;
+    let is_whole = u32::from_be_bytes(take(&mut tail)?) == checksum(slot, bytes.get(..CHECKED_BYTES)?);
+    let mut rest = bytes.as_slice();
+    let [kind, _spare, _, _, _, _, _, _] = take(&mut rest)?;
+    let (magic, version): ([u8; 16], u32) = (take(&mut rest)?, u32::from_be_bytes(take(&mut rest)?));
+    (is_whole && kind == HEAD && magic == MAGIC && version > VERSION_ELSEWHERE).then_some(version)
 }
 
 fn parse(slot: u64, bytes: &[u8; SLOT_BYTES]) -> Option<(Row, Group)> {
@@ -369,6 +389,17 @@ mod tests {
             bytes.get_mut(CHECKED_BYTES..CRC_END).unwrap().copy_from_slice(&crc);
             assert_eq!(decode(0, &bytes), found, "cipher {named}");
         }
+    }
+
+    #[test]
+    fn a_whole_head_of_a_newer_version_is_told_from_damage() {
+        let head = Row::Head { origin: Hash([2; 32]), kek: mark(None), cipher: Cipher::Sm4Gcm };
+        let mut bytes = encode(0, &head, Group::SINGLE);
+        bytes.get_mut(24..28).unwrap().copy_from_slice(&4_u32.to_be_bytes());
+        assert_eq!(decode(0, &bytes), Found::Damaged, "the checksum is not its own");
+        let crc = checksum(0, bytes.get(..CHECKED_BYTES).unwrap()).to_be_bytes();
+        bytes.get_mut(CHECKED_BYTES..CRC_END).unwrap().copy_from_slice(&crc);
+        assert_eq!(decode(0, &bytes), Found::Newer(4));
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Wraps {
         match found {
             Some(Found::Row(row, group)) => Ok(Some((row, group))),
             // It may have been written since, or the file gave less than it was asked for.
-            Some(Found::Empty | Found::Torn | Found::Damaged) | None => self.read(at),
+            Some(Found::Empty | Found::Torn | Found::Damaged | Found::Newer(_)) | None => self.read(at),
         }
     }
 
@@ -228,7 +228,7 @@ impl Wraps {
     pub(super) fn read(&self, at: u64) -> Result<Option<(Row, Group)>, VaultError> {
         match slot::read(self.file.as_ref(), at).map_err(|error| VaultError::Unavailable(Some(error)))? {
             Found::Row(row, group) => Ok(Some((row, group))),
-            Found::Empty | Found::Torn | Found::Damaged => Ok(None),
+            Found::Empty | Found::Torn | Found::Damaged | Found::Newer(_) => Ok(None),
         }
     }
 }

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use crate::{
     backup::{self, BACKUP, LAST_BACKUP},
     config::Config,
-    erased,
+    contents, erased,
     failed_sync::FAILED_SYNC,
     kek,
     keys::{self, PrivateKey},
@@ -127,7 +127,7 @@ pub(crate) fn unserved(directory: &Path) -> Result<Option<File>> {
     match file.try_lock_shared() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder = contents::text(&path).unwrap_or_default();
             bail!("`{}` is being served by {}; stop it, or verify a copy", directory.display(), holder.trim())
         }
         Err(TryLockError::Error(error)) => Err(error).context("the lock of the log cannot be taken"),
@@ -223,7 +223,7 @@ pub(crate) fn verify_as(subject: Subject<'_>, directory: &Path, progress: &dyn F
 }
 
 fn check_policy(layout: &Layout, manifest: &Manifest, registry: &Registry, report: &mut Report) {
-    match fs::read(layout.policy()) {
+    match contents::read(&layout.policy()) {
         // Of a log whose registry cannot be read nothing follows.
         Ok(_) if registry.genesis().is_none() => {}
         Ok(policy) if policy == manifest.policy(registry).as_bytes() => report.bytes += policy.len() as u64,
@@ -242,7 +242,7 @@ fn check_signers(layout: &Layout, manifest: &Manifest, registry: &Registry, repo
     let signing: Vec<VerifierKey> = signing.filter_map(|key| key.vkey.parse().ok()).collect();
     let path = layout.root().join(TREE.last);
     // What else is wrong with the file was told when it was read.
-    let Ok(bytes) = fs::read(&path) else { return };
+    let Ok(bytes) = contents::read(&path) else { return };
     let is_read = Checkpoint::open(&bytes, &manifest.origin, &manifest.stored_keys(layout)).is_ok();
     if is_read && !signing.is_empty() && Checkpoint::open(&bytes, &manifest.origin, &signing).is_err() {
         report.fault(path.display(), "the checkpoint is signed by a retired log key only");
@@ -263,7 +263,7 @@ fn read_checkpoints(
     let witnessed = (names == TREE).then_some(WITNESSED);
     for name in [names.last, names.new].into_iter().chain(witnessed) {
         let path = layout.root().join(name);
-        let bytes = match fs::read(&path) {
+        let bytes = match contents::read(&path) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound && name != names.last => continue,
             Err(error) => {
@@ -520,7 +520,7 @@ fn check_names(directory: &Path, manifest: &Manifest, report: &mut Report) -> Re
     let mut known = KNOWN.to_vec();
     for names in trees.into_iter().flatten() {
         known.extend([names.last, names.new, names.next]);
-        if fs::read(directory.join(names.next)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
+        if contents::read(&directory.join(names.next)).is_ok_and(|room| room.iter().any(|byte| *byte != 0)) {
             report.fault(directory.join(names.next).display(), "spare bytes are not zero");
         }
     }

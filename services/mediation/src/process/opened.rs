@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use mediation_ledger::{clock::Clock, ledger::Ledger, log::Order, registry::Registry};
 use mediation_log_embedded::{
     Embedded, Options,
+    checkpoint::LAST,
     disk::{Disk, RealDisk},
 };
 use mediation_projections::sealer::{FoundLeaves, Sealer, Seals};
@@ -87,7 +88,9 @@ impl Opened {
         }
         // What witnesses have cosigned, and what others are known to hold, they hold against every other history.
         let others = cosigning.extends.iter().chain(&known).cloned();
-        let last = sealing.last()?;
+        let last = sealing
+            .last()
+            .with_context(|| format!("`{}` cannot be gone on from", layout.state().join(LAST).display()))?;
         let trusted = last.as_ref().map_or(Order::FIRST, |sealed| Order(sealed.size.0));
         let covered = last.into_iter().chain(others).max_by_key(|checkpoint| checkpoint.size);
         let origin = manifest.origin.as_str();

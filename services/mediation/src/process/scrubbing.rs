@@ -9,7 +9,6 @@
 //! has found stays known until a pass finds the place whole again.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -29,7 +28,7 @@ use mediation_projections::sealer::Seals;
 use serde::{Deserialize, Serialize};
 use tokio::{runtime::Handle, sync::watch};
 
-use crate::{config::ScrubConfig, durable};
+use crate::{config::ScrubConfig, contents, durable};
 
 /// Between two looks whether it is time for the next pass, and after trouble.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -100,7 +99,8 @@ impl Scrubber {
         clock: Arc<dyn Clock>,
     ) -> Self {
         // Where it was is no evidence: without it, or when it is damaged, a pass begins.
-        let standing = fs::read(&state).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
+        let standing =
+            contents::read(&state).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
         let (standing, _) = watch::channel(standing);
         Self { directory: directory.to_owned(), state, log, seals, config: *config, clock, standing }
     }

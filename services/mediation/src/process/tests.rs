@@ -59,7 +59,7 @@ impl Machine {
         Self { directory, clock, config }
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.path().join("ledger")
     }
 

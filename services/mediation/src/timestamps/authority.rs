@@ -1,10 +1,12 @@
 //! Whom we believe about the time.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use rustls_pki_types::{CertificateDer, TrustAnchor, UnixTime, pem::PemObject as _};
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert, ring};
+
+use crate::contents;
 
 /// Certificates of authorities whose timestamps are believed.
 #[derive(Debug)]
@@ -15,7 +17,7 @@ pub(crate) struct Authority {
 impl Authority {
     /// Reads the file of certificates, in PEM.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let bytes = fs::read(path).with_context(|| {
+        let bytes = contents::read(path).with_context(|| {
             format!("cannot read `{}`, the certificates of the timestamp authority", path.display())
         })?;
         Self::parse(&bytes).with_context(|| format!("`{}` holds no certificates", path.display()))

@@ -26,7 +26,7 @@ fn row(disk: &SimulatedDisk, at: u64) -> (Row, Group) {
     let offset = usize::try_from(at * SLOT_BYTES_U64).unwrap();
     match decode(at, content.get(offset..).unwrap().first_chunk().unwrap()) {
         Found::Row(row, group) => (row, group),
-        other @ (Found::Empty | Found::Torn | Found::Damaged) => panic!("slot {at} holds {other:?}"),
+        other @ (Found::Empty | Found::Torn | Found::Damaged | Found::Newer(_)) => panic!("slot {at} holds {other:?}"),
     }
 }
 
