@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("mediation-log-embedded", &["mediation-ledger"]),
     ("mediation-log-kurrentdb", &["mediation-kurrentdb-stand-in", "mediation-ledger"]),
     ("mediation-kurrentdb-stand-in", &[]),
+    ("mediation-baseline", &[]),
     ("mediation-projections", &["mediation-domain", "mediation-ledger", "mediation-proto"]),
     ("mediation-desk", &["mediation-domain", "mediation-ledger", "mediation-projections", "mediation-proto"]),
     ("mediation-client", &["mediation-ledger", "mediation-proto"]),
