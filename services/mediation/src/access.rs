@@ -280,7 +280,8 @@ impl Door {
             .context("no agency of this ledger may read every chain")
     }
 
-    async fn connection(&self, agency: &str) -> Result<Connection> {
+    /// A connection with the certificate of an agency.
+    pub(crate) async fn connection(&self, agency: &str) -> Result<Connection> {
         let read = |path: PathBuf| fs::read(&path).with_context(|| format!("cannot read `{}`", path.display()));
         let identity = Identity {
             server_authorities: read(self.layout.authority())?,

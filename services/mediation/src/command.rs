@@ -2,6 +2,7 @@
 
 pub(crate) mod access_log;
 pub(crate) mod backup;
+pub(crate) mod bench;
 pub(crate) mod certificate;
 pub(crate) mod chain;
 pub(crate) mod city;

@@ -147,6 +147,8 @@ enum Command {
     Vault(command::vault::Arguments),
     /// 重立账本：末尾丢失的账本以新标识延续 · Carry on, under a new origin, a ledger whose end was lost
     Reincarnate(command::reincarnate::Arguments),
+    /// 测速：登记、查阅、重放、证明，与裸传输、裸落盘并列 · Measure how fast a ledger is here, beside bare transport and disk
+    Bench(command::bench::Arguments),
     /// 监视：核验所服务的日志，发现冒用本机构密钥的行为 · Monitor: verify a served log, and find acts that an agency did not submit
     Monitor(command::monitor::Arguments),
 }
@@ -202,6 +204,7 @@ fn main() -> ExitCode {
             Command::LogKey(arguments) => command::log_key::run(arguments).await,
             Command::Vault(arguments) => command::vault::run(&arguments).await,
             Command::Reincarnate(arguments) => command::reincarnate::run(arguments).await,
+            Command::Bench(arguments) => Box::pin(command::bench::run(arguments)).await,
             Command::Monitor(arguments) => command::monitor::run(arguments).await,
         }
     });

@@ -426,15 +426,37 @@ fn reason(status: &tonic::Status) -> Result<String> {
 
 /// Judges a history without recording it.
 pub(crate) fn judge_only(case: &Case) -> Result<Replay> {
-    let history = case.checked_history(&StepNumber::event_id).with_context(|| format!("case `{}`", case.case))?;
-    let mut directory = Directory::default();
-    for member in members(&[case])? {
-        directory.insert(member.id, Agency { kind: member.kind, name: member.name, division: member.division });
-    }
-    let (rules, as_of) = rules_of(case)?;
-    let judgement = judge(&history, &directory, rules, Moment::end_of(as_of));
+    let judgement = Judgeable::of(case)?.judge();
     let steps = case.steps.iter().map(|step| step.n).collect();
     Ok(Replay { judgement, steps, refusals: Vec::new() })
+}
+
+/// A history, and all that judging it takes.
+#[derive(Debug)]
+pub(crate) struct Judgeable {
+    /// The acts.
+    pub(crate) history: Vec<Recorded>,
+    directory: Directory,
+    rules: &'static RuleSet,
+    as_of: Day,
+}
+
+impl Judgeable {
+    /// The history of a case, as of its day.
+    pub(crate) fn of(case: &Case) -> Result<Self> {
+        let history = case.checked_history(&StepNumber::event_id).with_context(|| format!("case `{}`", case.case))?;
+        let mut directory = Directory::default();
+        for member in members(&[case])? {
+            directory.insert(member.id, Agency { kind: member.kind, name: member.name, division: member.division });
+        }
+        let (rules, as_of) = rules_of(case)?;
+        Ok(Self { history, directory, rules, as_of })
+    }
+
+    /// What the judge finds.
+    pub(crate) fn judge(&self) -> Judgement {
+        judge(&self.history, &self.directory, self.rules, Moment::end_of(self.as_of))
+    }
 }
 
 /// The agencies of the fixture city, and those that the cases name beyond them, whose kind their ids tell.

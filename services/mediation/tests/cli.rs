@@ -34,6 +34,7 @@ mod cli {
             "log-key",
             "reincarnate",
             "config",
+            "bench",
         ] {
             assert!(help.contains(command), "{help}");
             let (code, own, _) = mediation(&[command, "--help"]);

@@ -7,6 +7,7 @@
 mod attacks;
 #[cfg(test)]
 mod backup;
+mod bench;
 #[cfg(test)]
 mod bundle;
 #[cfg(test)]
