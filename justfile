@@ -84,13 +84,21 @@ subscribers: release
 overload: release
     MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench overload
 
+# The ledger beside the bare prototype of tests/baseline: seven pairs of rounds of each way to append, in turn, on a quiet machine.
+bench-baseline: release
+    MEDIATION_BINARY="$PWD/target/release/mediation" cargo bench --locked --package mediation-tests --bench baseline
+
+# How fast the ledger is here, beside what transport, disk and signatures cost alone: `just bench append stream --seconds 5`.
+bench *options: release
+    target/release/mediation bench {{options}}
+
 # What a city's year costs: the log, the read model, pages and searches of the console. 1 is the whole city.
 measure-city scale="1": release
     tests/measure-city {{scale}}
 
 # Every bench once, without timing it: it runs, and what it asserts holds.
 bench-smoke:
-    cargo test --quiet --locked --workspace --bench fairness --bench judge --bench overload --bench subscribers
+    cargo test --quiet --locked --workspace --bench baseline --bench fairness --bench judge --bench overload --bench subscribers
 
 # Writes the golden bytes and the generated documents anew. Look at the difference: bytes that were recorded must open for ever.
 golden:
