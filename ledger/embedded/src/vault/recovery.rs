@@ -153,7 +153,7 @@ impl<'a> Recovery<'a> {
         let slots: Vec<u64> = self.index.holders.of(&holder).collect();
         slots.into_iter().any(|at| match slot::read(self.file, at) {
             Ok(Found::Row(Row::HolderKey { holder: found, .. }, _)) => found == holder,
-            Ok(Found::Row(..) | Found::Empty | Found::Torn | Found::Damaged) => false,
+            Ok(Found::Row(..) | Found::Empty | Found::Torn | Found::Damaged | Found::Newer(_)) => false,
             Err(error) => {
                 self.unread = Some(error);
                 false

@@ -122,7 +122,7 @@ impl Bench {
     async fn append(&self) -> Result<Vec<Point>> {
         let workload = if self.caller_signed { "append --caller-signed" } else { "append" };
         let mut points = Vec::new();
-        for writers in self.writers.clone() {
+        for writers in self.writers.iter().copied() {
             let sides = async |channels: Vec<Channel>| {
                 if self.caller_signed {
                     let signer = self.target.signer()?;
@@ -222,7 +222,7 @@ impl Bench {
         let (trust, registry) = (&self.target.door.trust, &self.target.registry);
         let bar = self.bar(&plain);
         for _round in 0..self.rounds {
-            let ledger = pass::replay(self.one_channel().await?, 0).await?.figures();
+            let ledger = pass::replay(self.target.auditor().await?, 0).await?.figures();
             let echo = match &self.echo {
                 Some(echo) => {
                     let answers = self.size().await?.div_ceil(pass::LEAVES as u64);
@@ -232,7 +232,7 @@ impl Bench {
                 None => None,
             };
             plain.rounds.push(Round { ledger: Some(ledger), echo, ..Round::default() });
-            let ledger = pass::replay_verified(self.one_channel().await?, trust, registry).await?.figures();
+            let ledger = pass::replay_verified(self.target.auditor().await?, trust, registry).await?.figures();
             let crypto = self.bare(|during, _| bare::verifies(during)).await?;
             verified.rounds.push(Round { ledger: Some(ledger), crypto, ..Round::default() });
             bar.inc(1);
@@ -377,8 +377,8 @@ impl Bench {
         answers.chain = self.read(channel.clone(), 0).read().await?;
         let size = self.size().await?;
         let request = GetInclusionProofRequest { leaf_index: Some(0), tree_size: Some(size) };
-        answers.proof = LogServiceClient::new(channel.clone()).get_inclusion_proof(request).await?.into_inner();
-        answers.leaves = pass::leaves_of_an_answer(channel).await?;
+        answers.proof = LogServiceClient::new(channel).get_inclusion_proof(request).await?.into_inner();
+        answers.leaves = pass::leaves_of_an_answer(self.target.auditor().await?).await?;
         Ok(answers)
     }
 

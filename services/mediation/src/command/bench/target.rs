@@ -88,6 +88,11 @@ impl Target {
         channels(&self.door, &self.agency, callers).await
     }
 
+    /// A connection of an agency that may know of every act.
+    pub(super) async fn auditor(&self) -> Result<Channel> {
+        Ok(self.door.connection(&self.door.auditor(&self.registry)?).await?.channel)
+    }
+
     /// Key with which the agency signs itself.
     pub(super) fn signer(&self) -> Result<Arc<dyn Signer>> {
         Ok(PrivateKey::read(&Layout::new(&self.directory).signing_key(&self.agency))?.into_signer())
