@@ -3,8 +3,7 @@
 //! Each side has its server and its callers in processes of their own. The callers of the ledger are `mediation bench --alone`, those of
 //! the prototype do the same in the same way. A statement of the prototype has as many bytes as an entry of the ledger.
 //!
-//! `just bench-baseline`, or with a choice of sides and rounds: `just bench-baseline 32 7`; without `--bench` a short run, to see that
-//! it runs.
+//! `just bench-baseline`; without `--bench` a short run, to see that it runs.
 
 #![expect(
     clippy::print_stdout,
