@@ -41,6 +41,7 @@ pub mod status;
 pub mod subjects;
 pub mod subscribers;
 mod texts;
+pub mod traces;
 mod turns;
 pub mod vault;
 pub mod watched;

@@ -29,6 +29,8 @@ use tonic::{
 use tonic_types::StatusExt as _;
 use tower_layer::Layer;
 
+use crate::traces::{Traced, Traces};
+
 /// Names with their values.
 type Labels = Vec<(&'static str, String)>;
 
@@ -42,6 +44,7 @@ pub struct Requests {
     refused: Family<Labels, Counter>,
     seconds: Family<Labels, Histogram, fn() -> Histogram>,
     open: Family<Labels, Gauge>,
+    traces: Option<Traces>,
 }
 
 impl Default for Requests {
@@ -51,6 +54,7 @@ impl Default for Requests {
             refused: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
             open: Family::default(),
+            traces: None,
         }
     }
 }
@@ -66,6 +70,12 @@ impl Requests {
         registry.register("request_seconds", answering, requests.seconds.clone());
         registry.register("requests_open", "Requests and streams under way", requests.open.clone());
         requests
+    }
+
+    /// The same, which trace the requests, too.
+    #[must_use]
+    pub fn traced(self, traces: Traces) -> Self {
+        Self { traces: Some(traces), ..self }
     }
 
     /// Counts refusals of a method whose message was not read.
@@ -135,7 +145,7 @@ where
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
         let (began, method) = (Instant::now(), Method::of(request.uri().path()));
-        let under_way = UnderWay::begin(self.requests.clone(), method);
+        let under_way = UnderWay::begin(self.requests.clone(), method, &request);
         let answer = self.service.call(request);
         Box::pin(async move {
             let Ok(answer) = answer.await;
@@ -193,18 +203,27 @@ impl Method {
 struct UnderWay {
     requests: Requests,
     method: Method,
+    traced: Option<Traced>,
     is_told: bool,
 }
 
 impl UnderWay {
-    fn begin(requests: Requests, method: Method) -> Self {
+    fn begin<T>(requests: Requests, method: Method, request: &http::Request<T>) -> Self {
         requests.open.get_or_create(&vec![]).inc();
-        Self { requests, method, is_told: false }
+        let traced = requests.traces.as_ref().map(|traces| traces.begin((&method.service, &method.method), request));
+        Self { requests, method, traced, is_told: false }
     }
 
     fn end(mut self, status: &Status) {
         self.is_told = true;
+        self.tell(status);
+    }
+
+    fn tell(&mut self, status: &Status) {
         self.requests.ended(&self.method, status);
+        if let Some(traced) = self.traced.take() {
+            traced.end(status);
+        }
     }
 }
 
@@ -213,7 +232,7 @@ impl Drop for UnderWay {
         self.requests.open.get_or_create(&vec![]).dec();
         if !self.is_told {
             // The caller went away before the end.
-            self.requests.ended(&self.method, &Status::cancelled(""));
+            self.tell(&Status::cancelled(""));
         }
     }
 }

@@ -76,6 +76,9 @@ pub(crate) struct Config {
     /// Timestamps over checkpoints; none unless this is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) timestamps: Option<TimestampConfig>,
+    /// Where requests are traced; nowhere unless this is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) traces: Option<TracesConfig>,
 }
 
 /// Who signs the agencies' acts.
@@ -222,6 +225,27 @@ impl QuotasConfig {
         let (per_second, burst) = (NonZeroU32::new(self.requests_per_second)?, NonZeroU32::new(self.burst)?);
         Some(Quota { per_second, burst })
     }
+}
+
+/// Traces over OTLP.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TracesConfig {
+    /// Address of the collector: `https://HOST:PORT`, or `http://` on this machine.
+    pub(crate) otlp_endpoint: String,
+    /// Certificates of those who vouch for it (PEM); needed for `https`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorities: Option<PathBuf>,
+    /// Of a thousand requests that begin a trace, so many are traced. A trace of the caller is gone on with as he says.
+    #[serde(default = "per_mille")]
+    pub(crate) per_mille: u16,
+    /// Time that the collector has to take some spans.
+    #[serde(default = "vault_timeout_ms")]
+    pub(crate) timeout_ms: u64,
+}
+
+fn per_mille() -> u16 {
+    1_000
 }
 
 /// What each agency may export. It counts in the process that holds the vault.
@@ -429,6 +453,7 @@ impl Default for Config {
             log_http: LogHttpConfig::default(),
             witnesses: WitnessesConfig::default(),
             timestamps: None,
+            traces: None,
         }
     }
 }

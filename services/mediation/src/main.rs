@@ -42,6 +42,7 @@ mod submitted;
 mod suite;
 mod survey;
 mod timestamps;
+mod traces;
 mod view;
 mod watching;
 

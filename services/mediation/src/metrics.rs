@@ -28,6 +28,7 @@ use crate::{
     contents, failed_sync,
     layout::Layout,
     process::scrubbing::Standing,
+    traces::Sent,
 };
 
 /// What every name begins with.
@@ -41,6 +42,8 @@ pub(crate) struct Sources {
     pub(crate) node: Arc<Node<AnyLog, AnyVault>>,
     pub(crate) index: Option<Reader>,
     pub(crate) scrub: Option<watch::Receiver<Standing>>,
+    /// What became of spans, where requests are traced.
+    pub(crate) spans: Option<Arc<Sent>>,
     queue_capacity: u64,
     state: PathBuf,
     certificates: Vec<(&'static str, PathBuf)>,
@@ -90,7 +93,7 @@ impl Sources {
     ) -> Self {
         let certificates = vec![("server", layout.server_certificate()), ("authority", layout.authority())];
         let (state, queue_capacity) = (layout.state().to_owned(), config.log.queue_capacity as u64);
-        Self { node, index, scrub, queue_capacity, state, certificates }
+        Self { node, index, scrub, spans: None, queue_capacity, state, certificates }
     }
 }
 
@@ -127,6 +130,8 @@ gauges! {
     streams_behind: Gauge = "Streams whose readers leave an answer lying now",
     stream_seconds_behind_max: Real = "Seconds for which the slowest reader of a stream has left an answer lying",
     stream_lag_entries_max: Gauge = "Sealed entries that the last of the streams that follow the log has still to be told",
+    spans_sent: Gauge = "Spans that the collector of traces has taken",
+    spans_dropped: Gauge = "Spans that it has not taken, or that found no room in the queue",
     disk_free_bytes: Real = "Bytes that the file system with the ledger has left",
     disk_bytes: Real = "Bytes of the file system with the ledger",
     resident_memory_bytes: Real = "Memory of the process",
@@ -162,6 +167,9 @@ impl Metrics {
         self.look_at_log(sources);
         self.look_at_clock(sources.node.ledger().clock());
         self.look_at_streams(sources);
+        let (sent, dropped) = sources.spans.as_ref().map(|spans| spans.now()).unwrap_or_default();
+        self.gauges.spans_sent.set(whole(sent));
+        self.gauges.spans_dropped.set(whole(dropped));
         self.look_at_witnesses(sources);
         self.look_at_model(sources).await;
         self.look_at_scrub(sources);

@@ -56,6 +56,7 @@ use crate::{
     metrics::{Measured, Metrics, Sources},
     probes::Probes,
     timestamps::Stamper,
+    traces,
 };
 
 /// Options of the embedded log of a ledger.
@@ -141,7 +142,7 @@ impl Process {
         let (listener, address, identity) = listen(config.listen, &layout).await?;
         let (tls, health) = (tls_config(&identity).with_context(|| files(&layout))?, Health::default());
         let sources = Sources::new(&layout, config, Arc::clone(&node), index.clone(), scrubbed);
-        let metrics = Arc::new(Measured { metrics: Metrics::new(clock.as_ref()), sources });
+        let (metrics, exporter) = measured(config, &manifest, sources, clock.as_ref())?;
         let probes =
             Probes::start(config.health.as_ref(), Arc::clone(&node), health.clone(), Arc::clone(&metrics)).await?;
         let pseudonyms = pseudonyms(&layout, config, &node)?;
@@ -154,7 +155,7 @@ impl Process {
         // Last: nothing is noted by a process that could not start.
         let keeper = keeper.map(|keeper| aside.spawn(done(keeper.run(stopped(stop.subscribe())))));
         let eraser = eraser.map(|eraser| tokio::spawn(done(eraser.run(stopped(stop.subscribe())))));
-        let beside = beside(&aside, &stop, stamper, scrubber, model, texts);
+        let beside = beside(&aside, &stop, (stamper, exporter), scrubber, model, texts);
         Ok(Self {
             address,
             log_http,
@@ -241,18 +242,34 @@ impl Process {
     }
 }
 
-/// Starts what runs beside the services, and behind them, as far as this process has it: the stamper, the scrub, the read model, the
+/// What a process counts and, where the configuration says so, traces; and what sends that.
+fn measured(
+    config: &Config,
+    manifest: &Manifest,
+    mut sources: Sources,
+    clock: &dyn Clock,
+) -> Result<(Arc<Measured>, Option<traces::Exporter>)> {
+    let mut metrics = Metrics::new(clock);
+    let Some(config) = &config.traces else { return Ok((Arc::new(Measured { metrics, sources }), None)) };
+    let (traces, exporter, spans) = traces::start(config, manifest.origin.as_str())?;
+    metrics.requests = metrics.requests.clone().traced(traces);
+    sources.spans = Some(spans);
+    Ok((Arc::new(Measured { metrics, sources }), Some(exporter)))
+}
+
+/// Starts what runs beside the services, and behind them, as far as this process has it: the sender of traces, the stamper, the scrub, the read model, the
 /// index of texts.
 fn beside(
     aside: &Handle,
     stop: &watch::Sender<bool>,
-    stamper: Option<Stamper>,
+    (stamper, exporter): (Option<Stamper>, Option<traces::Exporter>),
     scrubber: Option<Scrubber>,
     model: Option<Model<AnyLog, AnyVault>>,
     texts: Option<Texts<AnyLog, AnyVault>>,
 ) -> JoinSet<()> {
     let mut beside = JoinSet::new();
     let until = || stopped(stop.subscribe());
+    exporter.into_iter().for_each(|exporter| drop(beside.spawn_on(exporter.run(until()), aside)));
     stamper.into_iter().for_each(|stamper| drop(beside.spawn_on(stamper.run(until()), aside)));
     scrubber.into_iter().for_each(|scrubber| drop(beside.spawn_on(scrubber.run(until()), aside)));
     model.into_iter().for_each(|model| drop(beside.spawn_on(model.run(until()), aside)));

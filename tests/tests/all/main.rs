@@ -95,6 +95,8 @@ mod timestamps;
 #[cfg(test)]
 mod timing;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod witnesses;
 #[cfg(test)]
 mod workspace;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use mediation_proto::derived::DESKS;
 
-use super::{Config, KurrentdbConfig, Role, VaultConfig};
+use super::{Config, KurrentdbConfig, Role, TracesConfig, VaultConfig};
 use crate::member::is_agency_id;
 
 /// Milliseconds that anybody may be waited for. Less than the first is a slip of the pen; callers give up before the
@@ -47,6 +47,12 @@ pub(crate) enum Objection {
     Zero { key: &'static str },
     #[error("`{first}` and `{second}` are the same port: {port}")]
     Clash { first: &'static str, second: &'static str, port: u16 },
+    #[error("`traces.otlp_endpoint`: `{0}` is no `https://HOST:PORT`, nor `http://HOST:PORT` on this machine")]
+    Collector(String),
+    #[error("`traces.authorities` is missing: TLS needs the certificates of those who vouch for the collector")]
+    NoCollectorAuthorities,
+    #[error("`traces.per_mille`: {0} is more than 1000")]
+    PerMille(u16),
     #[error("`log_http.listen` is given, but role `gateway`, which serves it, is not among the roles")]
     NoGateway,
     #[error("role `gateway` serves nothing without `log_http.listen`")]
@@ -64,6 +70,9 @@ impl Config {
         }
         if let Some(vault) = &self.vault {
             self.check_vault(vault, &mut objections);
+        }
+        if let Some(traces) = &self.traces {
+            check_traces(traces, &mut objections);
         }
         self.check_bounds(&mut objections);
         self.check_listeners(&mut objections);
@@ -119,6 +128,7 @@ impl Config {
         }
         timeouts.extend(self.vault.iter().map(|vault| ("vault.timeout_ms", vault.timeout_ms)));
         timeouts.extend(self.timestamps.iter().map(|timestamps| ("timestamps.timeout_ms", timestamps.timeout_ms)));
+        timeouts.extend(self.traces.iter().map(|traces| ("traces.timeout_ms", traces.timeout_ms)));
         timeouts.extend([
             ("limits.answer_timeout_ms", self.limits.answer_timeout_ms),
             ("limits.keepalive_interval_ms", self.limits.keepalive_interval_ms),
@@ -197,6 +207,21 @@ fn check_kurrentdb(config: &KurrentdbConfig, objections: &mut Vec<Objection>) {
         objections.extend(elsewhere.map(|host| Objection::Plain((*host).to_owned())));
     } else if config.authorities.is_none() {
         objections.push(Objection::NoAuthorities);
+    }
+}
+
+fn check_traces(config: &TracesConfig, objections: &mut Vec<Objection>) {
+    let address = &config.otlp_endpoint;
+    let host = |scheme| host_of(address.strip_prefix(scheme)?);
+    let is_tls = host("https://").is_some();
+    if !is_tls && !host("http://").is_some_and(is_loopback) {
+        objections.push(Objection::Collector(address.clone()));
+    }
+    if is_tls && config.authorities.is_none() {
+        objections.push(Objection::NoCollectorAuthorities);
+    }
+    if config.per_mille > 1_000 {
+        objections.push(Objection::PerMille(config.per_mille));
     }
 }
 
