@@ -18,7 +18,7 @@ use mediation_ledger::{
 };
 
 use crate::{
-    CreateError, Embedded, FatalHandler, OpenError, Options, Problem, SEGMENT_BYTES_MIN, Trouble,
+    CreateError, Embedded, FatalHandler, Fault, OpenError, Options, Problem, SEGMENT_BYTES_MIN, Trouble,
     disk::{Disk, RealDisk, SimulatedDisk},
     scan::{Expected, Scan, scan},
 };
@@ -201,7 +201,9 @@ async fn a_crash_loses_nothing_that_was_acknowledged() {
         let acknowledged = crash_under_load(&disk, seed).await;
         let crashed = disk.crash(seed);
         let scan = scan_dir(&crashed, &dir(), None);
-        assert_eq!(scan.faults, [], "seed {seed}");
+        // Bytes of a batch that lack its beginning: opening clears them away, or refuses what is more than that.
+        let is_stray = |fault: &Fault| fault.problem == Problem::NotZero;
+        assert!(scan.faults.iter().all(is_stray), "seed {seed}: {:?}", scan.faults);
         torn += u32::from(scan.torn_tail.is_some());
         let log = open(&crashed).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
         for (name, count) in acknowledged {
