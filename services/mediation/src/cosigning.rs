@@ -9,7 +9,10 @@ use mediation_ledger::{
     note::VerifierKey,
     policy::Policy,
 };
-use mediation_log_embedded::{disk::Disk, witnessed::WitnessedFile};
+use mediation_log_embedded::{
+    disk::Disk,
+    witnessed::{WITNESSED, WitnessedFile},
+};
 use mediation_projections::{
     sealer::Seals,
     witnesses::{Cosigned, Options, Witnesses, witnessed},
@@ -53,14 +56,16 @@ impl Cosigning {
             contents::read(&path).with_context(|| format!("cannot read `{}`", path.display()))
         };
         let store = Arc::new(WitnessedFile::new(disk, layout.state().to_owned()));
+        let unusable = || format!("`{}` cannot be gone on from", layout.state().join(WITNESSED).display());
         let Some(path) = &config.policy else {
             // Witnesses who are asked no more still hold what they have cosigned.
             let nobody: Policy = format!("log {}\nquorum none\n", manifest.log_key).parse()?;
-            let extends = witnessed(store.as_ref(), origin, &stored_keys, &nobody)?.map(|stored| stored.checkpoint);
+            let stored = witnessed(store.as_ref(), origin, &stored_keys, &nobody).with_context(unusable)?;
+            let extends = stored.map(|stored| stored.checkpoint);
             return Ok(Self { log, store, extends, asked: None });
         };
         let policy = Policy::parse(&read(path)?).with_context(|| format!("`{}` is no policy", path.display()))?;
-        let stored = witnessed(store.as_ref(), origin, &stored_keys, &policy)?;
+        let stored = witnessed(store.as_ref(), origin, &stored_keys, &policy).with_context(unusable)?;
         let (extends, current) = stored.map(|stored| (stored.checkpoint, stored.current)).unzip();
         let courier = HttpCourier::new(config.authorities.as_ref().map(read).transpose()?.as_deref())?;
         let options = Options {

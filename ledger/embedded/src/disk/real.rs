@@ -62,7 +62,7 @@ impl Disk for RealDisk {
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        fs::exists(path)
+        fs::exists(path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

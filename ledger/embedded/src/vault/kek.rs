@@ -164,6 +164,11 @@ pub(super) fn create(disk: &dyn Disk, path: &Path, stored: &Stored) -> io::Resul
 
 /// Reads the file; `None` when any of its bytes changed.
 pub(super) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Option<Stored>> {
+    // Of two files whoever asks for the key that counts cannot tell which one failed.
+    read(disk, path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
+}
+
+fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Stored>> {
     let file = disk.open(path, Access::Read)?;
     let length = file.len()?;
     if let Some(version) = newer(file.as_ref(), length)? {
