@@ -7,7 +7,7 @@
 //!
 //! The transport polls a stream only while its reader has room. A future that it leaves half done may stand first in line for a
 //! lock that everybody needs: one reader who stops would then stop the whole process. A task is polled whoever reads, and waits for
-//! its reader only between two answers, when it holds nothing. That it waits is told of ([`Subscribers`]).
+//! its reader only between two answers, when it holds nothing. That it waits is told of (`subscribers.rs`).
 
 use std::{
     pin::{Pin, pin},

@@ -136,7 +136,8 @@ mod tests {
     fn of_those_who_follow_the_log_the_last_one_counts() {
         let subscribers = Subscribers::default();
         let (one, other, _watches) = (subscribers.open(), subscribers.open(), subscribers.open());
-        (one.follows(7), other.follows(4));
+        one.follows(7);
+        other.follows(4);
         assert_eq!(subscribers.standing(9).leaves_behind, 5);
         other.follows(9);
         assert_eq!(subscribers.standing(9).leaves_behind, 2);

@@ -188,10 +188,10 @@ impl Metrics {
             self.gauges.entries.set(whole(entries));
             self.gauges.seal_lag_entries.set(whole(entries.saturating_sub(sealed)));
             self.gauges.append_queue_length.set(whole(log.queued() as u64));
-            let troubles = [Some(log.trouble()), sources.node.ledger().vault().trouble()].into_iter().flatten();
+            let mut troubles = [Some(log.trouble()), sources.node.ledger().vault().trouble()].into_iter().flatten();
             self.gauges.append_queue_refusals.set(whole(troubles.clone().map(|trouble| trouble.turned_away).sum()));
             self.gauges.append_failures.set(whole(troubles.clone().map(|trouble| trouble.not_stored).sum()));
-            self.gauges.disk_full.set(i64::from(troubles.clone().any(|trouble| trouble.is_full)));
+            self.gauges.disk_full.set(i64::from(troubles.any(|trouble| trouble.is_full)));
         }
         self.gauges.sync_failure_timestamp_seconds.set(seconds(failed_sync::last(&sources.state).unwrap_or_default()));
         self.gauges.vault_here.set(i64::from(sources.node.ledger().vault().is_here()));

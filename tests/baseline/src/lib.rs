@@ -18,8 +18,8 @@ pub use self::tls::Tls;
 #[expect(
     unreachable_pub,
     unused_qualifications,
-    clippy::all,
     clippy::allow_attributes_without_reason,
+    clippy::too_many_lines,
     reason = "generated code"
 )]
 mod generated {

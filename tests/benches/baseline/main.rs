@@ -119,8 +119,9 @@ fn compare(rounds: usize, ms: u64) {
         let ratio = |figure: fn(&Figures) -> f64| {
             median(pairs.iter().map(|[ledger, prototype]| figure(ledger) / figure(prototype)).collect())
         };
-        let (rate, p50, p99): (fn(&Figures) -> f64, fn(&Figures) -> f64, fn(&Figures) -> f64) =
-            (|run| run.per_second, |run| run.p50_us / 1e3, |run| run.p99_us / 1e3);
+        let rate = |run: &Figures| run.per_second;
+        let p50 = |run: &Figures| run.p50_us / 1e3;
+        let p99 = |run: &Figures| run.p99_us / 1e3;
         println!(
             "{:<14} {:>8.0} {:>6.2} {:>6.2} {:>8.0} {:>6.2} {:>6.2} {:>8.2} {:>6.2} {:>6.2}",
             side.name,

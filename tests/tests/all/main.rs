@@ -7,6 +7,7 @@
 mod attacks;
 #[cfg(test)]
 mod backup;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod bundle;
@@ -28,6 +29,8 @@ mod documents;
 mod erasure;
 #[cfg(test)]
 mod exports;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]

@@ -78,11 +78,12 @@ impl Collector {
 
 fn attribute(span: &Span, key: &str) -> Option<String> {
     let found = span.attributes.iter().find(|attribute| attribute.key == key)?;
-    match found.value.as_ref()?.value.as_ref()? {
-        Value::StringValue(text) => Some(text.clone()),
-        Value::IntValue(number) => Some(number.to_string()),
-        other => panic!("{other:?}"),
+    let value = found.value.as_ref()?.value.as_ref()?;
+    if let Value::IntValue(number) = value {
+        return Some(number.to_string());
     }
+    let Value::StringValue(text) = value else { panic!("{value:?}") };
+    Some(text.clone())
 }
 
 /// A ledger that is traced at an address.

@@ -35,6 +35,8 @@ pub(super) struct Index {
 /// The wrap of a part, where it stands.
 #[derive(Debug)]
 pub(super) struct StandingWrap {
+    /// Chain and digest of the part.
+    part: (ChainId, Hash),
     /// Slot of the wrap.
     pub(super) at: u64,
     /// Slot of the holder's key.
@@ -144,17 +146,17 @@ impl Wraps {
         let mut suspect = None;
         for at in slots {
             match self.wrap_at(at, request)? {
-                Some((found, wrap)) if found == (chain, digest) => return Ok(Some(wrap)),
+                Some(wrap) if wrap.part == (chain, digest) => return Ok(Some(wrap)),
                 // Another part that has the same mark.
-                Some((found, _wrap)) if self.index().wraps.holds(&found, at) => {}
+                Some(wrap) if self.index().wraps.holds(&wrap.part, at) => {}
                 Some(_) | None => suspect = Some(at),
             }
         }
         suspect.and_then(|at| self.damaged(chain, digest, at)).map_or(Ok(None), Err)
     }
 
-    /// The wrap in a slot, and the part whose it is; `None` when there is none.
-    fn wrap_at(&self, at: u64, request: &mut Request) -> Result<Option<((ChainId, Hash), StandingWrap)>, VaultError> {
+    /// The wrap in a slot; `None` when there is none.
+    fn wrap_at(&self, at: u64, request: &mut Request) -> Result<Option<StandingWrap>, VaultError> {
         let Some((Row::Wrap { holder, digest, wrapped }, group)) = self.read_near(at, request)? else {
             return Ok(None);
         };
@@ -168,7 +170,7 @@ impl Wraps {
                 of
             }
         };
-        Ok(Some(((of.chain, digest), StandingWrap { at, holder, wrapped, group })))
+        Ok(Some(StandingWrap { part: (of.chain, digest), at, holder, wrapped, group }))
     }
 
     /// That a wrap is damaged; none when it was destroyed while it was read.

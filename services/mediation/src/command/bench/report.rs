@@ -30,13 +30,16 @@ pub(super) struct Round {
     pub(super) crypto: Option<Figures>,
 }
 
+/// One side of a round: the ledger, or what stands beside it.
+type Side = fn(&Round) -> Option<Figures>;
+
 impl Point {
-    fn medians(&self, of: fn(&Round) -> Option<Figures>) -> Option<Figures> {
+    fn medians(&self, of: Side) -> Option<Figures> {
         Figures::medians(&self.rounds.iter().filter_map(of).collect::<Vec<_>>())
     }
 
     /// Median over the rounds of the ledger's rate, divided by that of the bare server or of bare signatures in the same round.
-    fn rate_ratio(&self, of: fn(&Round) -> Option<Figures>) -> Option<f64> {
+    fn rate_ratio(&self, of: Side) -> Option<f64> {
         let ratios = self.rounds.iter().filter_map(|round| Some(round.ledger?.per_second / of(round)?.per_second));
         median(ratios.collect())
     }
@@ -71,8 +74,8 @@ impl Point {
     /// Rows of the table: the ledger, and what stands beside it.
     fn rows(&self) -> Vec<Vec<String>> {
         let ratio = |ratio: Option<f64>| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"));
-        let of_rate = |of: fn(&Round) -> Option<Figures>| ratio(self.rate_ratio(of));
-        let sides: [(&str, fn(&Round) -> Option<Figures>, String, String); 4] = [
+        let of_rate = |of: Side| ratio(self.rate_ratio(of));
+        let sides: [(&str, Side, String, String); 4] = [
             ("账本 ledger", |round| round.ledger, String::new(), String::new()),
             ("裸传输 echo", |round| round.echo, of_rate(|round| round.echo), String::new()),
             ("裸落盘 sync", |round| round.sync, String::new(), ratio(self.latency_ratio())),
@@ -111,6 +114,7 @@ pub(super) fn table(points: &[Point]) -> Vec<String> {
 }
 
 #[cfg(test)]
+#[expect(clippy::indexing_slicing, reason = "a place that is not there fails the test")]
 mod tests {
     use super::*;
 
