@@ -318,9 +318,14 @@ async fn acts_are_followed_live_by_whom_they_are_for_and_gone_on_with_after_a_ki
     let mut court = followed(&served, "CT-FL", 0).await;
     let (told, _) = acts(&mut court, 2).await;
     assert!(told.iter().all(|act| Some(&act.chain_id) == handed.chain_id.as_ref()));
-    let nothing = tokio::time::timeout(Duration::from_secs(20), stranger.message()).await.expect("a sign of life");
-    let nothing = nothing.unwrap().unwrap();
-    assert!(nothing.acts.is_empty() && nothing.next > after, "{nothing:?}");
+    // A slow machine says on the way how far it has come.
+    let mut come = 0;
+    while come <= after {
+        let nothing = tokio::time::timeout(Duration::from_secs(20), stranger.message()).await.expect("a sign of life");
+        let nothing = nothing.unwrap().unwrap();
+        assert!(nothing.acts.is_empty() && nothing.next >= come, "{nothing:?}");
+        come = nothing.next;
+    }
     // Killed and started anew, who comes with his place misses nothing and is told nothing twice.
     served.kill();
     served.start();
