@@ -142,7 +142,14 @@ impl Wraps {
         digest: Hash,
         request: &mut Request,
     ) -> Result<Option<StandingWrap>, VaultError> {
-        let slots: Vec<u64> = self.index().wraps.of(&(chain, digest)).collect();
+        let slots: Vec<u64> = {
+            let index = self.index();
+            // Of a part that was destroyed no wrap counts, should another one stand somewhere.
+            if index.destroyed.contains(&(chain, digest)) {
+                return Ok(None);
+            }
+            index.wraps.of(&(chain, digest)).collect()
+        };
         let mut suspect = None;
         for at in slots {
             match self.wrap_at(at, request)? {

@@ -146,6 +146,22 @@ async fn a_wrap_that_was_moved_to_another_part_does_not_open() {
 }
 
 #[tokio::test]
+async fn a_part_that_was_destroyed_stays_so_though_another_wrap_of_it_was_put_into_the_file() {
+    let disk = filled().await;
+    let (wrap @ Row::Wrap { digest: part, .. }, _group) = row(&disk, 3) else { panic!("no wrap") };
+    put(&disk, (used(&disk) / SLOT_BYTES) as u64, &wrap, Group::SINGLE);
+    let vault = opened(&disk);
+    assert!(vault.key(chain(1), part).await.unwrap().is_some());
+    assert_eq!(vault.destroy(chain(1), &[part]).await.unwrap(), 1);
+    assert_eq!(vault.key(chain(1), part).await.unwrap(), None);
+    vault.close().await;
+    let vault = opened(&disk);
+    assert_eq!(vault.key(chain(1), part).await.unwrap(), None);
+    assert_eq!(vault.destroy(chain(1), &[part]).await.unwrap(), 0);
+    vault.close().await;
+}
+
+#[tokio::test]
 async fn a_holders_key_that_does_not_open_is_damage_to_whoever_needs_it() {
     let disk = filled().await;
     let (Row::HolderKey { holder, .. }, group) = row(&disk, 2) else { panic!("no holder") };
