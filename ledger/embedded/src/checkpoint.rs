@@ -24,7 +24,7 @@ use std::{
 
 use mediation_ledger::store::{CheckpointStore, StoredCheckpoints};
 
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile, named};
 
 /// Bytes of a note that will be read: more than any with all its cosignatures.
 const NOTE_BYTES_MAX: u64 = 64 * 1024;
@@ -109,7 +109,7 @@ impl CheckpointFiles {
 
     fn read(&self, name: &str) -> io::Result<Option<String>> {
         let path = self.directory.join(name);
-        self.read_at(&path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
+        self.read_at(&path).map_err(named(&path))
     }
 
     fn read_at(&self, path: &Path) -> io::Result<Option<String>> {

@@ -26,6 +26,11 @@ pub use self::simulated::SimulatedDisk;
 /// Bytes written at once when a file is filled with zeros.
 const ZERO_BYTES: usize = 256 * 1024;
 
+/// An error that says which file it is about, where whoever is told of it could not know.
+pub(crate) fn named(path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()))
+}
+
 /// What a file is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {

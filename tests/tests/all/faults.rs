@@ -14,9 +14,9 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::{
-    metrics::{configure, text, value},
+    metrics::{configure, text, value, witnessed},
     served::{Served, chain_id, event_id, registration},
-    witnesses::{Witness, record},
+    witnesses::record,
     workspace::{File, file, files},
 };
 
@@ -57,17 +57,7 @@ fn acts(count: usize) -> Vec<PetitionRecordRequest> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_witness_that_is_away_shows_until_it_is_back() {
-    let mut served = Served::new();
-    served.stop();
-    let states = tempfile::tempdir().unwrap();
-    let log = served.trust().log_key.to_string();
-    let mut witness = Witness::new(states.path(), "court", &log);
-    let policy = format!("log {log}\nwitness court {} http://{}\nquorum court\n", witness.vkey, witness.address);
-    std::fs::write(served.path().join("witnesses.policy"), policy).unwrap();
-    let witnesses = "[witnesses]\npolicy = \"witnesses.policy\"\ngrace_ms = 100\ntimeout_ms = 500\nlag_limit_s = 1\n";
-    configure(&served.path(), witnesses);
-    served.start();
-    record(&served, ReceiptLevel::Witnessed).await;
+    let (served, mut witness, _states) = witnessed().await;
     until(&served, "it is there", |text| of(text, "witnesses_lagging") == 0.0).await;
     witness.kill();
     record(&served, ReceiptLevel::Sealed).await;

@@ -68,13 +68,13 @@ fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
 }
 
-/// A ledger with a witness that does not answer, which somebody has asked for this and that.
-async fn busy() -> (Served, tempfile::TempDir) {
+/// A ledger that tells its metrics, one witness that cosigns what it records, and where that keeps its state.
+pub(crate) async fn witnessed() -> (Served, Witness, tempfile::TempDir) {
     let mut served = Served::new();
     served.stop();
     let states = tempfile::tempdir().unwrap();
     let log = served.trust().log_key.to_string();
-    let mut witness = Witness::new(states.path(), "court", &log);
+    let witness = Witness::new(states.path(), "court", &log);
     let policy = format!("log {log}\nwitness court {} http://{}\nquorum court\n", witness.vkey, witness.address);
     fs::write(served.path().join("witnesses.policy"), policy).unwrap();
     configure(
@@ -83,6 +83,12 @@ async fn busy() -> (Served, tempfile::TempDir) {
     );
     served.start();
     record(&served, ReceiptLevel::Witnessed).await;
+    (served, witness, states)
+}
+
+/// A ledger with a witness that does not answer, which somebody has asked for this and that.
+async fn busy() -> (Served, tempfile::TempDir) {
+    let (served, mut witness, states) = witnessed().await;
     witness.kill();
     record(&served, ReceiptLevel::Sealed).await;
     (served, states)

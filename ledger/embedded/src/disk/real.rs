@@ -10,7 +10,7 @@ use std::{
 
 use rustix::fs::{Advice, FlockOperation, fadvise, flock, statvfs};
 
-use super::{Access, Disk, DiskFile, DiskLock, LockError};
+use super::{Access, Disk, DiskFile, DiskLock, LockError, named};
 
 /// The file system of the machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -62,7 +62,7 @@ impl Disk for RealDisk {
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {
-        fs::exists(path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
+        fs::exists(path).map_err(named(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -78,8 +78,8 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Box<dyn DiskLock>, LockError> {
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display()));
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(named)?;
+        let named = named(path);
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(&named)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {
@@ -90,7 +90,7 @@ impl Disk for RealDisk {
             Err(error) => return Err(LockError::Io(named(error.into()))),
         }
         // The text only tells people who it is; the lock itself is the kernel's and ends with the process.
-        file.set_len(0).map_err(named)?;
+        file.set_len(0).map_err(&named)?;
         file.write_all_at(format!("process {}\n", process::id()).as_bytes(), 0).map_err(named)?;
         Ok(Box::new(RealLock { file }))
     }

@@ -15,7 +15,7 @@ use super::{
     cipher::WrappingKey,
     problem::{Fault, Problem},
 };
-use crate::disk::{Access, Disk, DiskFile};
+use crate::disk::{Access, Disk, DiskFile, named};
 
 const MAGIC: [u8; 16] = *b"mediation-kek 1\n";
 const MAGIC_ELSEWHERE: [u8; 16] = *b"mediation-kek 2\n";
@@ -165,7 +165,7 @@ pub(super) fn create(disk: &dyn Disk, path: &Path, stored: &Stored) -> io::Resul
 /// Reads the file; `None` when any of its bytes changed.
 pub(super) fn load(disk: &dyn Disk, path: &Path) -> io::Result<Option<Stored>> {
     // Of two files whoever asks for the key that counts cannot tell which one failed.
-    read(disk, path).map_err(|error| io::Error::new(error.kind(), format!("`{}`: {error}", path.display())))
+    read(disk, path).map_err(named(path))
 }
 
 fn read(disk: &dyn Disk, path: &Path) -> io::Result<Option<Stored>> {
